@@ -1,0 +1,96 @@
+"""What every provider adapter is, and how it is found.
+
+Adding a provider is one file in this folder: a frozen dataclass whose fields are its settings,
+marked `@provider("kind")`. Nothing else is edited; `kinds()` finds it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
+
+from domain.orders import Waybill
+from domain.remote import Conversation, Secret
+from domain.tracking import Answer
+
+__all__ = ["Ceilings", "Provider", "Question", "kinds", "provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """How often a provider may be asked; facts about the service, overridable in the configuration."""
+
+    per_waybill_interval: timedelta
+    per_waybill_daily: int
+    per_second: float
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One waybill to ask about."""
+
+    waybill: Waybill
+    phone_tail: Secret | None = None
+    """Last four digits of sender or receiver, where the carrier checks them."""
+    origin: str = ""
+    destination: str = ""
+    """Province and city, where they help the provider judge."""
+
+
+class Provider(Protocol):
+    """A tracking provider's account. Its dataclass fields are its settings."""
+
+    @property
+    def kind(self) -> str:
+        """The name in the configuration."""
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """The provider's own limits."""
+
+    @property
+    def batch(self) -> int:
+        """How many waybills one `ask` may hold."""
+
+    @property
+    def refresh_lag(self) -> timedelta:
+        """How far behind the carrier the provider's answer may be: silence is proven that much earlier."""
+
+    def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer]]:
+        """Ask about up to `batch` waybills; one answer per question, in order.
+
+        Raises a `RemoteError` when there is no answer: an error never passes for an empty history.
+        """
+
+    def needs_phone(self, carrier: str) -> bool:
+        """The carrier answers only with the last digits of a phone."""
+
+
+_KINDS: Final[dict[str, type[Provider]]] = {}
+P = TypeVar("P", bound=type)
+
+
+def provider(kind: str) -> Callable[[P], P]:
+    """Register an adapter class under the name used in the configuration."""
+
+    def register(cls: P) -> P:
+        if kind in _KINDS:
+            raise ValueError(f"two providers are called {kind!r}")
+        cls.kind = kind  # type: ignore[attr-defined]
+        _KINDS[kind] = cls
+        return cls
+
+    return register
+
+
+def kinds() -> Mapping[str, type[Provider]]:
+    """Every provider in this folder, by kind."""
+    for module in pkgutil.iter_modules([*__import__("carriers").__path__]):
+        importlib.import_module(f"carriers.{module.name}")
+    return MappingProxyType(_KINDS)

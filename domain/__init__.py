@@ -1,0 +1,1 @@
+"""The shared words: pure values and functions, importing nothing else of ours."""

@@ -1,0 +1,97 @@
+"""Orders and parcels: what the merchant owes, and what we know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from domain.tracking import Journey
+
+__all__ = ["ORDER_STATUS_ZH", "Case", "Order", "OrderStatus", "Waybill"]
+
+
+class OrderStatus(StrEnum):
+    """What the shop says of the order (`facts/import-formats.md` §3)."""
+
+    AWAITING = "awaiting_shipment"
+    SHIPPED = "shipped"
+    FINISHED = "finished"
+    CLOSED = "closed"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+
+    @property
+    def rank(self) -> int:
+        """A row only moves forward: an older export never takes a status back."""
+        return list(OrderStatus).index(self)
+
+    @property
+    def ended(self) -> bool:
+        """Nobody waits for this order any more."""
+        return self in (OrderStatus.FINISHED, OrderStatus.CLOSED, OrderStatus.REFUNDED)
+
+
+ORDER_STATUS_ZH: Final[Mapping[OrderStatus, str]] = {
+    OrderStatus.AWAITING: "待发货",
+    OrderStatus.SHIPPED: "已发货",
+    OrderStatus.FINISHED: "交易完成",
+    OrderStatus.CLOSED: "交易关闭",
+    OrderStatus.REFUNDING: "退款中",
+    OrderStatus.REFUNDED: "已退款",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of one shop. No receiver name, street or phone: those are not imported."""
+
+    order_no: str
+    merchant: str = ""
+    platform: str = ""
+    shop: str = ""
+    status: OrderStatus = OrderStatus.SHIPPED
+    paid_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    shipped_at: datetime | None = None
+    promised_ship_at: datetime | None = None
+    amount: Decimal | None = None
+    """Yuan the buyer paid."""
+    receiver_province: str = ""
+    receiver_city: str = ""
+    warehouse: str = ""
+    goods_type: str = ""
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Waybill:
+    """A parcel's name: our carrier key (`facts/carriers-codes.csv`) and the number on the label."""
+
+    carrier: str
+    waybill_no: str
+
+    def __str__(self) -> str:
+        return f"{self.carrier}/{self.waybill_no}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a rule may look at to judge one parcel."""
+
+    waybill: Waybill
+    orders: tuple[Order, ...]
+    """The orders inside, the earliest paid first: its promises are the tightest."""
+    journey: Journey = field(default_factory=Journey)
+    observed_at: datetime | None = None
+    """Up to when the carrier's silence is proven (L1)."""
+    orders_observed_at: datetime | None = None
+    """Up to when the shop's silence is proven: the last export or pull that held these orders."""
+
+    @property
+    def order(self) -> Order:
+        """The order that speaks for the parcel."""
+        return self.orders[0]

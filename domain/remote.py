@@ -1,0 +1,189 @@
+"""Talking to the outside: what an adapter says, hears, and concludes.
+
+An adapter never opens a connection. It writes a *conversation*: a generator that yields `Request`s,
+is sent `Reply`s, and returns what it understood. One driver (`monitor/net.py`) does the talking.
+
+What can go wrong is one class per "who acts next", and each carries one of four outcomes
+(`facts/notifiers.md` §3): taken, refused for good, refused for now, unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+__all__ = [
+    "Conversation",
+    "Denied",
+    "Outcome",
+    "Rejected",
+    "RemoteError",
+    "Reply",
+    "Request",
+    "Secret",
+    "Throttled",
+    "Unanswered",
+    "Unavailable",
+    "Unreadable",
+    "rehearse",
+]
+
+
+class Secret:
+    """A text that shows itself only when asked: not in repr, str, logs, pickles or comparisons."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text: Final = text
+
+    def reveal(self) -> str:
+        """The secret itself. Call it where the request is written, nowhere else."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._text))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a Secret is not written anywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete to the byte: what is signed and counted is what leaves."""
+
+    method: str
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    secrets: tuple[Secret, ...] = ()
+    """Texts the driver stars out wherever it shows this request."""
+    repeatable: bool = True
+    """Asking twice does no harm. A send is not repeatable: its loss is `Unanswered`, never retried."""
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url.split('?')[0].split('//')[-1].split('/')[0]} …)"
+
+    @classmethod
+    def form(cls, url: str, fields: Mapping[str, str], secrets: tuple[Secret, ...] = ()) -> Request:
+        """A repeatable form POST (UTF-8, as every Chinese carrier interface wants it)."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        return cls("POST", url, {}, headers, urlencode(fields).encode(), secrets)
+
+    @classmethod
+    def json(
+        cls,
+        url: str,
+        body: object,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secrets: tuple[Secret, ...] = (),
+        repeatable: bool = False,
+    ) -> Request:
+        """A JSON POST serialised once, unescaped and without blanks: its bytes are its size."""
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        head = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+        return cls("POST", url, query or {}, head, content, secrets, repeatable)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whatever the status: the adapter decides what it means."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """The body as JSON. Raises `Unreadable` for anything else (HTML, empty, cut off)."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            head = self.content[:60].decode("utf-8", "replace")
+            raise Unreadable(f"HTTP {self.status}, not JSON: {head!r}") from error
+
+
+class Outcome(StrEnum):
+    """How a send ended."""
+
+    TAKEN = "taken"
+    REFUSED = "refused_for_good"
+    LATER = "refused_for_now"
+    UNKNOWN = "unknown"
+
+
+class RemoteError(Exception):
+    """Something a remote service did; `outcome` says what it means for a send."""
+
+    outcome: Outcome = Outcome.UNKNOWN
+
+
+class Unavailable(RemoteError):
+    """Nobody acts: nothing was taken (no connection, busy, 5xx); the same call is tried again."""
+
+    outcome = Outcome.LATER
+
+
+class Throttled(RemoteError):
+    """Nobody acts: tried again, not before `wait`. With `closes`, the whole robot or account rests."""
+
+    outcome = Outcome.LATER
+
+    def __init__(self, message: str, wait: timedelta, *, closes: bool = True) -> None:
+        super().__init__(message)
+        self.wait = wait
+        self.closes = closes
+
+
+class Denied(RemoteError):
+    """The account's owner acts, told once; that account pauses, the others go on."""
+
+    outcome = Outcome.REFUSED
+
+
+class Rejected(RemoteError):
+    """Whoever reads the dead letters acts; this one request is not tried again."""
+
+    outcome = Outcome.REFUSED
+
+
+class Unreadable(RemoteError):
+    """A developer acts: the reply is not in the manual. It is kept; it is the next sample."""
+
+
+class Unanswered(RemoteError):
+    """The request left and no answer came (time-out, reset): it may have been taken."""
+
+
+T = TypeVar("T")
+Conversation: TypeAlias = Generator[Request, Reply, T]
+"""Yields requests, is sent replies, returns what was understood; raises a `RemoteError`."""
+
+
+def rehearse(conversation: Conversation[T], answer: Callable[[Request], Reply]) -> T:
+    """Run a conversation against `answer`, without a network: for tests and for showing a request."""
+    try:
+        request = next(conversation)
+        while True:
+            request = conversation.send(answer(request))
+    except StopIteration as end:
+        understood: T = end.value
+        return understood

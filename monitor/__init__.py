@@ -1,0 +1,1 @@
+"""The daemon: all the I/O. Polls, sweeps, delivers; commands and pages."""

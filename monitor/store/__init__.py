@@ -1,0 +1,1 @@
+"""What is kept: one database, the same code on SQLite and PostgreSQL."""
