@@ -1,0 +1,398 @@
+"""The tables. Moments are whole microseconds since 1970 UTC (`domain.time.to_micros`), texts are UTF-8.
+
+`parcels` is the truth about a waybill and keeps its condensed history and clock state, so that most
+sweeps read no scans. `due` is narrow on purpose: rescheduling touches only it (`docs/adr/0003`).
+What the database refuses is stated here: two open tickets for one parcel, two open findings of one
+rule, a ticket transition that is not in the table, two messages for one fact and channel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = ["METADATA"]
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows only under the type INTEGER."""
+
+
+def _key() -> Column[int]:
+    return Column("id", Key, primary_key=True)
+
+
+def _moment(name: str, *, required: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=not required)
+
+
+def _text(name: str, **extra: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default="", **extra)
+
+
+def _json(name: str, empty: str = "{}") -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=empty)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _parcel(**extra: Any) -> Column[int]:
+    return Column("parcel_id", Key, ForeignKey("parcels.id"), nullable=False, **extra)
+
+
+orders = Table(
+    "orders",
+    METADATA,
+    _key(),
+    _text("merchant"),
+    _text("platform"),
+    _text("shop"),
+    Column("order_no", Text, nullable=False),
+    Column("status", String(24), nullable=False),
+    _moment("paid_at"),
+    _moment("confirmed_at"),
+    _moment("shipped_at"),
+    _moment("promised_ship_at"),
+    Column("amount_cents", BigInteger),
+    _text("receiver_province"),
+    _text("receiver_city"),
+    _text("warehouse"),
+    _text("goods_type"),
+    _text("tags"),  # sorted, parted by a blank
+    Column("phone_tail", LargeBinary),  # sealed (store/sealing.py); only where the carrier asks for it
+    _moment("observed_at", required=True),  # the shop's word is known up to here
+    _moment("created_at", required=True),
+    _moment("updated_at", required=True),
+    UniqueConstraint("merchant", "platform", "shop", "order_no"),
+    Index("ix_orders_order_no", "order_no"),
+)
+
+parcels = Table(
+    "parcels",
+    METADATA,
+    _key(),
+    Column("carrier", String(40), nullable=False),
+    Column("waybill_no", String(64), nullable=False),
+    _count("cycle"),  # numbers are reused after some months: each use is a parcel of its own
+    Column("state", String(12), nullable=False, server_default="watched"),  # watched, done, unwatched
+    _text("why"),  # why it is done or not watched
+    _moment("watch_from", required=True),  # older scans belong to an earlier use of the number
+    _moment("observed_at"),
+    _text("answer_hash"),
+    _json("journey"),
+    Column("milestone", String(24), nullable=False, server_default="unknown"),
+    _moment("last_event_at"),
+    _json("clocks", "[]"),
+    _text("policy_version"),
+    _count("version"),
+    _moment("created_at", required=True),
+    _moment("updated_at", required=True),
+    _moment("done_at"),
+    UniqueConstraint("carrier", "waybill_no", "cycle"),
+    Index("ix_parcels_waybill_no", "waybill_no"),
+)
+
+order_parcels = Table(
+    "order_parcels",
+    METADATA,
+    Column("order_id", Key, ForeignKey("orders.id"), nullable=False),
+    _parcel(),
+    _moment("linked_at", required=True),
+    _moment("unlinked_at"),  # the shop changed the number: the old parcel keeps its history
+    PrimaryKeyConstraint("order_id", "parcel_id"),
+    Index("ix_order_parcels_parcel_id", "parcel_id"),
+)
+
+events = Table(
+    "events",
+    METADATA,
+    _parcel(),
+    _moment("occurred_at", required=True),
+    Column("seq", Integer, nullable=False),
+    _moment("learned_at", required=True),
+    _moment("withdrawn_at"),
+    _text("provider"),
+    Column("milestone", String(24), nullable=False),
+    _text("code"),
+    _text("text"),
+    _json("detail"),
+    PrimaryKeyConstraint("parcel_id", "occurred_at", "seq"),
+    sqlite_with_rowid=False,
+)
+
+event_edits = Table(
+    "event_edits",
+    METADATA,
+    _key(),
+    _parcel(index=True),
+    _moment("occurred_at", required=True),
+    Column("seq", Integer, nullable=False),
+    _moment("replaced_at", required=True),
+    Column("was", Text, nullable=False),  # the whole earlier row, as JSON
+)
+
+due = Table(
+    "due",
+    METADATA,
+    Column("parcel_id", Key, ForeignKey("parcels.id"), primary_key=True, autoincrement=False),
+    Column("provider", String(64), nullable=False, server_default=""),  # "" : nobody can be asked
+    _moment("next_poll_at"),
+    _moment("next_deadline_at"),
+    _moment("asked_at"),
+    _moment("quota_at"),  # GCRA: the theoretical arrival time of this waybill's daily ceiling
+    Index(
+        "ix_due_poll",
+        "provider",
+        "next_poll_at",
+        sqlite_where=text("next_poll_at IS NOT NULL"),
+        postgresql_where=text("next_poll_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_due_deadline",
+        "next_deadline_at",
+        sqlite_where=text("next_deadline_at IS NOT NULL"),
+        postgresql_where=text("next_deadline_at IS NOT NULL"),
+    ),
+)
+
+findings = Table(
+    "findings",
+    METADATA,
+    _key(),
+    _parcel(index=True),
+    Column("rule", String(48), nullable=False),
+    Column("stage", String(8), nullable=False),
+    _count("step"),
+    Column("state", String(12), nullable=False, server_default="open"),
+    _count("severity"),
+    Column("notify", Boolean, nullable=False),
+    _count("told_step"),  # up to which step somebody was told; 0: nobody
+    _text("silenced_by"),
+    _moment("started_at", required=True),
+    _moment("deadline"),
+    Column("limit_us", BigInteger),
+    _moment("crossed_at", required=True),
+    _moment("warned_at"),
+    _moment("breached_at"),
+    _moment("found_at", required=True),
+    _moment("ended_at"),
+    _text("ended_by"),
+    _text("policy"),
+    _text("policy_version"),
+    _json("evidence"),
+    Column("ticket_id", Key, ForeignKey("tickets.id")),
+    Index(
+        "uq_findings_open",
+        "parcel_id",
+        "rule",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index("ix_findings_state_found_at", "state", "found_at"),
+)
+
+ticket_transitions = Table(
+    "ticket_transitions",
+    METADATA,
+    Column("was", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    PrimaryKeyConstraint("was", "state"),
+)
+
+tickets = Table(
+    "tickets",
+    METADATA,
+    _key(),
+    Column("number", String(24), nullable=False, unique=True),
+    _parcel(index=True),
+    Column("was", String(16), nullable=False, server_default=""),
+    Column("state", String(16), nullable=False),
+    _count("version"),
+    _count("severity"),
+    _text("summary"),
+    _json("filled"),  # the whole order and parcel as they stood at opening
+    Column("told", Boolean, nullable=False, server_default=text("false")),
+    _moment("opened_at", required=True),
+    _moment("updated_at", required=True),
+    _moment("acknowledged_at"),
+    _text("acknowledged_by"),
+    _moment("resolved_at"),
+    _text("resolved_by"),
+    _text("resolution"),
+    _moment("closed_at"),
+    ForeignKeyConstraint(["was", "state"], ["ticket_transitions.was", "ticket_transitions.state"]),
+    Index(
+        "uq_tickets_live",
+        "parcel_id",
+        unique=True,
+        sqlite_where=text("state IN ('open', 'acknowledged')"),
+        postgresql_where=text("state IN ('open', 'acknowledged')"),
+    ),
+    Index("ix_tickets_state_opened_at", "state", "opened_at"),
+)
+
+ticket_entries = Table(
+    "ticket_entries",
+    METADATA,
+    _key(),
+    Column("ticket_id", Key, ForeignKey("tickets.id"), nullable=False, index=True),
+    _moment("at", required=True),
+    Column("kind", String(16), nullable=False),
+    _text("author"),
+    _text("text"),
+    _json("data"),
+)
+
+counters = Table(
+    "counters",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    _key(),
+    Column("key", Text, nullable=False, unique=True),  # one per fact and channel
+    Column("channel", String(64), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("urgency", String(12), nullable=False),
+    Column("ticket_id", Key, ForeignKey("tickets.id"), index=True),
+    Column("finding_id", Key, ForeignKey("findings.id")),
+    Column("message", Text, nullable=False),
+    Column("state", String(12), nullable=False, server_default="waiting"),
+    # waiting, sending, sent, folded (into a digest), dropped (overtaken), dead
+    _count("attempts"),
+    _count("unknowns"),
+    _moment("next_try_at", required=True),
+    _moment("created_at", required=True),
+    _moment("sent_at"),
+    Column("folded_into", Key, ForeignKey("outbox.id")),
+    _text("last_outcome"),
+    _text("last_answer"),
+    Index(
+        "ix_outbox_waiting",
+        "channel",
+        "next_try_at",
+        sqlite_where=text("state IN ('waiting', 'sending')"),
+        postgresql_where=text("state IN ('waiting', 'sending')"),
+    ),
+    Index("ix_outbox_state_created_at", "state", "created_at"),
+)
+
+attempts = Table(
+    "attempts",
+    METADATA,
+    _key(),
+    Column("outbox_id", Key, ForeignKey("outbox.id"), nullable=False, index=True),
+    _moment("at", required=True),
+    _text("outcome"),
+    _text("answer"),
+)
+
+robots = Table(
+    "robots",
+    METADATA,
+    Column("robot", String(64), primary_key=True),
+    _json("sends", "[]"),  # moments of the sends in the running window: survives a restart
+    _moment("closed_until"),
+    _text("closed_why"),
+    _count("unknowns"),
+)
+
+providers = Table(
+    "providers",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("state", String(12), nullable=False, server_default="up"),  # up, degraded, down
+    _moment("since"),
+    _moment("last_good_at"),
+    _moment("last_bad_at"),
+    _text("last_error"),
+    _count("failures"),
+    _count("successes"),
+    _count("told"),  # how many times the outage now running was told: 0 or 1
+    _moment("resume_at"),  # no asking before this
+    _moment("rate_at"),  # GCRA: the account's per-second ceiling
+)
+
+spend = Table(
+    "spend",
+    METADATA,
+    Column("provider", String(64), nullable=False),
+    Column("day", String(10), nullable=False),  # of Shanghai
+    Column("asked", BigInteger, nullable=False, server_default="0"),
+    Column("cents", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("provider", "day"),
+)
+
+unknown_codes = Table(
+    "unknown_codes",
+    METADATA,
+    Column("provider", String(64), nullable=False),
+    Column("code", String(200), nullable=False),
+    Column("n", BigInteger, nullable=False),
+    _moment("first_at", required=True),
+    _moment("last_at", required=True),
+    _text("sample"),
+    PrimaryKeyConstraint("provider", "code"),
+)
+
+oddities = Table(
+    "oddities",
+    METADATA,
+    _key(),
+    _moment("at", required=True),
+    _text("source"),
+    _text("reason"),
+    _text("body"),
+)
+
+policies = Table(
+    "policies",
+    METADATA,
+    Column("version", String(64), primary_key=True),
+    _moment("since", required=True),
+    Column("body", Text, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    METADATA,
+    _key(),
+    _moment("at", required=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    _text("name"),
+    _text("source"),
+    _moment("exported_at"),
+    _json("counts"),
+)
