@@ -413,6 +413,8 @@ class Journey:
     last_movement_at: datetime | None = None
     update_after_first_scan_at: datetime | None = None
     update_after_pickup_at: datetime | None = None
+    movements: tuple[datetime, ...] = ()
+    """The latest movement scans, oldest first: enough to tell when a silence really ended."""
     whereabouts: Whereabouts | None = None
     last_text: str = ""
     last_event_at: datetime | None = None
@@ -438,6 +440,7 @@ class Journey:
 
 
 _HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
+_KEPT_MOVEMENTS: Final = 40
 _SAME_SCAN: Final = timedelta(minutes=5)
 _SAME_DAY: Final = timedelta(hours=24)
 _TRIES_AGAIN: Final = frozenset({Milestone.OUT_FOR_DELIVERY, Milestone.DELIVERY_FAILED})
@@ -491,6 +494,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         last_movement_at=latest.occurred_at if latest else None,
         update_after_first_scan_at=_second(movements),
         update_after_pickup_at=_after_pickup(movements),
+        movements=tuple(e.occurred_at for e in movements[-_KEPT_MOVEMENTS:]),
         whereabouts=_whereabouts(state, latest),
         last_text=newest.text,
         last_event_at=newest.occurred_at,

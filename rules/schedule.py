@@ -1,0 +1,97 @@
+"""When to ask the carrier next: the fewest questions that prove every silence on time.
+
+A question is due at the next step of a running clock (L2), sooner while a finding is open and people
+wait for news, and never later than the freshness floor, so that a refusal or damage is learned.
+Ceilings are facts of the provider; a question just before a step would use up the interval and make
+the step late, so it is left to the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.findings import Verdict
+from domain.orders import Case
+from domain.time import RESOLUTION
+from domain.tracking import DeliveredKind, Milestone
+
+__all__ = ["Pace", "next_question"]
+
+_AFTER_SIGNING: Final = timedelta(hours=24)
+"""A station may take a signature back within the day (`facts/carriers.md`, realities)."""
+_SILENT_FOR_GOOD: Final = timedelta(days=10)
+"""`facts/carriers.md`, poll budget: daily for anything silent more than ten days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What bounds the questions about one parcel."""
+
+    interval: timedelta
+    """The provider's least time between two questions about one number."""
+    lag: timedelta = timedelta(0)
+    """How far behind the carrier the provider may be: a step is asked about that much later."""
+    freshness: timedelta = timedelta(hours=12)
+    """The longest time without a look."""
+    verify_signed: bool = True
+    """Look once more a day after the signature."""
+
+
+def next_question(
+    case: Case, verdict: Verdict, pace: Pace, asked_at: datetime | None, now: datetime
+) -> datetime | None:
+    """The moment of the next question; None when nothing more is to be learned."""
+    journey = case.journey
+    earliest = max(now, asked_at + pace.interval) if asked_at is not None else now
+    if journey.over:
+        return _verification(case, pace, earliest)
+    floor = _floor(case, verdict, pace, now)
+    step = verdict.next_look_at
+    if step is None:
+        return max(earliest, floor)
+    step = max(earliest, step + pace.lag)
+    floor = max(earliest, floor)
+    return floor if floor + pace.interval <= step else step
+
+
+def _floor(case: Case, verdict: Verdict, pace: Pace, now: datetime) -> datetime:
+    """The latest moment by which somebody should look, whatever the clocks say."""
+    journey = case.journey
+    since = case.observed_at
+    if since is None:
+        begun = case.order.shipped_at or case.order.paid_at
+        since = begun if begun is not None and begun <= now else now
+    return since + _patience(case, verdict, pace, since, journey.last_movement_at)
+
+
+def _patience(
+    case: Case, verdict: Verdict, pace: Pace, since: datetime, moved_at: datetime | None
+) -> timedelta:
+    """How long a look stays fresh: shorter for short limits and while somebody waits for news."""
+    limits = [clock.limit for clock in verdict.clocks if clock.running and clock.limit is not None]
+    patience = min([pace.freshness, *(limit / 2 for limit in limits)])
+    if not verdict.findings:
+        return patience
+    open_limits = [finding.limit for finding in verdict.findings if finding.limit is not None]
+    eager = min(open_limits, default=pace.freshness) / 12
+    waiting = since - min(finding.crossed_at for finding in verdict.findings)
+    eager = max(eager, waiting / 6)
+    silent = since - moved_at if moved_at is not None else timedelta(0)
+    longest = timedelta(days=1) if silent > _SILENT_FOR_GOOD else pace.freshness
+    return min(max(eager, pace.interval + RESOLUTION), longest)
+
+
+def _verification(case: Case, pace: Pace, earliest: datetime) -> datetime | None:
+    """One look a day after a signature; none after a return or a cancellation."""
+    journey = case.journey
+    signed_at = journey.last.get(Milestone.DELIVERED)
+    if journey.milestone is not Milestone.DELIVERED or signed_at is None or not pace.verify_signed:
+        return None
+    if journey.delivered_kind is DeliveredKind.SELF:
+        return None
+    at = signed_at + _AFTER_SIGNING
+    if case.observed_at is not None and case.observed_at >= at:
+        return None
+    return max(earliest, at)
