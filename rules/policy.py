@@ -151,6 +151,10 @@ class PolicyBook:
         """The rules a profile has, inherited ones too."""
         return frozenset(self._profiles[profile].rules)
 
+    def describe(self) -> str:
+        """Everything these rules say, as one text: kept beside the version that findings name."""
+        return repr(_plain((self._profiles, self._policies, self._exemptions, self._tiers)))
+
     def rule(self, rule: str) -> Rule | None:
         """A rule by id, from whichever profile has it first: for names and severities."""
         found = (p.rules[rule] for p in self._profiles.values() if rule in p.rules)
@@ -212,8 +216,7 @@ class PolicyBook:
 
     def _fingerprint(self) -> str:
         """A short name for exactly these rules: every finding says which judged it."""
-        said = (self._profiles, self._policies, self._exemptions, self._tiers)
-        return hashlib.sha256(repr(_plain(said)).encode()).hexdigest()[:12]
+        return hashlib.sha256(self.describe().encode()).hexdigest()[:12]
 
 
 def _plain(value: object) -> object:

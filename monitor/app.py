@@ -1,0 +1,170 @@
+"""The one place that builds every object, starts and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from monitor.clock import Clock
+from monitor.deliver import Deliverer
+from monitor.engine import Engine
+from monitor.net import CallRecord, Net
+from monitor.poll import Poller
+from monitor.settings import Settings
+from monitor.single import only_one
+from monitor.store import meta, polls
+from monitor.store.database import Database
+from monitor.sweep import Sweep
+from rules.schedule import Pace
+
+__all__ = ["App", "build_sweep", "run"]
+
+log = structlog.get_logger()
+_SWEEP = 1000
+
+
+def build_sweep(settings: Settings) -> Sweep:
+    """The judge, as the daemon and the commands use it."""
+    paces = {
+        account.name: (
+            account.name,
+            Pace(account.ceilings.per_waybill_interval, account.refresh_lag, settings.freshness),
+        )
+        for account in settings.providers
+    }
+
+    def feeds(carrier: str) -> tuple[str, Pace] | None:
+        account = settings.provider_for(carrier)
+        return paces[account.name] if account is not None else None
+
+    base = settings.web.public_url.rstrip("/")
+    return Sweep(
+        settings.book,
+        settings.routes,
+        feeds,
+        link=lambda number: f"{base}/tickets/{number}" if base else "",
+    )
+
+
+class App:
+    """The daemon's objects. `clock` and `net` are arguments so that a demo can bring its own."""
+
+    def __init__(
+        self, settings: Settings, db: Database, clock: Clock | None = None, net: Net | None = None
+    ) -> None:
+        self.settings = settings
+        self.db = db
+        self.clock = clock or Clock()
+        self.net = net or Net(on_call=self._heard)
+        self.sweep = build_sweep(settings)
+        self.pollers = [
+            Poller(account, db, self.net, self.sweep, self.clock, settings.routes)
+            for account in settings.providers
+        ]
+        self.deliverer = Deliverer(settings.channels, settings.routes, db, self.net, self.clock)
+        self.engine = Engine()
+
+    def _heard(self, call: CallRecord) -> None:
+        """Every answer tells the time too."""
+        if call.date:
+            self.clock.witness(call.account, call.date)
+
+    async def prepare(self) -> None:
+        """What a start owes: a new policy touches every parcel, what was leaving is settled."""
+        now = self.clock.now()
+        book = self.settings.book
+        fresh = await self.db.write(lambda conn: meta.note_policy(conn, book.version, book.describe(), now))
+        if fresh:
+            await self._touch_all()
+        await self.deliverer.recover()
+        for each in self.settings.providers:
+            if each.carriers:
+                log.info("watching", provider=each.name, carriers=sorted(each.carriers))
+
+    async def _touch_all(self) -> None:
+        """Every watched parcel is judged by the new policy, in steps that let others write."""
+        last = 0
+        while True:
+            step = last
+
+            def touch(conn: Connection, after: int = step) -> int:
+                return meta.touch_all(conn, self.clock.now(), after=after, limit=5000)
+
+            last = await self.db.write(touch)
+            if not last:
+                return
+
+    async def sweep_tick(self) -> None:
+        """Settle everything that is due; a parcel that cannot be judged stops only itself."""
+        while True:
+            now = self.clock.now()
+            if not await self.db.read(lambda conn: polls.deadline_waiting(conn, now)):
+                return
+            try:
+                done = await self.db.write(lambda conn: self.sweep.tick(conn, now, _SWEEP))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                log.error("a parcel cannot be judged", why=str(error), exc_info=True)
+                await self._one_by_one()
+                return
+            if done.tickets or done.ended:
+                log.info("swept", parcels=done.parcels, tickets=done.tickets, ended=done.ended)
+            if done.parcels < _SWEEP:
+                return
+
+    async def _one_by_one(self) -> None:
+        """Find the poisoned parcel of a batch and put it aside, counted and shown."""
+        now = self.clock.now()
+        ids = await self.db.read(lambda conn: polls.due_deadlines(conn, now, _SWEEP))
+        for parcel_id in ids:
+            try:
+                await self.db.write(lambda conn, one=parcel_id: self._settle_one(conn, one))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                why = f"{type(error).__name__}: {error}"
+                await self.db.write(lambda conn, one=parcel_id, w=why: polls.put_aside(conn, one, w, now))
+
+    def _settle_one(self, conn: Connection, parcel_id: int) -> None:
+        self.sweep.settle(conn, self.sweep.looks(conn, [parcel_id]), self.clock.now())
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Ring the verbs until told to stop."""
+        await self.prepare()
+        self.engine.register("sweep", 1.0, self.sweep_tick)
+        for poller in self.pollers:
+            self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
+        self.engine.register("deliver", 0.5, self.deliverer.tick)
+        log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
+        try:
+            await self.engine.run(until)
+        finally:
+            await self.net.close()
+
+
+@contextlib.contextmanager
+def stop_signals(until: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `until`."""
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, until.set)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+
+
+def run(settings: Settings) -> None:
+    """The daemon: until a signal stops it."""
+
+    async def main() -> None:
+        until = asyncio.Event()
+        with stop_signals(until), contextlib.closing(Database.open(settings.store)) as db, only_one(db):
+            await App(settings, db).run(until)
+        log.info("stopped", config=str(Path(settings.path).name))
+
+    asyncio.run(main())

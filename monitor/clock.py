@@ -1,0 +1,73 @@
+"""The one place that reads the wall clock, and does not believe it blindly.
+
+A machine's clock can jump: a wrong battery, a virtual machine resumed, a hand on `date`. A clock two
+days ahead would prove two days of silence that nobody observed. Every answer from outside carries a
+`Date`, so the clock is held against the last one: while they differ, the time told is the witness's,
+carried on by the monotonic clock (promise 5: no alarm from a jump of the clock).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Final
+
+__all__ = ["Clock", "wall"]
+
+TOLERANCE: Final = timedelta(minutes=5)
+
+
+def wall() -> datetime:
+    """The machine's own time, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+class Clock:
+    """Tells the time. `offset` is how far the machine's clock was from the last witness."""
+
+    def __init__(
+        self,
+        read: Callable[[], datetime] = wall,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._steady = steady
+        self._lock = Lock()
+        self._heard: dict[str, tuple[datetime, float]] = {}
+
+    def now(self) -> datetime:
+        """The machine's time, or the witnesses' where both of them say it is wrong."""
+        told = self._read()
+        believed = self._believed()
+        if believed is None or abs(told - believed) <= TOLERANCE:
+            return told
+        return believed
+
+    def witness(self, name: str, date: str) -> None:
+        """Hear a `Date` header of an answer from `name`; nonsense is ignored."""
+        try:
+            heard = parsedate_to_datetime(date)
+        except (TypeError, ValueError):
+            return
+        if heard.tzinfo is not None:
+            with self._lock:
+                self._heard[name] = (heard.astimezone(UTC), self._steady())
+
+    @property
+    def offset(self) -> timedelta:
+        """How far ahead of the witnesses the machine's clock is; zero when nobody was heard."""
+        believed = self._believed()
+        return self._read() - believed if believed is not None else timedelta(0)
+
+    def _believed(self) -> datetime | None:
+        """The witness nearest to our own clock: one lying peer cannot move us, all of them can."""
+        with self._lock:
+            heard = list(self._heard.values())
+        if not heard:
+            return None
+        told, now = self._read(), self._steady()
+        carried = [at + timedelta(seconds=now - then) for at, then in heard]
+        return min(carried, key=lambda at: abs(at - told))

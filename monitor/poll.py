@@ -1,0 +1,412 @@
+"""Asking the carriers: due waybills in, scans and their consequences out.
+
+For each provider account: claim what is due inside its ceilings, ask, and keep each answer together
+with what follows from it in one transaction. An answer identical to the last one (by hash) with
+nothing due costs a reschedule and nothing else. A failed call never passes for an empty answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from carriers.base import Question
+from domain.orders import Waybill
+from domain.remote import (
+    Conversation,
+    Denied,
+    Rejected,
+    RemoteError,
+    Reply,
+    Throttled,
+    Unreadable,
+)
+from domain.time import SHANGHAI
+from domain.tracking import Answer, Merge, Stored, TrackingEvent, condense, merge
+from monitor import feed as feeds
+from monitor import wording
+from monitor.clock import Clock
+from monitor.feed import Feed, FeedState
+from monitor.net import Net
+from monitor.routing import Route, everybody
+from monitor.settings import ProviderAccount
+from monitor.store import events, outbox, parcels, polls, providers
+from monitor.store.database import Database
+from monitor.store.parcels import Claim, Loaded
+from monitor.sweep import Judged, Look, Sweep
+
+__all__ = ["Poller"]
+
+log = structlog.get_logger()
+T = TypeVar("T")
+_BATCH: Final = 200
+_LEASE: Final = timedelta(seconds=45)
+_REFUSED_AGAIN: Final = timedelta(hours=24)
+_RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The reply is word for word the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One question and what came of it."""
+
+    claim: Claim
+    asked_at: datetime
+    answer: Answer | Same | RemoteError
+    digest: str = ""
+
+
+def unless_same(conversation: Conversation[T], known: str) -> Conversation[tuple[T | Same, str]]:
+    """The same conversation, cut short when a reply has the hash `known`; returns the hash too."""
+    request = next(conversation)
+    while True:
+        reply: Reply = yield request
+        digest = hashlib.blake2b(reply.content, digest_size=12).hexdigest()
+        if reply.status == 200 and digest == known:
+            conversation.close()
+            return Same(), digest
+        try:
+            request = conversation.send(reply)
+        except StopIteration as end:
+            return end.value, digest
+
+
+class Poller:
+    """The poll loop of one provider account."""
+
+    def __init__(
+        self,
+        account: ProviderAccount,
+        db: Database,
+        net: Net,
+        sweep: Sweep,
+        clock: Clock,
+        routes: Sequence[Route],
+    ) -> None:
+        self._account = account
+        self._db = db
+        self._net = net
+        self._sweep = sweep
+        self._clock = clock
+        self._routes = routes
+        self._feed = Feed()
+        self._loaded = False
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self._account.name
+
+    @property
+    def feed(self) -> Feed:
+        """The account's health as last seen."""
+        return self._feed
+
+    async def tick(self) -> Judged:
+        """Ask about everything that is due now and may be asked; returns when it is all kept."""
+        if not self._loaded:
+            self._feed = await self._db.read(self._load_feed)
+            self._loaded = True
+        total = Judged()
+        while claims := await self._claim():
+            async for group in self._answers(claims):
+                kept = await self._db.write(_bound(self._keep, group))
+                _add(total, kept)
+            if len(claims) < _BATCH:
+                break
+        return total
+
+    def _load_feed(self, conn: Connection) -> Feed:
+        row = providers.load(conn, self._account.name)
+        return Feed(
+            FeedState(row.state),
+            row.since,
+            row.last_good_at,
+            row.last_bad_at,
+            row.last_error,
+            row.failures,
+            bool(row.told),
+            row.resume_at,
+        )
+
+    async def _claim(self) -> list[Claim]:
+        now = self._clock.now()
+        allowed = feeds.may_ask(self._feed, now)
+        if allowed == 0:
+            return []
+        ceilings = self._account.ceilings
+        limit = min(_BATCH, allowed or _BATCH, max(1, int(ceilings.per_second * 10)))
+
+        def claim(conn: Connection) -> tuple[list[Claim], timedelta]:
+            name = self._account.name
+            claims = parcels.claim_polls(
+                conn,
+                name,
+                now,
+                limit,
+                interval=ceilings.per_waybill_interval,
+                daily=ceilings.per_waybill_daily,
+                lease=_LEASE,
+            )
+            if not claims:
+                return [], timedelta(0)
+            providers.spend(
+                conn,
+                name,
+                now.astimezone(SHANGHAI).date(),
+                asked=len(claims),
+                cents=self._account.cents(len(claims)),
+            )
+            return claims, providers.reserve(conn, name, len(claims), ceilings.per_second, now)
+
+        if not await self._db.read(self._anything_due(now)):
+            return []
+        claims, wait = await self._db.write(claim)
+        if wait > timedelta(0):
+            await asyncio.sleep(wait.total_seconds())
+        return claims
+
+    def _anything_due(self, now: datetime) -> Callable[[Connection], bool]:
+        """An empty tick costs one indexed read and no write."""
+        return lambda conn: polls.waiting(conn, self._account.name, now)
+
+    async def _answers(self, claims: Sequence[Claim]) -> AsyncIterator[list[Result]]:
+        """The answers as they come, in groups worth a transaction."""
+        lanes = asyncio.Semaphore(self._account.ceilings.concurrency)
+        gap = 1.0 / self._account.ceilings.per_second
+        tasks = {asyncio.create_task(self._ask(claim, lanes, n * gap)) for n, claim in enumerate(claims)}
+        try:
+            while tasks:
+                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if tasks and len(done) < _BATCH // 4:
+                    more, tasks = await asyncio.wait(tasks, timeout=0.02)
+                    done |= more
+                yield [task.result() for task in done]
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _ask(self, claim: Claim, lanes: asyncio.Semaphore, delay: float) -> Result:
+        if delay > 0.001:
+            await asyncio.sleep(delay)
+        async with lanes:
+            asked_at = self._clock.now()
+            question = Question(
+                Waybill(claim.carrier, claim.waybill_no),
+                claim.phone_tail,
+                destination=claim.province + claim.city,
+            )
+            conversation = self._account.provider.ask([question], asked_at)
+            try:
+                answers, digest = await self._net.converse(
+                    unless_same(conversation, claim.answer_hash),
+                    account=self._account.name,
+                    lanes=self._account.ceilings.concurrency,
+                )
+            except RemoteError as error:
+                return Result(claim, asked_at, error)
+            answer = answers if isinstance(answers, Same) else answers[0]
+            return Result(claim, asked_at, answer, digest)
+
+    def _keep(self, conn: Connection, results: Sequence[Result]) -> Judged:
+        """Everything a group of answers means, in one transaction."""
+        now = self._clock.now()
+        good = [result for result in results if not isinstance(result.answer, RemoteError)]
+        bad = [result for result in results if isinstance(result.answer, RemoteError)]
+        feed = self._feed
+        said: list[tuple[str, bool]] = []
+        for result in sorted(results, key=lambda result: result.asked_at):
+            feed, tell = self._health(feed, result, now)
+            if tell:
+                said.append((feed.last_error, feed.state is FeedState.DOWN))
+        self._put_off(conn, bad, feed, now)
+        judged = self._take(conn, good, now)
+        for why, down in said:
+            judged.messages += self._announce(conn, feed, why, down, now)
+        self._save_feed(conn, feed)
+        self._feed = feed
+        return judged
+
+    @staticmethod
+    def _health(feed: Feed, result: Result, now: datetime) -> tuple[Feed, bool]:
+        if isinstance(result.answer, RemoteError):
+            return feeds.after_error(feed, result.answer, result.claim.waybill_no, now)
+        return feeds.after_answer(feed, now)
+
+    def _take(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
+        """Answers: scans appended, the parcel judged at the moment of the look."""
+        if not results:
+            return Judged()
+        ids = [result.claim.parcel_id for result in results]
+        loaded = {each.id: each for each in parcels.load(conn, ids)}
+        fresh = [r.claim.parcel_id for r in results if isinstance(r.answer, Answer)]
+        known = events.known(conn, fresh) if fresh else {}
+        merges: list[tuple[int, Merge]] = []
+        looks: list[Look] = []
+        for result in results:
+            row = loaded.get(result.claim.parcel_id)
+            if row is None:
+                continue
+            look, change = self._look(conn, row, result, known.get(row.id, []), now)
+            if change:
+                merges.append((row.id, change))
+            looks.append(look)
+        events.apply(conn, merges, provider=self._account.name, at=now)
+        return self._sweep.settle(conn, looks, now)
+
+    def _look(
+        self, conn: Connection, row: Loaded, result: Result, known: list[Stored], now: datetime
+    ) -> tuple[Look, Merge]:
+        """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it."""
+        seen = max(result.asked_at - self._account.refresh_lag, row.case.observed_at or row.watch_from)
+        case = replace(row.case, observed_at=seen)
+        if isinstance(result.answer, Same):
+            return Look(row, case, asked_at=result.asked_at), Merge()
+        assert isinstance(result.answer, Answer)
+        answer = self._relevant(result.answer, row.watch_from)
+        self._note_oddities(conn, result.claim, answer, now)
+        change = merge(known, answer, now)
+        emptied = not answer.events and any(each.withdrawn_at is None for each in known)
+        if change.contradicts or emptied:
+            why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
+            providers.oddity(conn, self._account.name, f"{result.claim.waybill_no}：{why}", "", now)
+            return Look(row, row.case, asked_at=result.asked_at), Merge()
+        if not change:
+            return Look(row, case, result.digest, asked_at=result.asked_at), change
+        history = _after(known, change)
+        journey = condense(each.event for each in history if each.withdrawn_at is None)
+        newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
+        news = newest.event.text if newest is not None else ""
+        return Look(row, replace(case, journey=journey), result.digest, news, result.asked_at), change
+
+    @staticmethod
+    def _relevant(answer: Answer, watch_from: datetime) -> Answer:
+        """Without scans of an earlier use of the number (`facts/carriers.md`: numbers are reused)."""
+        kept: tuple[TrackingEvent, ...] = tuple(e for e in answer.events if e.occurred_at >= watch_from)
+        return answer if len(kept) == len(answer.events) else replace(answer, events=kept)
+
+    def _note_oddities(self, conn: Connection, claim: Claim, answer: Answer, now: datetime) -> None:
+        if answer.unknown_codes:
+            sample = f"{claim.carrier}/{claim.waybill_no}"
+            providers.note_unknown(conn, self._account.name, answer.unknown_codes, sample, now)
+
+    def _put_off(self, conn: Connection, results: Sequence[Result], feed: Feed, now: datetime) -> None:
+        """No answer: the parcel stays due, later; what nobody could read is kept."""
+        later: list[tuple[int, datetime]] = []
+        for result in results:
+            error = result.answer
+            assert isinstance(error, RemoteError)
+            wait = self._again(error, feed)
+            later.append((result.claim.parcel_id, now + wait))
+            if isinstance(error, Rejected):
+                polls.remark(conn, result.claim.parcel_id, str(error), now)
+            if isinstance(error, Unreadable):
+                providers.oddity(conn, self._account.name, result.claim.waybill_no, str(error), now)
+            log.info(
+                "not answered",
+                provider=self._account.name,
+                waybill=result.claim.waybill_no,
+                error=type(error).__name__,
+                why=str(error),
+                again_in=str(wait),
+            )
+        polls.postpone(conn, later)
+
+    def _again(self, error: RemoteError, feed: Feed) -> timedelta:
+        """When to ask again after a failure: never sooner than the ceiling allows."""
+        interval = self._account.ceilings.per_waybill_interval
+        if isinstance(error, Throttled):
+            return max(interval, error.wait)
+        if isinstance(error, Rejected):
+            return max(interval, _REFUSED_AGAIN)
+        if isinstance(error, Denied):
+            return interval
+        shortest, longest = _RETRY
+        return (
+            max(interval, min(shortest * 2 ** min(feed.failures, 8), longest))
+            if feed.failures > 1
+            else interval
+        )
+
+    def _announce(self, conn: Connection, feed: Feed, why: str, down: bool, now: datetime) -> int:
+        """Tell of an outage once, and of its end once."""
+        started = self._feed.since if not down else feed.last_good_at
+        message = wording.feed_alert(
+            self._account.name,
+            now,
+            down=down,
+            since=started,
+            why=why,
+            waiting=polls.overdue(conn, self._account.name, now),
+        )
+        log.warning("provider down" if down else "provider up", provider=self._account.name, why=why)
+        since = feed.since.isoformat() if feed.since else ""
+        rows = [
+            outbox.NewMessage(
+                f"feed:{self._account.name}:{feed.state}:{since}:{channel}",
+                channel,
+                replace(message, mentions=mentions),
+                now,
+            )
+            for channel, mentions in everybody(self._routes, message.kind).items()
+        ]
+        return outbox.put(conn, rows)
+
+    def _save_feed(self, conn: Connection, feed: Feed) -> None:
+        if replace(feed, last_good_at=None) == replace(self._feed, last_good_at=None) and not _stale(
+            self._feed.last_good_at, feed.last_good_at
+        ):
+            return
+        providers.save(
+            conn,
+            providers.ProviderState(
+                self._account.name,
+                feed.state.value,
+                feed.since,
+                feed.last_good_at,
+                feed.last_bad_at,
+                feed.last_error,
+                feed.failures,
+                told=int(feed.told),
+                resume_at=feed.resume_at,
+            ),
+        )
+
+
+def _stale(before: datetime | None, after: datetime | None) -> bool:
+    """The stored moment is more than ten seconds old: worth a write."""
+    return after is not None and (before is None or after - before > timedelta(seconds=10))
+
+
+def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:
+    """The known scans with a change applied."""
+    at = {(row.event.occurred_at, row.seq): row for row in known}
+    for row in (*change.added, *change.withdrawn, *change.restored, *(new for _, new in change.edited)):
+        at[row.event.occurred_at, row.seq] = row
+    return list(at.values())
+
+
+def _bound(
+    keep: Callable[[Connection, list[Result]], Judged], group: list[Result]
+) -> Callable[[Connection], Judged]:
+    return lambda conn: keep(conn, group)
+
+
+def _add(total: Judged, more: Judged) -> None:
+    total.parcels += more.parcels
+    total.opened += more.opened
+    total.grown += more.grown
+    total.ended += more.ended
+    total.tickets += more.tickets
+    total.messages += more.messages

@@ -1,0 +1,90 @@
+"""The questions to a provider: what waits, what was put off, what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+
+from domain.time import to_micros
+from monitor.store import providers, schema
+
+__all__ = [
+    "deadline_waiting",
+    "due_deadlines",
+    "overdue",
+    "postpone",
+    "put_aside",
+    "remark",
+    "touch",
+    "waiting",
+]
+
+_due = schema.due
+
+
+def waiting(conn: Connection, provider: str, now: datetime) -> bool:
+    """Something is due at this account: one look at an index."""
+    query = (
+        select(_due.c.parcel_id)
+        .where(_due.c.provider == provider, _due.c.next_poll_at <= to_micros(now))
+        .limit(1)
+    )
+    return conn.execute(query).first() is not None
+
+
+def overdue(conn: Connection, provider: str, now: datetime) -> int:
+    """How many parcels wait for a look at this account."""
+    query = (
+        select(func.count())
+        .select_from(_due)
+        .where(_due.c.provider == provider, _due.c.next_poll_at <= to_micros(now))
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+def postpone(conn: Connection, rows: Sequence[tuple[int, datetime]]) -> None:
+    """Ask about these parcels later; their deadlines stay as they are."""
+    for parcel_id, at in sorted(rows):
+        conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(next_poll_at=to_micros(at)))
+
+
+def remark(conn: Connection, parcel_id: int, why: str, now: datetime) -> None:
+    """Why nobody answers for this parcel, for `explain` and the coverage list."""
+    conn.execute(
+        update(schema.parcels)
+        .where(schema.parcels.c.id == parcel_id)
+        .values(why=why[:300], updated_at=to_micros(now))
+    )
+
+
+def deadline_waiting(conn: Connection, now: datetime) -> bool:
+    """Some parcel's stored instant has come."""
+    return bool(due_deadlines(conn, now, 1))
+
+
+def due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]:
+    """The parcels whose stored instant has come, oldest first, without taking them."""
+    query = (
+        select(_due.c.parcel_id)
+        .where(_due.c.next_deadline_at <= to_micros(now))
+        .order_by(_due.c.next_deadline_at)
+        .limit(limit)
+    )
+    return [int(row[0]) for row in conn.execute(query)]
+
+
+def touch(conn: Connection, parcel_ids: Sequence[int], now: datetime) -> None:
+    """Judge these parcels at the next sweep: something about them changed."""
+    for start in range(0, len(parcel_ids), 500):
+        some = parcel_ids[start : start + 500]
+        conn.execute(update(_due).where(_due.c.parcel_id.in_(some)).values(next_deadline_at=to_micros(now)))
+
+
+def put_aside(conn: Connection, parcel_id: int, why: str, now: datetime) -> None:
+    """A parcel nobody can judge: tried again in an hour, its reason shown (promise 7)."""
+    remark(conn, parcel_id, f"无法判定：{why}", now)
+    providers.oddity(conn, "sweep", f"parcel {parcel_id}", why, now)
+    later = to_micros(now + timedelta(hours=1))
+    conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(next_deadline_at=later))

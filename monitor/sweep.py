@@ -1,0 +1,407 @@
+"""Judging parcels: findings, tickets, messages and the next look, in one transaction (L5).
+
+`settle` is the one place where a fact meets its consequences. The due sweep, every poll, every
+import and every command that changes a parcel end here, inside the transaction that wrote the fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from domain.findings import Finding, Stage, Verdict
+from domain.messages import Message
+from domain.orders import ORDER_STATUS_ZH, Case
+from domain.tickets import EntryKind, TicketState
+from domain.tracking import MILESTONE_ZH
+from monitor import wording
+from monitor.desk.plan import Relief, Telling, relief, tellings
+from monitor.routing import Route, route
+from monitor.store import findings, outbox, parcels, tickets
+from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
+from rules.changes import Changes, compare
+from rules.judge import judge
+from rules.policy import PolicyBook
+from rules.schedule import Pace, next_question
+
+__all__ = ["Feeds", "Judged", "Look", "Sweep"]
+
+MACHINE: Final = "parcelwatch"
+_GIVEN_UP: Final = timedelta(days=60)
+"""Silent so long, a parcel is watched no more (`facts/carriers-kuaidi100.md`: 60 days without change)."""
+
+Feeds = Callable[[str], tuple[str, Pace] | None]
+"""For a carrier: the account that answers for it and its pace, or None when nobody does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A parcel to judge, with what was just learned of it."""
+
+    loaded: Loaded
+    case: Case
+    answer_hash: str | None = None
+    news: str = ""
+    """The latest new scan, for the ticket's history."""
+    asked_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Judged:
+    """What one settling did: counted, logged and shown."""
+
+    parcels: int = 0
+    opened: int = 0
+    grown: int = 0
+    ended: int = 0
+    tickets: int = 0
+    messages: int = 0
+    updates: list[Update] = field(default_factory=list)
+    due: list[Due] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Judges parcels by the book and writes what follows."""
+
+    book: PolicyBook
+    routes: tuple[Route, ...]
+    feeds: Feeds
+    link: Callable[[str], str] = lambda number: ""
+    """The address of a ticket's page, or nothing where there is none."""
+
+    def tick(self, conn: Connection, now: datetime, limit: int = 1000) -> Judged:
+        """Settle up to `limit` parcels whose stored instant has come. Costs nothing for the others."""
+        ids = parcels.take_due_deadlines(conn, now, limit)
+        return self.settle(conn, self.looks(conn, ids), now)
+
+    def looks(self, conn: Connection, ids: Sequence[int]) -> list[Look]:
+        """Parcels as they stand, with no news."""
+        return [Look(loaded, loaded.case) for loaded in parcels.load(conn, ids)] if ids else []
+
+    def settle(self, conn: Connection, looks: Sequence[Look], now: datetime) -> Judged:
+        """Judge and keep: findings, tickets, messages, the clocks and the two due times."""
+        done = Judged(parcels=len(looks))
+        for look in looks:
+            self._settle_one(conn, look, now, done)
+        parcels.save(conn, done.updates, now)
+        parcels.reschedule(conn, done.due)
+        return done
+
+    def _settle_one(self, conn: Connection, look: Look, now: datetime, done: Judged) -> None:
+        case, loaded = look.case, look.loaded
+        verdict = judge(case, self.book.policy_for(case), now)
+        before = {each.finding.rule: each for each in loaded.open}
+        changes = compare([each.finding for each in loaded.open], verdict, case, now)
+        if changes or look.news or _unsaid(changes, before):
+            self._consequences(conn, look, changes, before, now, done)
+        self._keep(look, verdict, changes, now, done)
+
+    def _consequences(
+        self,
+        conn: Connection,
+        look: Look,
+        changes: Changes,
+        before: Mapping[str, OpenFinding],
+        now: datetime,
+        done: Judged,
+    ) -> None:
+        """Everything that follows from a change, in the order in which it reads on the ticket."""
+        ticket = look.loaded.ticket
+        findings.end(
+            conn,
+            [findings.Ended(before[old.rule].id, end.state, end.at, end.by) for old, end in changes.ended],
+        )
+        says = {telling.finding.rule: telling for telling in tellings(changes, _told(changes, before))}
+        ids = self._write_findings(conn, look, changes, before, says, now)
+        if ticket is None and (changes.opened or changes.grown):
+            ticket = self._open_ticket(conn, look.case, look.loaded.id, changes, ids, now)
+            done.tickets += 1
+        elif ticket is not None:
+            self._note(conn, ticket, look, changes, ids, now)
+        if ticket is not None:
+            done.messages += self._tell(conn, ticket, look.case, says, ids, now)
+            over = relief(look.case, changes)
+            if over is not None:
+                done.messages += self._resolve(conn, ticket, look.case, over, changes, before, now)
+        done.opened += len(changes.opened)
+        done.grown += len(changes.grown)
+        done.ended += len(changes.ended)
+
+    def _write_findings(
+        self,
+        conn: Connection,
+        look: Look,
+        changes: Changes,
+        before: Mapping[str, OpenFinding],
+        says: Mapping[str, Telling],
+        now: datetime,
+    ) -> dict[str, int]:
+        """Keep what opened and what grew; the ids of all standing findings by rule."""
+        fresh = [
+            findings.NewFinding(
+                parcel_id=look.loaded.id,
+                finding=finding,
+                found_at=now,
+                policy_version=self.book.version,
+                silenced_by=says[finding.rule].silenced_by if finding.rule in says else "",
+                ticket_id=look.loaded.ticket.id if look.loaded.ticket else None,
+            )
+            for finding in changes.opened
+        ]
+        ids = dict(zip((f.rule for f in changes.opened), findings.open_(conn, fresh), strict=True))
+        ids |= {rule: each.id for rule, each in before.items() if rule not in ids}
+        findings.escalate(
+            conn,
+            [
+                findings.Worse(
+                    ids[after.rule],
+                    after,
+                    says[after.rule].silenced_by if after.rule in says else "",
+                    look.loaded.ticket.id if look.loaded.ticket else None,
+                )
+                for _, after in changes.grown
+            ],
+        )
+        return ids
+
+    def _open_ticket(
+        self,
+        conn: Connection,
+        case: Case,
+        parcel_id: int,
+        changes: Changes,
+        ids: Mapping[str, int],
+        now: datetime,
+    ) -> LiveTicket:
+        """One ticket for the parcel, with everything a person needs already in it."""
+        standing = changes.standing
+        worst = max(standing, key=lambda finding: finding.severity)
+        ticket = tickets.open_(
+            conn,
+            parcel_id=parcel_id,
+            at=now,
+            severity=worst.severity,
+            summary=f"{wording.parcel_name(case)} {wording.summary(case, worst, now)}",
+            filled=filled_in(case),
+            finding_ids=[ids[finding.rule] for finding in standing],
+        )
+        for finding in standing:
+            tickets.entry(
+                conn,
+                ticket.id,
+                now,
+                EntryKind.FINDING,
+                author=MACHINE,
+                text=wording.summary(case, finding, now),
+                data=_finding_data(finding),
+            )
+        return ticket
+
+    def _note(
+        self,
+        conn: Connection,
+        ticket: LiveTicket,
+        look: Look,
+        changes: Changes,
+        ids: Mapping[str, int],
+        now: datetime,
+    ) -> None:
+        """What happened, as lines of the live ticket."""
+        if look.news:
+            tickets.entry(conn, ticket.id, now, EntryKind.SCAN, author=MACHINE, text=look.news)
+        new = [*changes.opened, *(after for _, after in changes.grown)]
+        if new:
+            severity = max(finding.severity for finding in changes.standing)
+            tickets.attach(conn, ticket.id, [ids[finding.rule] for finding in new], severity=severity)
+        for finding in new:
+            text = wording.summary(look.case, finding, now)
+            tickets.entry(
+                conn,
+                ticket.id,
+                now,
+                EntryKind.FINDING,
+                author=MACHINE,
+                text=text,
+                data=_finding_data(finding),
+            )
+        for old, ending in changes.ended:
+            text = f"{old.evidence.get('rule_zh', old.rule)}：{_ENDED_ZH[ending.state.value]}（{ending.by}）"
+            tickets.entry(conn, ticket.id, now, EntryKind.CLEARED, author=MACHINE, text=text)
+
+    def _tell(
+        self,
+        conn: Connection,
+        ticket: LiveTicket,
+        case: Case,
+        says: Mapping[str, Telling],
+        ids: Mapping[str, int],
+        now: datetime,
+    ) -> int:
+        """Put what is to be said into the outbox: one row per finding, step and channel."""
+        rows: list[outbox.NewMessage] = []
+        spoken: list[tuple[int, int]] = []
+        for rule, telling in says.items():
+            if not telling.spoken:
+                continue
+            finding = telling.finding
+            spoken.append((ids[rule], finding.step))
+            for channel, mentions in route(self.routes, case, finding).items():
+                message = wording.alert(
+                    case,
+                    finding,
+                    ticket.number,
+                    now,
+                    others=telling.others,
+                    mentions=mentions,
+                    link=self.link(ticket.number),
+                )
+                key = f"finding:{ids[rule]}:{finding.step}:{channel}"
+                rows.append(self._row(key, channel, message, now, ticket.id, ids[rule]))
+        findings.told(conn, spoken)
+        if rows:
+            tickets.told(conn, ticket.id)
+        return outbox.put(conn, rows)
+
+    def _resolve(
+        self,
+        conn: Connection,
+        ticket: LiveTicket,
+        case: Case,
+        over: Relief,
+        changes: Changes,
+        before: Mapping[str, OpenFinding],
+        now: datetime,
+    ) -> int:
+        """The ticket resolves; the groups hear of it only where they heard the alarm."""
+        tickets.move(
+            conn, ticket.id, to=TicketState.RESOLVED, version=None, at=now, by=MACHINE, text=over.because
+        )
+        unsaid = outbox.unsent_of_ticket(conn, ticket.id)
+        outbox.drop(conn, [row.id for row in unsaid], "未发出前已恢复")
+        message = wording.relieved(
+            case,
+            ticket.number,
+            now,
+            because=over.because,
+            retracted=over.retracted,
+            link=self.link(ticket.number),
+        )
+        return outbox.put(
+            conn,
+            [
+                self._row(
+                    f"ticket:{ticket.id}:{ticket.version}:over:{channel}", channel, message, now, ticket.id
+                )
+                for channel in outbox.channels_told(conn, ticket.id)
+            ],
+        )
+
+    @staticmethod
+    def _row(
+        key: str, channel: str, message: Message, now: datetime, ticket_id: int, finding_id: int | None = None
+    ) -> outbox.NewMessage:
+        return outbox.NewMessage(key, channel, message, now, ticket_id=ticket_id, finding_id=finding_id)
+
+    def _keep(self, look: Look, verdict: Verdict, changes: Changes, now: datetime, done: Judged) -> None:
+        """The condensed history, the clocks, and when to look and ask again."""
+        case, loaded = look.case, look.loaded
+        feed = self.feeds(case.waybill.carrier)
+        asked_at = look.asked_at or loaded.asked_at
+        why = _finished(case, changes, now)
+        ask_at = next_question(case, verdict, feed[1], asked_at, now) if feed and not why else None
+        if not why and feed and ask_at is None:
+            why = MILESTONE_ZH[case.journey.milestone]
+        deadline = verdict.next_look_at
+        ahead = deadline if deadline is not None and deadline > now and not why else None
+        done.updates.append(
+            Update(
+                id=loaded.id,
+                journey=case.journey,
+                observed_at=case.observed_at,
+                answer_hash=look.answer_hash,
+                clocks=verdict.clocks,
+                policy_version=self.book.version,
+                state="done" if why else "watched",
+                why=why,
+                done_at=now if why else None,
+            )
+        )
+        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead))
+
+
+_ENDED_ZH: Final = {
+    "cleared": "已恢复",
+    "retracted": "撤回",
+    "expired": "不再适用",
+    "dismissed": "人工忽略",
+}
+
+
+def _told(changes: Changes, before: Mapping[str, OpenFinding]) -> dict[str, int]:
+    """The last step told of every finding that goes on; a new wait of a rule starts at none."""
+    going_on = [*changes.kept, *(after for _, after in changes.grown)]
+    return {finding.rule: before[finding.rule].told_step for finding in going_on}
+
+
+def _unsaid(changes: Changes, before: Mapping[str, OpenFinding]) -> bool:
+    """A standing finding was never told: perhaps the one that silenced it has ended."""
+    return any(finding.step > before[finding.rule].told_step for finding in changes.kept)
+
+
+def _finished(case: Case, changes: Changes, now: datetime) -> str:
+    """Why the parcel is watched no more, or nothing."""
+    if not changes.standing and all(order.status.ended for order in case.orders):
+        return ORDER_STATUS_ZH[case.order.status]
+    begun = case.journey.last_movement_at or case.order.shipped_at or case.order.paid_at
+    seen = case.observed_at
+    if begun is not None and seen is not None and seen - begun > _GIVEN_UP:
+        return "超过 60 天没有动静"
+    return ""
+
+
+def _finding_data(finding: Finding) -> dict[str, Any]:
+    """A finding as the ticket's history keeps it."""
+    return {
+        "rule": finding.rule,
+        "stage": finding.stage.value,
+        "policy": finding.policy,
+        "started_at": finding.started_at.isoformat(),
+        "deadline": finding.deadline.isoformat() if finding.deadline else "",
+        "breach": finding.stage is Stage.BREACH,
+        **finding.evidence,
+    }
+
+
+def filled_in(case: Case) -> dict[str, Any]:
+    """The whole order and parcel as they stood, for the ticket's head."""
+    return {
+        "carrier": case.waybill.carrier,
+        "waybill_no": case.waybill.waybill_no,
+        "orders": [
+            {
+                "order_no": order.order_no,
+                "platform": order.platform,
+                "shop": order.shop,
+                "merchant": order.merchant,
+                "status": order.status.value,
+                "paid_at": order.paid_at.isoformat() if order.paid_at else None,
+                "shipped_at": order.shipped_at.isoformat() if order.shipped_at else None,
+                "promised_ship_at": order.promised_ship_at.isoformat() if order.promised_ship_at else None,
+                "amount": str(order.amount) if order.amount is not None else None,
+                "receiver_province": order.receiver_province,
+                "receiver_city": order.receiver_city,
+                "warehouse": order.warehouse,
+                "goods_type": order.goods_type,
+            }
+            for order in case.orders
+        ],
+        "milestone": case.journey.milestone.value,
+        "last_text": case.journey.last_text,
+        "node": case.journey.node,
+        "courier": case.journey.courier,
+    }

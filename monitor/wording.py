@@ -1,0 +1,183 @@
+"""What the group reads, in Chinese: a first line that says it all, then at most six facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from carriers import names
+from domain.findings import Finding, Stage
+from domain.messages import Message, MessageKind, Urgency
+from domain.orders import Case
+from domain.time import SHANGHAI
+from domain.tracking import Whereabouts
+
+__all__ = ["alert", "feed_alert", "hours", "relieved", "summary"]
+
+_URGENT_FROM: Final = 60
+_TEXT_LIMIT: Final = 60
+
+
+def hours(length: timedelta) -> str:
+    """`53 小时`, `40 分钟`, `6 秒`, `3 天`: as a person would say it."""
+    seconds = int(length.total_seconds())
+    if seconds < 120:
+        return f"{seconds} 秒"
+    if seconds < 7200:
+        return f"{seconds // 60} 分钟"
+    if seconds < 7 * 86400:
+        return f"{seconds // 3600} 小时"
+    return f"{seconds // 86400} 天"
+
+
+def moment(at: datetime | None, zone: ZoneInfo = SHANGHAI) -> str:
+    """`11-22 08:10` in the merchant's zone."""
+    return at.astimezone(zone).strftime("%m-%d %H:%M") if at is not None else "—"
+
+
+def parcel_name(case: Case) -> str:
+    """`中通 75812345678901`."""
+    return f"{names.display(case.waybill.carrier)} {case.waybill.waybill_no}"
+
+
+def summary(case: Case, finding: Finding, now: datetime) -> str:
+    """One finding in a few words: `中转停滞 53 小时（限 48 小时）` or `延迟发货 还剩 4 小时（限 48 小时）`."""
+    what = finding.evidence.get("rule_zh", finding.rule)
+    if finding.deadline is None or finding.limit is None:
+        trouble = finding.evidence.get("trouble", "")
+        return what if trouble in what or what in trouble else f"{what}：{trouble}"
+    limit = f"（限 {hours(finding.limit)}）"
+    if finding.stage is Stage.BREACH:
+        return f"{what} 已 {hours(max(now - finding.started_at, finding.limit))}{limit}"
+    left = finding.deadline - now
+    if left <= timedelta(0):
+        return f"{what} 即将超时{limit}"
+    return f"{what} 还剩 {hours(left)}{limit}"
+
+
+def urgency(finding: Finding) -> Urgency:
+    """A breach that costs money is critical, a warning of one is high, the rest is normal."""
+    if finding.severity < _URGENT_FROM or "soft" in finding.evidence:
+        return Urgency.NORMAL
+    return Urgency.CRITICAL if finding.stage is Stage.BREACH else Urgency.HIGH
+
+
+_TAGS: Final = {Urgency.CRITICAL: "[紧急]", Urgency.HIGH: "[预警]", Urgency.NORMAL: "[提醒]"}
+
+
+def alert(
+    case: Case,
+    finding: Finding,
+    ticket: str,
+    now: datetime,
+    *,
+    others: Sequence[Finding] = (),
+    mentions: Sequence[str] = (),
+    link: str = "",
+    zone: ZoneInfo = SHANGHAI,
+) -> Message:
+    """The message of one finding at one step; `others` are the lesser ones it speaks for."""
+    lane = urgency(finding)
+    title = f"{_TAGS[lane]} {parcel_name(case)} {summary(case, finding, now)} · {ticket}"
+    return Message(
+        kind=MessageKind.ALERT,
+        title=title,
+        facts=_facts(case, finding, others, zone),
+        link=link,
+        reference=ticket,
+        mentions=tuple(mentions),
+        urgency=lane,
+        at=now,
+    )
+
+
+def _facts(
+    case: Case, finding: Finding, others: Sequence[Finding], zone: ZoneInfo
+) -> tuple[tuple[str, str], ...]:
+    order, journey = case.order, case.journey
+    shop = "·".join(part for part in (order.shop or order.merchant, order.order_no) if part)
+    place = " ".join(part for part in (order.receiver_province, order.receiver_city) if part)
+    facts = [("订单", shop + (f"（收货 {place}）" if place else ""))]
+    if journey.events:
+        facts.append(("最后轨迹", f"{moment(journey.last_event_at, zone)} {_short(journey.last_text)}"))
+    else:
+        facts.append(("最后轨迹", "承运商尚无任何记录" + _doubt(finding)))
+    if finding.deadline is not None:
+        began = finding.evidence.get("started_by", "")
+        facts.append(
+            (
+                "计时",
+                f"{moment(finding.started_at, zone)}（{began}）起，时限 {moment(finding.deadline, zone)}",
+            )
+        )
+        facts.append(("在等", finding.evidence.get("waits_for", "")))
+    whereabouts = finding.evidence.get("whereabouts")
+    if whereabouts:
+        stop = journey.node + (f" → {journey.next_stop}" if journey.next_stop else "")
+        facts.append(("位置", f"{Whereabouts(whereabouts).zh} {stop}".strip()))
+    if others:
+        facts.append(("同时", "、".join(other.evidence.get("rule_zh", other.rule) for other in others[:4])))
+    return tuple((label, value) for label, value in facts[:6] if value)
+
+
+def _doubt(finding: Finding) -> str:
+    doubt = finding.evidence.get("no_news", "")
+    return f"（{doubt}）" if doubt else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+
+
+def relieved(
+    case: Case,
+    ticket: str,
+    now: datetime,
+    *,
+    because: str,
+    retracted: bool,
+    link: str = "",
+    zone: ZoneInfo = SHANGHAI,
+) -> Message:
+    """The parcel moved, or the alarm never was true; said only where the alarm was."""
+    tag, what = ("[撤回]", "告警撤回") if retracted else ("[恢复]", "已恢复")
+    journey = case.journey
+    facts = [("原因", because)]
+    if journey.events:
+        facts.append(("最后轨迹", f"{moment(journey.last_event_at, zone)} {_short(journey.last_text)}"))
+    return Message(
+        kind=MessageKind.RETRACTED if retracted else MessageKind.RESOLVED,
+        title=f"{tag} {parcel_name(case)} {what} · {ticket}",
+        facts=tuple(facts),
+        link=link,
+        reference=ticket,
+        urgency=Urgency.NORMAL,
+        at=now,
+    )
+
+
+def feed_alert(
+    account: str, now: datetime, *, down: bool, since: datetime | None, why: str, waiting: int
+) -> Message:
+    """A provider account went silent, or came back: told once each."""
+    if down:
+        title = f"[数据源] {account} 查询中断，暂停一切基于它的判定"
+        facts = [
+            ("原因", why),
+            ("最后成功", moment(since)),
+            ("影响", f"{waiting} 个运单到点未能查询；恢复后先重新查询再判定，不会误报"),
+        ]
+    else:
+        gap = hours(now - since) if since is not None else ""
+        title = f"[数据源] {account} 已恢复" + (f"，中断 {gap}" if gap else "")
+        facts = [("后续", f"{waiting} 个到点运单正在补查，补查后才会告警")]
+    return Message(
+        kind=MessageKind.FEED,
+        title=title,
+        facts=tuple(facts),
+        reference=account,
+        urgency=Urgency.CRITICAL if down else Urgency.HIGH,
+        at=now,
+    )
