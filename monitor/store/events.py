@@ -12,7 +12,5 @@ def known(conn: Connection, parcel_ids: Sequence[int]) -> dict[int, list[Stored]
     raise NotImplementedError
 
 
-def apply(
-    conn: Connection, merges: Sequence[tuple[int, Merge]], *, provider: str, at: datetime
-) -> None:
+def apply(conn: Connection, merges: Sequence[tuple[int, Merge]], *, provider: str, at: datetime) -> None:
     raise NotImplementedError

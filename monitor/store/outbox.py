@@ -115,9 +115,7 @@ def listing(
     raise NotImplementedError
 
 
-def recover(
-    conn: Connection, now: datetime, *, idle: timedelta = timedelta(0)
-) -> list[Waiting]:
+def recover(conn: Connection, now: datetime, *, idle: timedelta = timedelta(0)) -> list[Waiting]:
     """Rows still `sending` although nobody sends them: begun `idle` ago or earlier.
 
     Nothing is changed here: the caller settles each one in the same transaction with

@@ -48,9 +48,7 @@ def spent(conn: Connection, provider: str, day: date) -> Spent:
     raise NotImplementedError
 
 
-def note_unknown(
-    conn: Connection, provider: str, codes: Sequence[str], sample: str, at: datetime
-) -> None:
+def note_unknown(conn: Connection, provider: str, codes: Sequence[str], sample: str, at: datetime) -> None:
     raise NotImplementedError
 
 
@@ -59,9 +57,7 @@ def oddity(conn: Connection, source: str, reason: str, body: str, at: datetime) 
     raise NotImplementedError
 
 
-def reserve(
-    conn: Connection, provider: str, n: int, per_second: float, now: datetime
-) -> timedelta:
+def reserve(conn: Connection, provider: str, n: int, per_second: float, now: datetime) -> timedelta:
     """Take `n` places in the account's queue; how long to wait before the first of them.
 
     The n requests may leave at that moment and 1/per_second apart from then on.
@@ -69,7 +65,5 @@ def reserve(
     raise NotImplementedError
 
 
-def listing(
-    conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI
-) -> list[dict[str, Any]]:
+def listing(conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI) -> list[dict[str, Any]]:
     raise NotImplementedError

@@ -53,7 +53,9 @@ def open_(
     raise NotImplementedError
 
 
-def attach(conn: Connection, ticket_id: int, finding_ids: Sequence[int], *, severity: int | None = None) -> None:
+def attach(
+    conn: Connection, ticket_id: int, finding_ids: Sequence[int], *, severity: int | None = None
+) -> None:
     """Further findings of the parcel go into its live ticket."""
     raise NotImplementedError
 

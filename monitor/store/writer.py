@@ -1,0 +1,129 @@
+"""One thread that writes, for the whole process: group commit.
+
+Whatever has arrived while the last transaction was being made durable, up to 500 works, becomes the
+next one. Each work runs inside a savepoint of its own, so one that fails takes nothing else back.
+No timer: an idle store commits at once, a busy one shares its fsyncs (`facts/foundations.md` C2).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+
+from monitor.store.backends import Backend
+from monitor.store.errors import StoreUnavailable, translate
+
+__all__ = ["GROUP", "Writer"]
+
+GROUP: Final = 500
+T = TypeVar("T")
+
+
+class _Broken(Exception):
+    """A work's failure took the whole transaction with it."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    future: Future[Any] = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+
+    def run(self, conn: Connection, backend: Backend) -> None:
+        """Do the work in a savepoint. Raises `_Broken` when nothing is left to go on with."""
+        point = conn.begin_nested()
+        try:
+            self.result = self.work(conn)
+            point.commit()
+        except Exception as error:
+            if not backend.alive(conn):
+                raise _Broken from error
+            point.rollback()
+            self.error = error
+
+    def settle(self, failure: BaseException | None = None) -> None:
+        """Tell the caller, once, after the commit or the failure."""
+        if self.future.done():
+            return
+        error = failure or self.error
+        if error is not None:
+            self.future.set_exception(translate(error))
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """Takes works from any thread and tells each caller when its own is durable."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Queue a work. Raises `StoreUnavailable` after `close`."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a work must not write through the store again: use its connection")
+        job = _Job(work)
+        with self._gate:
+            if self._closed:
+                raise StoreUnavailable("存储已经关闭：程序正在停止，不再接受写入。")
+            self._queue.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish what was taken, then stop."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._queue.get()) is not None:
+            jobs = [job, *self._arrived()]
+            jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            while jobs:
+                jobs = self._turn(jobs)
+
+    def _arrived(self) -> Iterator[_Job]:
+        """What else waits now, up to one group."""
+        for _ in range(GROUP - 1):
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return
+            if job is None:  # the end: let `_run` find it after this group
+                self._queue.put(None)
+                return
+            yield job
+
+    def _turn(self, jobs: list[_Job]) -> list[_Job]:
+        """One transaction. Returns the jobs an earlier one deprived of their turn."""
+        started = 0
+        try:
+            with self._backend.exclusive():
+                with self._backend.writer.connect() as conn, conn.begin():
+                    for job in jobs:
+                        started += 1
+                        job.run(conn, self._backend)
+                for job in jobs:
+                    job.settle()
+                self._backend.settle()
+        except BaseException as error:  # noqa: BLE001 - every caller gets it
+            cause = error.__cause__ if isinstance(error, _Broken) and error.__cause__ else error
+            lost = jobs[: started or len(jobs)]
+            for job in lost:
+                job.settle(cause)
+            return jobs[len(lost) :]
+        return []
