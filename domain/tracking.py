@@ -18,6 +18,7 @@ from domain.time import aware
 __all__ = [
     "EXCEPTION_ZH",
     "FORWARD",
+    "HUB_WORDS",
     "MILESTONE_ZH",
     "MOVEMENTS",
     "Answer",
@@ -196,6 +197,19 @@ _CLOSED_BY_NEXT_SCAN: Final = frozenset(
 _REMARKS: Final = _CLOSED_BY_NEXT_SCAN - {ExceptionKind.PICKUP_FAILED}
 """A transit line that carries one of these is a remark about standing still, not a movement (§11)."""
 
+_TROUBLE: Final = frozenset(
+    {
+        ExceptionKind.REFUSED,
+        ExceptionKind.LOST,
+        ExceptionKind.DAMAGED,
+        ExceptionKind.SHORT_CONTENT,
+        ExceptionKind.INTERCEPTED,
+        ExceptionKind.CUSTOMS_EXCEPTION,
+        ExceptionKind.LOCKER_OVERDUE,
+    }
+)
+"""So is a line that carries one of these, unless it says that the parcel came or went."""
+
 _STANDING: Final = frozenset(
     {
         Milestone.IN_TRANSIT,
@@ -278,7 +292,8 @@ class TrackingEvent:
         """A movement scan: not a forecast, not a label, not a remark about standing still."""
         if self.forecast or self.milestone not in MOVEMENTS:
             return False
-        return not (self.milestone in _STANDING and self.exceptions & _REMARKS)
+        standing_still = _REMARKS if self.motion is not None else _REMARKS | _TROUBLE
+        return not (self.milestone in _STANDING and self.exceptions & standing_still)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +346,9 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
     A scan is known by its moment and its place within that second, not by its text or code: texts
     are edited, phones get masked later, and 快递100 puts its own "overdue" code on an old row.
     An empty answer after a full one deletes nothing. A known scan missing from a whole answer that
-    reaches back that far is marked withdrawn; when it comes back it is restored.
+    reaches back that far is marked withdrawn; when it comes back it is restored. A whole answer that
+    shares no moment with several standing scans is another parcel's. A push of new scans alone is not.
+    The same scan twice in one answer is one scan.
     """
     if not answer.events:
         return Merge()
@@ -339,10 +356,11 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
     for row in known:
         before[row.event.occurred_at].append(row)
     now: dict[datetime, list[TrackingEvent]] = defaultdict(list)
-    for event in answer.events:
+    for event in dict.fromkeys(answer.events):
         now[event.occurred_at].append(event)
     standing = [row for row in known if row.withdrawn_at is None]
-    if len(standing) > 1 and not any(row.event.occurred_at in now for row in standing):
+    strange = answer.whole and not any(row.event.occurred_at in now for row in standing)
+    if strange and len(standing) > 1:
         return Merge(contradicts=True)
 
     added: list[Stored] = []
@@ -371,8 +389,12 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
 def _pair(
     rows: Sequence[Stored], events: Sequence[TrackingEvent]
 ) -> tuple[list[tuple[Stored, TrackingEvent]], list[Stored], list[TrackingEvent]]:
-    """Match one second's rows: equal ones first, then equal texts, then what is left in order."""
-    left, fresh = sorted(rows, key=lambda row: row.seq), list(events)
+    """Match one second's rows: equal ones first, then equal texts, then what is left in order.
+
+    A standing row is taken before a withdrawn one, so that the same answer twice changes nothing.
+    """
+    left = sorted(rows, key=lambda row: (row.withdrawn_at is not None, row.seq))
+    fresh = list(events)
     pairs: list[tuple[Stored, TrackingEvent]] = []
     for same in (
         lambda row, event: row.event == event,
@@ -431,7 +453,9 @@ class Journey:
     @property
     def over(self) -> bool:
         """Nothing more is owed by anybody: delivered to a receiver, returned or cancelled."""
-        return self.milestone.ends and self.delivered_kind is not DeliveredKind.TRANSIT_WAREHOUSE
+        if self.milestone is Milestone.DELIVERED:
+            return self.delivered_kind is not DeliveredKind.TRANSIT_WAREHOUSE
+        return self.milestone.ends
 
     @property
     def turned_back(self) -> bool:
@@ -439,7 +463,8 @@ class Journey:
         return self.milestone.rank >= Milestone.RETURNING.rank
 
 
-_HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
+HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
+"""What the name of a sorting centre contains (`facts/platform-rules.md` §11, notes)."""
 _KEPT_MOVEMENTS: Final = 40
 _SAME_SCAN: Final = timedelta(minutes=5)
 _SAME_DAY: Final = timedelta(hours=24)
@@ -449,7 +474,7 @@ _DELIVERY_LEG: Final = Milestone.ARRIVED_DEST_CITY.rank
 
 def condense(events: Iterable[TrackingEvent]) -> Journey:
     """Everything the rules need of a history. The order in which `events` come does not matter."""
-    history = _in_order(events)
+    history = _homeward(_in_order(events))
     if not history:
         return Journey()
     first: dict[Milestone, datetime] = {}
@@ -517,8 +542,28 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
 
 
 def _in_order(events: Iterable[TrackingEvent]) -> list[TrackingEvent]:
-    """By time, then milestone, then words: one order whatever the order of arrival."""
-    return sorted(events, key=lambda e: (e.occurred_at, e.milestone.rank, e.text, e.code))
+    """By time, then milestone, then how much a line says: one order whatever the order of arrival."""
+    return sorted(events, key=_place_in_history)
+
+
+def _place_in_history(event: TrackingEvent) -> tuple[datetime, int, tuple[bool, ...], tuple[str, ...]]:
+    """Within a second and milestone: arrived before departed, a thank-you line before the signature."""
+    says = (event.motion is Motion.DEPARTED, event.delivered_kind is not None, bool(event.node))
+    words = (event.text, event.code, event.status, event.area, event.hub, event.outlet)
+    rest = (event.courier, event.next_stop, event.delivered_kind or "", event.motion or "")
+    marks = (str(event.forecast), *sorted(event.exceptions))
+    return event.occurred_at, event.milestone.rank, says, (*words, *rest, *marks)
+
+
+def _homeward(history: list[TrackingEvent]) -> list[TrackingEvent]:
+    """A signature on the way back is the shipper's (`facts/carriers.md`, realities): returned."""
+    turned, seen = False, []
+    for event in history:
+        turned = turned or event.milestone is Milestone.RETURNING
+        if turned and event.milestone is Milestone.DELIVERED:
+            event = replace(event, milestone=Milestone.RETURNED, delivered_kind=None)
+        seen.append(event)
+    return seen
 
 
 def _movements(history: Sequence[TrackingEvent]) -> list[TrackingEvent]:
@@ -547,11 +592,13 @@ def _after_pickup(movements: Sequence[TrackingEvent]) -> datetime | None:
 
 
 def _is_hub(event: TrackingEvent) -> bool:
-    return any(word in event.node for word in _HUB_WORDS)
+    return any(word in event.node for word in HUB_WORDS)
 
 
 def _city(event: TrackingEvent) -> str:
-    return ",".join(event.area.split(",")[:2])
+    """`省,市`; empty where the area names no city: a bare province proves no journey."""
+    parts = event.area.split(",")[:2]
+    return ",".join(parts) if len(parts) == 2 and all(parts) else ""
 
 
 def _departed_first_hub(movements: Sequence[TrackingEvent]) -> datetime | None:
@@ -569,7 +616,7 @@ def _departed_first_hub(movements: Sequence[TrackingEvent]) -> datetime | None:
             if event.motion is Motion.DEPARTED or (hub and event.node != hub):
                 return event.occurred_at
             hub = event.node
-        elif not hub and home and event.area and _city(event) != home:
+        elif not hub and home and _city(event) not in ("", home):
             return event.occurred_at
     return None
 
@@ -577,9 +624,10 @@ def _departed_first_hub(movements: Sequence[TrackingEvent]) -> datetime | None:
 def _state(history: Sequence[TrackingEvent]) -> tuple[Milestone, TrackingEvent | None]:
     """The state, and the storage scan that took a signature back, if there is one.
 
-    A lower rank does not take the state back, except that a delivery attempt more than a day after
-    a signature, or a storage scan after it, says the signature was not the end. Within the day such
-    lines are a site's late bookkeeping (`facts/carriers.md`, realities).
+    A lower rank does not take the state back, except returning (§9: a waybill cancelled on its way comes
+    home), and that a delivery attempt more than a day after a signature, or a storage scan after it,
+    says the signature was not the end. Within the day such lines are a site's late bookkeeping
+    (`facts/carriers.md`, realities).
     """
     state, since = Milestone.UNKNOWN, history[0].occurred_at
     stored: TrackingEvent | None = None
@@ -595,6 +643,8 @@ def _state(history: Sequence[TrackingEvent]) -> tuple[Milestone, TrackingEvent |
             stored, onward = event, True
         elif state is Milestone.DELIVERED and mark in _TRIES_AGAIN:
             onward = event.occurred_at - since > _SAME_DAY
+        elif state is Milestone.CANCELLED and mark is Milestone.RETURNING:
+            onward = True
         if onward or retried:
             state, since = mark, event.occurred_at
         if state is Milestone.DELIVERED and stored is not None:
