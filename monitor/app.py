@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -102,20 +103,22 @@ class App:
 
     async def sweep_tick(self) -> None:
         """Settle everything that is due; a parcel that cannot be judged stops only itself."""
-        while True:
-            now = self.clock.now()
-            if not await self.db.read(lambda conn: polls.deadline_waiting(conn, now)):
-                return
-            try:
-                done = await self.db.write(lambda conn: self.sweep.tick(conn, now, _SWEEP))
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                log.error("a parcel cannot be judged", why=str(error), exc_info=True)
-                await self._one_by_one()
-                return
-            if done.tickets or done.ended:
-                log.info("swept", parcels=done.parcels, tickets=done.tickets, ended=done.ended)
-            if done.parcels < _SWEEP:
-                return
+        while await self._sweep_some(self.clock.now()):
+            pass
+
+    async def _sweep_some(self, now: datetime) -> bool:
+        """One batch; True when there may be more."""
+        if not await self.db.read(lambda conn: polls.deadline_waiting(conn, now)):
+            return False
+        try:
+            done = await self.db.write(lambda conn: self.sweep.tick(conn, now, _SWEEP))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            log.error("a parcel cannot be judged", why=str(error), exc_info=True)
+            await self._one_by_one()
+            return False
+        if done.tickets or done.ended:
+            log.info("swept", parcels=done.parcels, tickets=done.tickets, ended=done.ended)
+        return done.parcels >= _SWEEP
 
     async def _one_by_one(self) -> None:
         """Find the poisoned parcel of a batch and put it aside, counted and shown."""

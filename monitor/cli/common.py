@@ -1,0 +1,110 @@
+"""What every command shares: the configuration, the store, tables, `--json`, errors in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from monitor import logs
+from monitor.settings import ConfigError, Settings, default_path, load
+from monitor.store.database import Database, StoreError
+
+__all__ = ["Friendly", "as_json", "config_option", "emit", "open_store", "settings_from", "table"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+CHANGE: Final = 2
+"""The user must change something."""
+
+
+class Friendly(click.Group):
+    """Says what is wrong in one line and with the right exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(CHANGE)
+        except StoreError as error:
+            click.echo(f"存储：{error}", err=True)
+            ctx.exit(CHANGE if "migrate" in str(error) else 1)
+        except BrokenPipeError:
+            # The reader of our output has left (`| head`): nothing more to say.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+def config_option(command: F) -> F:
+    """`-c FILE`, as every command that needs the configuration takes it."""
+    return click.option(
+        "-c",
+        "--config",
+        "config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=None,
+        help="配置文件（默认：当前目录的 parcelwatch.toml，其次 /etc/parcelwatch/parcelwatch.toml）",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`: a list of objects and nothing else on standard output."""
+    return click.option("--json", "as_json_", is_flag=True, help="输出 JSON，供程序读取")(command)
+
+
+def settings_from(config: Path | None) -> Settings:
+    """The configuration, or `ConfigError` with everything wrong in it."""
+    logs.configure(json=not sys.stderr.isatty())
+    return load(config if config is not None else default_path())
+
+
+@contextlib.contextmanager
+def open_store(settings: Settings) -> Iterator[Database]:
+    """The store of this configuration, closed afterwards."""
+    with contextlib.closing(Database.open(settings.store)) as db:
+        yield db
+
+
+def as_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def emit(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str], *, json_: bool, empty: str) -> None:
+    """A list as JSON, or as a table with Chinese headings."""
+    if json_:
+        as_json([dict(row) for row in rows])
+    elif rows:
+        table(rows, headings)
+    else:
+        click.echo(empty)
+
+
+def width(text: str) -> int:
+    """Columns a text takes on a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def table(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str]) -> None:
+    """Aligned columns; control characters from outside are shown, not obeyed."""
+    cells = [[_cell(row.get(key)) for key in headings] for row in rows]
+    lines = [list(headings.values()), *cells]
+    widths = [max(width(line[n]) for line in lines) for n in range(len(headings))]
+    for line in lines:
+        padded = (cell + " " * (widths[n] - width(cell)) for n, cell in enumerate(line))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, (list, tuple)):
+        return "、".join(map(str, value))
+    text = str(value)
+    return "".join(each if each.isprintable() else "�" for each in text)

@@ -1,0 +1,86 @@
+"""What is open, what waits, what is dead, who is down: tickets, findings, outbox, providers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from monitor.cli.common import config_option, emit, json_option, open_store, settings_from
+from monitor.clock import wall
+from monitor.store import findings, outbox, providers
+
+__all__ = ["COMMANDS"]
+
+
+@click.command("findings")
+@config_option
+@json_option
+@click.option("--all", "all_", is_flag=True, help="已结束的也列出")
+def findings_(config: Path | None, as_json_: bool, all_: bool) -> None:
+    """列出异常：哪条规则、哪个阶段、从何时起。"""
+    settings = settings_from(config)
+    with open_store(settings) as db:
+        rows = db.read_now(lambda conn: findings.listing(conn, all_=all_, zone=settings.timezone))
+    headings = {
+        "carrier": "承运商",
+        "waybill_no": "运单号",
+        "order_no": "订单号",
+        "rule": "规则",
+        "stage": "阶段",
+        "state": "状态",
+        "started_at": "起点",
+        "crossed_at": "越线",
+        "limit_hours": "时限(小时)",
+        "ticket": "工单",
+    }
+    emit(rows, headings, json_=as_json_, empty="没有异常。")
+
+
+@click.command("outbox")
+@config_option
+@json_option
+@click.option("--all", "all_", is_flag=True, help="已送达的也列出")
+def outbox_(config: Path | None, as_json_: bool, all_: bool) -> None:
+    """列出待发、失败和死信的消息，以及平台的最后回答。"""
+    settings = settings_from(config)
+    with open_store(settings) as db:
+        rows = db.read_now(lambda conn: outbox.listing(conn, all_=all_, zone=settings.timezone))
+    headings = {
+        "id": "编号",
+        "channel": "渠道",
+        "ticket": "工单",
+        "state": "状态",
+        "attempts": "次数",
+        "next_try_at": "下次尝试",
+        "last_answer": "平台回答",
+    }
+    emit(rows, headings, json_=as_json_, empty="没有待发的消息。")
+
+
+@click.command("providers")
+@config_option
+@json_option
+def providers_(config: Path | None, as_json_: bool) -> None:
+    """列出数据源账号：是否正常、今天问了多少次、花了多少、有多少不认识的编码。"""
+    settings = settings_from(config)
+    with open_store(settings) as db:
+        known = {
+            row["name"]: row
+            for row in db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
+        }
+    unasked = {"state": "up", "last_good_at": None, "asked_today": 0, "spent_today": 0, "unknown_codes": 0}
+    rows = [known.get(account.name, {"name": account.name, **unasked}) for account in settings.providers]
+    headings = {
+        "name": "账号",
+        "state": "状态",
+        "last_good_at": "最后成功",
+        "asked_today": "今日查询",
+        "spent_today": "今日花费(元)",
+        "unknown_codes": "未识别编码",
+    }
+    emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。")
+
+
+COMMANDS: Final = (findings_, outbox_, providers_)

@@ -1,0 +1,159 @@
+"""`explain` and `try`: why a parcel is judged so, and one real call to the outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from sqlalchemy import Connection
+
+from carriers import names
+from carriers.base import Question
+from domain.messages import Message, MessageKind
+from domain.orders import Waybill
+from domain.remote import Conversation, RemoteError, Reply, Secret
+from domain.tracking import MILESTONE_ZH, Answer, condense
+from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
+from monitor.clock import wall
+from monitor.desk.explain import as_data, as_text
+from monitor.net import Net, sketch
+from monitor.settings import Settings
+from monitor.store import events, parcels
+from rules.judge import judge
+
+__all__ = ["COMMANDS"]
+
+T = TypeVar("T")
+
+
+@click.command("explain")
+@click.argument("carrier")
+@click.argument("waybill_no")
+@config_option
+@json_option
+def explain(carrier: str, waybill_no: str, config: Path | None, as_json_: bool) -> None:
+    """解释一个运单：轨迹、每个时效从何时起到何时止、在等什么、依据哪条规则。"""
+    settings = settings_from(config)
+    key = names.canonical(carrier) or carrier
+    with open_store(settings) as db:
+        told = db.read_now(lambda conn: _explained(conn, settings, key, waybill_no, as_json_))
+    if told is None:
+        raise click.ClickException(
+            f"没有在监控 {names.display(key)} {waybill_no}；先用 parcelwatch import 导入订单"
+        )
+    if as_json_:
+        as_json(told)
+    else:
+        click.echo(told)
+
+
+def _explained(
+    conn: Connection, settings: Settings, carrier: str, waybill_no: str, json_: bool
+) -> dict[str, Any] | str | None:
+    ids = parcels.find(conn, waybill_no, carrier)
+    if not ids:
+        return None
+    now = wall()
+    row = parcels.load(conn, ids[:1])[0]
+    history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
+    verdict = judge(row.case, settings.book.policy_for(row.case), now)
+    extra = {"state": row.state, "why": row.why, "provider": row.provider}
+    say: Callable[..., Any] = as_data if json_ else as_text
+    told: dict[str, Any] | str = say(row.case, history, verdict, now, settings.timezone, extra)
+    return told
+
+
+@click.group("try")
+def try_() -> None:
+    """打一次真实的电话：显示发出了什么（密钥打星号）、看懂了什么。"""
+
+
+def _watched(conversation: Conversation[T]) -> Conversation[T]:
+    """The same conversation, shown on the terminal as it goes."""
+    request = next(conversation)
+    while True:
+        click.echo("→ " + sketch(request))
+        reply: Reply = yield request
+        click.echo(f"← HTTP {reply.status}，{len(reply.content)} 字节")
+        try:
+            request = conversation.send(reply)
+        except StopIteration as end:
+            understood: T = end.value
+            return understood
+
+
+def _call(conversation: Conversation[T], account: str, settings: Settings) -> T:
+    async def main() -> T:
+        net = Net()
+        try:
+            return await net.converse(_watched(conversation), account=account, lanes=1, tries=1)
+        finally:
+            await net.close()
+
+    try:
+        return asyncio.run(main())
+    except RemoteError as error:
+        raise click.ClickException(f"{type(error).__name__}（{error.outcome.value}）：{error}") from None
+
+
+@try_.command("carrier")
+@click.argument("name")
+@click.argument("waybill_no")
+@click.option("--carrier", default="", help="承运商；默认取该账号配置的第一家")
+@click.option("--phone", default="", help="收/寄件人手机号后四位（顺丰等需要）")
+@config_option
+def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Path | None) -> None:
+    """用数据源账号 NAME 查一个运单。"""
+    settings = settings_from(config)
+    account = next((each for each in settings.providers if each.name == name), None)
+    if account is None:
+        have = "、".join(each.name for each in settings.providers)
+        raise click.BadParameter(f"没有数据源账号 {name}；配置里有：{have}")
+    code = names.canonical(carrier) if carrier else next(iter(sorted(account.carriers - {"*"})), None)
+    if code is None:
+        raise click.BadParameter("请用 --carrier 指明承运商，如 --carrier 中通")
+    question = Question(Waybill(code, waybill_no), Secret(phone) if phone else None)
+    answers = _call(account.provider.ask([question], wall()), name, settings)
+    _show(answers[0], settings)
+
+
+def _show(answer: Answer, settings: Settings) -> None:
+    if not answer.events:
+        click.echo(f"看懂了：没有记录。{answer.remark}")
+    for event in sorted(answer.events, key=lambda each: each.occurred_at):
+        at = event.occurred_at.astimezone(settings.timezone)
+        click.echo(f"  {at:%m-%d %H:%M:%S} [{MILESTONE_ZH[event.milestone]}] {event.text}")
+    if answer.events:
+        click.echo(
+            f"看懂了：{len(answer.events)} 条，现在是「{MILESTONE_ZH[condense(answer.events).milestone]}」"
+        )
+    for code in answer.unknown_codes:
+        click.echo(f"  未识别：{code}")
+
+
+@try_.command("notifier")
+@click.argument("name")
+@config_option
+def try_notifier(name: str, config: Path | None) -> None:
+    """往渠道 NAME 发一条测试消息。"""
+    settings = settings_from(config)
+    channel = next((each for each in settings.channels if each.name == name), None)
+    if channel is None:
+        have = "、".join(each.name for each in settings.channels)
+        raise click.BadParameter(f"没有渠道 {name}；配置里有：{have}")
+    now = wall()
+    message = Message(
+        kind=MessageKind.TEST,
+        title="[测试] 物流异常监控已接通本群",
+        facts=(("说明", "这是一条测试消息，无需处理"),),
+        reference=f"TEST-{now:%H%M%S}",
+        at=now,
+    )
+    receipt = _call(channel.notifier.send(message, now), name, settings)
+    click.echo(f"平台确认收到：{receipt.answer}")
+
+
+COMMANDS: Final = (explain, try_)

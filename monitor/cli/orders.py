@@ -1,0 +1,166 @@
+"""`import`: orders from a file, a verdict per row, the rejected rows handed back as a file."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from monitor.cli.common import CHANGE, as_json, config_option, json_option, open_store, settings_from
+from monitor.clock import wall
+from monitor.intake.export import write_rejected
+from monitor.intake.files import FileRefused, OrderFile, read_orders
+from monitor.intake.take import Tally, take
+from monitor.settings import Settings
+from monitor.store import meta
+from monitor.store.database import Database
+from monitor.store.meta import Imported
+
+__all__ = ["COMMANDS"]
+
+_SHOWN: Final = 10
+_OUTCOMES: Final = {
+    "accepted": "新增",
+    "updated": "更新",
+    "unchanged": "未变",
+    "older": "旧于已有，未采用",
+    "ignored": "忽略（已关闭、合计行、无需物流）",
+    "rejected": "拒绝",
+}
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@config_option
+@click.option(
+    "--mapping", metavar="NAME", help='列对应表：配置文件旁 mappings/NAME.toml，如 order_no = "订单编号"'
+)
+@click.option("--platform", default="", help="文件里没有平台列时用，如 taobao_tmall、pinduoduo")
+@click.option("--shop", default="", help="文件里没有店铺列时用")
+@click.option("--merchant", default="", help="文件里没有商家列时用")
+@click.option("--password", default=None, help="加密工作簿的密码")
+@click.option("--dry-run", is_flag=True, help="只看结果，不写入")
+@json_option
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    file: Path,
+    config: Path | None,
+    mapping: str | None,
+    platform: str,
+    shop: str,
+    merchant: str,
+    password: str | None,
+    dry_run: bool,
+    as_json_: bool,
+) -> None:
+    """导入订单（CSV 或 XLSX）：本系统的列，或千牛、拼多多、聚水潭、旺店通导出的文件。
+
+    每行都有结论；被拒绝的行连同原因写入 FILE.rejected.csv，改好后可再次导入。重复导入不会重复登记。
+    """
+    settings = settings_from(config)
+    now = wall()
+    try:
+        read = read_orders(
+            file,
+            zone=settings.timezone,
+            now=now,
+            mapping=_mapping(settings, mapping),
+            platform=platform,
+            shop=shop,
+            merchant=merchant,
+            password=password,
+        )
+        with open_store(settings) as db:
+            if not as_json_:
+                _greet(db, read)
+            known_at = read.exported_at or now
+            with _progress(as_json_) as show:
+                tally = Tally()
+                for tally in take(db, read.rows, known_at=known_at, now=now, dry_run=dry_run):
+                    show(tally)
+            if not dry_run:
+                _remember(db, read, tally)
+    except FileRefused as error:
+        click.echo(str(error), err=True)
+        ctx.exit(CHANGE)
+    rejected = file.with_name(file.name + ".rejected.csv")
+    if tally.rejected:
+        write_rejected(tally.rejected, read.header, rejected)
+    _report(tally, rejected if tally.rejected else None, dry_run=dry_run, json_=as_json_)
+
+
+def _mapping(settings: Settings, name: str | None) -> Mapping[str, str] | None:
+    """A saved column mapping: our field = the file's heading."""
+    if name is None:
+        return None
+    folder = Path(settings.path).parent / "mappings"
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(each.stem for each in folder.glob("*.toml"))
+        have = f"；已有：{'、'.join(known)}" if known else f"；请建立 {path}"
+        raise click.BadParameter(f"没有列对应表 {name}{have}")
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise click.BadParameter(f"{path} 不是有效的 TOML：{error}") from None
+    return {str(field): str(heading) for field, heading in table.items()}
+
+
+def _greet(db: Database, read: OrderFile) -> None:
+    seen = db.read_now(lambda conn: meta.seen_import(conn, read.sha256))
+    click.echo(f"识别为：{read.source}（{read.encoding}）", err=True)
+    if seen is not None:
+        click.echo(
+            f"提示：同一文件已于 {seen.at:%Y-%m-%d %H:%M} UTC 导入过（{seen.name}），重复导入无妨。", err=True
+        )
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    """A running count on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda tally: None
+        return
+    yield lambda tally: click.echo(f"\r已处理 {tally.rows} 行…", nl=False, err=True)
+    click.echo("", err=True)
+
+
+def _remember(db: Database, read: OrderFile, tally: Tally) -> None:
+    note = Imported(wall(), read.sha256, read.name, read.source, read.exported_at, dict(tally.counts))
+    db.write_now(lambda conn: meta.note_import(conn, note))
+
+
+def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) -> None:
+    counts = {name: tally.counts.get(name, 0) for name in _OUTCOMES}
+    if json_:
+        problems = [
+            {"line": row.line, "reasons": [problem.text for problem in row.problems]}
+            for row in tally.rejected
+        ]
+        as_json([{**counts, "awaiting": tally.awaiting, "rows": tally.rows, "problems": problems}])
+        return
+    if dry_run:
+        click.echo("（试运行，没有写入）")
+    for name, label in _OUTCOMES.items():
+        if counts[name] or name in ("accepted", "rejected"):
+            click.echo(f"{label}（{name}）：{counts[name]}")
+    if tally.awaiting:
+        click.echo(f"其中待发货、尚无运单：{tally.awaiting}")
+    for row in tally.rejected[:_SHOWN]:
+        for problem in row.problems:
+            click.echo(f"  第 {row.line} 行 {problem.column}：{problem.text}")
+    if len(tally.rejected) > _SHOWN:
+        click.echo(f"  …… 另有 {len(tally.rejected) - _SHOWN} 行")
+    if rejected is not None:
+        click.echo(f"被拒绝的行在 {rejected}，改好后可再次导入。")
+    for line, text in tally.warnings[:_SHOWN]:
+        click.echo(f"  提醒：第 {line} 行 {text}")
+
+
+COMMANDS: Final = (import_,)

@@ -1,0 +1,68 @@
+"""The daemon and its store: run, check, migrate, completion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from monitor import app
+from monitor.check import check as run_checks
+from monitor.cli.common import CHANGE, as_json, config_option, json_option, settings_from
+from monitor.settings import default_path
+from monitor.store.database import migrate as migrate_store
+
+__all__ = ["COMMANDS"]
+
+
+@click.command("run")
+@config_option
+def run(config: Path | None) -> None:
+    """启动监控：查询、判定、开工单、发消息，直到被停止。"""
+    app.run(settings_from(config))
+
+
+@click.command("check")
+@config_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, config: Path | None, as_json_: bool) -> None:
+    """一次列出配置和环境的全部问题，带行号；有问题时退出码为 2。"""
+    lines = run_checks(config if config is not None else default_path())
+    if as_json_:
+        as_json(
+            [{"level": each.level, "line": each.line, "what": each.what, "todo": each.todo} for each in lines]
+        )
+    else:
+        marks = {"ok": "✓", "warn": "!", "fail": "✗"}
+        for each in lines:
+            where = f"第 {each.line} 行 " if each.line else ""
+            todo = f"\n    → {each.todo}" if each.todo else ""
+            click.echo(f"{marks[each.level]} {where}{each.what}{todo}")
+    ctx.exit(CHANGE if any(each.level == "fail" for each in lines) else 0)
+
+
+@click.command("migrate")
+@config_option
+def migrate(config: Path | None) -> None:
+    """建立数据库，或升级到本版本的结构。"""
+    settings = settings_from(config)
+    steps = migrate_store(settings.store)
+    click.echo(f"已执行：{'、'.join(steps)}" if steps else "数据库已是最新。")
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """打印命令补全脚本，例如：parcelwatch completion bash >> ~/.bashrc"""
+    from click.shell_completion import get_completion_class
+
+    from monitor.cli import cli
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "parcelwatch", "_PARCELWATCH_COMPLETE").source())
+
+
+COMMANDS: Final = (run, check, migrate, completion)

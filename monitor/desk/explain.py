@@ -1,0 +1,152 @@
+"""Why: every clock of a parcel, what started it, its deadline, what it waits for, who said so (E7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from carriers import names
+from domain.findings import ClockReading, Finding, Verdict
+from domain.orders import Case
+from domain.time import format_duration
+from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Stored
+from monitor.wording import hours
+
+__all__ = ["as_data", "as_text"]
+
+
+def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:
+    return at.astimezone(zone).isoformat() if at is not None else None
+
+
+def as_data(
+    case: Case,
+    history: Sequence[Stored],
+    verdict: Verdict,
+    now: datetime,
+    zone: ZoneInfo,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`explain --json`: parcel, events, clocks, findings, next_look_at, observed_at."""
+    return {
+        "parcel": {
+            "carrier": case.waybill.carrier,
+            "carrier_name": names.display(case.waybill.carrier),
+            "waybill_no": case.waybill.waybill_no,
+            "milestone": case.journey.milestone.value,
+            "orders": [
+                {"order_no": o.order_no, "shop": o.shop, "platform": o.platform, "status": o.status.value}
+                for o in case.orders
+            ],
+            **extra,
+        },
+        "events": [_event(row, zone) for row in history],
+        "clocks": [_clock(clock, now, zone) for clock in verdict.clocks],
+        "findings": [_finding(finding, zone) for finding in verdict.findings],
+        "next_look_at": _iso(verdict.next_look_at, zone),
+        "observed_at": _iso(case.observed_at, zone),
+        "policy_version": verdict.policy_version,
+    }
+
+
+def _event(row: Stored, zone: ZoneInfo) -> dict[str, Any]:
+    event = row.event
+    return {
+        "occurred_at": _iso(event.occurred_at, zone),
+        "learned_at": _iso(row.learned_at, zone),
+        "withdrawn_at": _iso(row.withdrawn_at, zone),
+        "milestone": event.milestone.value,
+        "code": event.code,
+        "text": event.text,
+        "exceptions": sorted(kind.value for kind in event.exceptions),
+        "node": event.node,
+        "next_stop": event.next_stop,
+    }
+
+
+def _clock(clock: ClockReading, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "rule": clock.rule,
+        "policy": clock.policy,
+        "started_at": _iso(clock.started_at, zone),
+        "started_by": clock.started_by,
+        "waits_for": clock.waits_for,
+        "limit_hours": clock.limit.total_seconds() / 3600 if clock.limit else None,
+        "deadline": _iso(clock.deadline, zone),
+        "steps": [{"stage": step.stage.value, "at": _iso(step.at, zone)} for step in clock.steps],
+        "ended_at": _iso(clock.ended_at, zone),
+        "ended_by": clock.ended_by,
+        "asleep": clock.asleep,
+        "running": clock.running,
+    }
+
+
+def _finding(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "stage": finding.stage.value,
+        "started_at": _iso(finding.started_at, zone),
+        "crossed_at": _iso(finding.crossed_at, zone),
+        "deadline": _iso(finding.deadline, zone),
+        "policy": finding.policy,
+        "severity": finding.severity,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def as_text(
+    case: Case,
+    history: Sequence[Stored],
+    verdict: Verdict,
+    now: datetime,
+    zone: ZoneInfo,
+    extra: Mapping[str, Any],
+) -> str:
+    """The same for a person at a terminal."""
+    journey = case.journey
+    lines = [
+        f"{names.display(case.waybill.carrier)} {case.waybill.waybill_no}  "
+        f"{MILESTONE_ZH[journey.milestone]}  订单 {'、'.join(o.order_no for o in case.orders)}"
+    ]
+    seen = _short(case.observed_at, zone) if case.observed_at else "从未"
+    lines.append(f"承运商动态已核实到 {seen}；下次变化 {_short(verdict.next_look_at, zone)}")
+    if extra.get("why"):
+        lines.append(f"说明：{extra['why']}")
+    lines.append(f"\n轨迹（{len(history)} 条）")
+    for row in history:
+        event = row.event
+        note = "（已撤回）" if row.withdrawn_at else ""
+        troubles = "、".join(EXCEPTION_ZH[kind] for kind in sorted(event.exceptions))
+        mark = MILESTONE_ZH[event.milestone] + (f"·{troubles}" if troubles else "")
+        lines.append(f"  {_short(event.occurred_at, zone)}  [{mark}] {event.text}{note}")
+    if not history:
+        lines.append("  尚无记录：可能未揽收，也可能承运商选错、缺手机号后四位，或刚下单")
+    lines.append("\n时效")
+    lines += [_clock_line(clock, now, zone) for clock in verdict.clocks]
+    lines.append("\n异常")
+    lines += [
+        f"  {'违规' if f.stage.value == 'breach' else '预警'} {f.evidence.get('rule_zh', f.rule)}（{f.rule}），"
+        f"{_short(f.crossed_at, zone)} 越线，依据 {f.policy}"
+        for f in verdict.findings
+    ] or ["  没有"]
+    return "\n".join(lines)
+
+
+def _clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
+    head = f"  {clock.rule}（{clock.policy}）"
+    if clock.asleep:
+        return f"{head} 不计时：{clock.asleep}"
+    limit = format_duration(clock.limit) if clock.limit else "-"
+    start = f"{_short(clock.started_at, zone)}「{clock.started_by}」起，时限 {limit} → {_short(clock.deadline, zone)}"
+    if clock.ended_at is not None:
+        return f"{head} {start}；{_short(clock.ended_at, zone)} 已结束（{clock.ended_by}）"
+    assert clock.deadline is not None
+    left = clock.deadline - now
+    state = f"还剩 {hours(left)}" if left.total_seconds() > 0 else f"已超 {hours(-left)}"
+    return f"{head} {start}；等「{clock.waits_for}」，{state}"
+
+
+def _short(at: datetime | None, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%m-%d %H:%M:%S") if at is not None else "—"
