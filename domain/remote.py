@@ -134,6 +134,8 @@ class RemoteError(Exception):
     """Something a remote service did; `outcome` says what it means for a send."""
 
     outcome: Outcome = Outcome.UNKNOWN
+    reply: Reply | None = None
+    """The last answer before it, which the driver puts here: what was unreadable is the next sample."""
 
 
 class Unavailable(RemoteError):
