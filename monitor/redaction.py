@@ -35,10 +35,11 @@ _NAME: Final = rf"""
           | (?: app | api | access | secret | private | data ) (?:sign|key) )
       | 密码 | 密钥 | 令牌 )"""
 _VALUE: Final = r"""
-    (?: "(?:\\.|[^"\\])*"?                                           # JSON
+    (?: \*\*\* (?=%)                                                 # done before
+      | "(?:\\.|[^"\\])*"?                                           # JSON
       | '(?:\\.|[^'\\])*'?
       | \\+"[^"\\]*                                                  # JSON inside JSON
-      | %22 [^%&\s]*                                                 # JSON inside a form
+      | %22 (?:(?!%22)[^&\s])*                                       # JSON inside a form
       | (?: (?:Bearer|Basic|QQBot|Token)\s+ )? [^\s&;,"'<>)\]}\\]+ )"""
 _PAIR: Final = re.compile(
     rf"""(?P<head> {_NAME} (?: \\*["'] | %22 )? \s* (?: [=:：] | %3[ADad] ) \s* ) {_VALUE}""",
