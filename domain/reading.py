@@ -14,7 +14,7 @@ from typing import Final
 
 from domain.masking import mask_phones, visible
 from domain.patterns import DELIVERED_KINDS, EXCEPTIONS, MILESTONES
-from domain.places import Places, find_places
+from domain.places import find_places
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion
 
 __all__ = ["Reading", "delivered_kind", "normalise", "read"]
@@ -22,7 +22,9 @@ __all__ = ["Reading", "delivered_kind", "normalise", "read"]
 _READ_AT_MOST: Final = 1000
 """Characters. The longest line in the samples and the real scans has about 120."""
 
-_PHONES: Final = re.compile(r"1[\d*]{2}[ -]?[\d*]{4}[ -]?[\d*]{4}|\(?0\d{2,3}\)?[- ]?[\d*]{7,8}|95\d{3}(?!\d)")
+_PHONES: Final = re.compile(
+    r"1[\d*]{2}[ -]?[\d*]{4}[ -]?[\d*]{4}|\(?0\d{2,3}\)?[- ]?[\d*]{7,8}|95\d{3}(?!\d)"
+)
 _COURTESY: Final = re.compile(
     r"感谢您?(?:使用|选择)[^,。!]{0,20}(?:[,。!]? ?期待再次为您服务)?|期待再次为您服务"
     r"|(?:[可在到]|登录)?官网.{0,30}查看签收人信息|查看签收(?:人信息|图|底单)"
@@ -106,8 +108,8 @@ def _read(text: str) -> Reading:
     meaning = next((means for means, pattern in MILESTONES if pattern.search(now)), Milestone.UNKNOWN)
     exceptions = frozenset(kind for kind, pattern in EXCEPTIONS if pattern.search(words))
     if isinstance(meaning, ExceptionKind):
-        meaning, exceptions = Milestone.UNKNOWN, exceptions | {meaning}
-    places: Places = find_places(plain)
+        exceptions, meaning = exceptions | {meaning}, Milestone.UNKNOWN
+    places = find_places(plain)
     return Reading(
         milestone=meaning,
         exceptions=exceptions,
