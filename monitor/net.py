@@ -123,12 +123,26 @@ class Net:
         async with line.gate:
             try:
                 async with asyncio.timeout(self._timeout.total.total_seconds()):
-                    if tries < 2 or not request.repeatable:
-                        return await self._try(account, client, request)
-                    return await self._retrying(tries)(self._try, account, client, request)
+                    return await self._tries(account, client, tries, request)
             except TimeoutError:
                 failure = lost(request, "Timeout")
         raise failure
+
+    async def _tries(self, account: str, client: httpx.AsyncClient, tries: int, request: Request) -> Reply:
+        try:
+            return await self._try(account, client, request)
+        except Unavailable as failure:
+            if tries < 2 or not request.repeatable:
+                raise
+            first = [failure]
+
+        async def again() -> Reply:
+            if first:
+                raise first.pop()
+            return await self._try(account, client, request)
+
+        # Only now, told of the try that failed: on every request it would cost a quarter of the throughput.
+        return await self._retrying(tries)(again)
 
     def _retrying(self, tries: int) -> AsyncRetrying:
         longest = self._timeout.total.total_seconds() / 4

@@ -174,10 +174,10 @@ def _failure(request: Request, error: Exception) -> RemoteError:
     after sending `ConnectTimeout`, and a send that passes for "never left" would be said twice."""
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
     name, there = type(cause).__name__, host(request)
+    if isinstance(cause, _NEVER_LEFT):  # first: a refused certificate is a ValueError too
+        return Unavailable(f"连不上 {there}（{name}）")
     if isinstance(cause, _BAD_ADDRESS):
         return Denied(f"请求发不出去，地址或请求头不合法（{name}），请检查 {there} 的配置")
-    if isinstance(cause, _NEVER_LEFT):
-        return Unavailable(f"连不上 {there}（{name}）")
     if isinstance(cause, _NOT_HTTP):
         return Unreadable(f"{there} 的答复不是合法的 HTTP（{name}）")
     return lost(request, name)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 import struct
 import traceback
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, quote_plus
 
+import aiohttp
 import httpx
 import pytest
 import respx
@@ -122,6 +125,16 @@ def test_a_fault_of_the_line_says_whether_the_request_left(
     assert type(caught.value) is raised
     assert caught.value.outcome is outcome
     assert len(heard) == asked
+
+
+def test_a_certificate_that_does_not_hold_may_hold_tomorrow() -> None:
+    """A captive portal, an expired certificate: nothing left, nobody's configuration is wrong."""
+    key: Any = SimpleNamespace(host="carrier.example", port=443, is_ssl=True)
+    refused = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed"))
+    transport, heard = saying(refused)
+    with pytest.raises(Unavailable, match="ClientConnectorCertificateError"):
+        talk(once(SEND), transport)
+    assert len(heard) == 1
 
 
 def test_a_question_that_is_answered_on_the_second_try_is_answered() -> None:
@@ -503,6 +516,19 @@ def test_a_refused_connection_means_nothing_left(repeatable: bool) -> None:
         error = asyncio.run(held())
     assert type(error) is Unavailable
     assert error.outcome is Outcome.LATER
+
+
+def test_a_handshake_that_does_not_end_means_nothing_left() -> None:
+    async def visit(net: Net, at: Town) -> RemoteError:
+        with pytest.raises(RemoteError) as caught:
+            await net.converse(
+                once(Request("POST", at.url.replace("http", "https"), repeatable=False)), account="a"
+            )
+        return caught.value
+
+    error, place = over_the_wire(hang, visit, Timeouts(connect=timedelta(milliseconds=60)))
+    assert type(error) is Unavailable
+    assert place.requests == []
 
 
 @pytest.mark.parametrize(("repeatable", "raised"), [(True, Unavailable), (False, Unanswered)])
