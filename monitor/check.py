@@ -1,0 +1,64 @@
+"""`parcelwatch check`: everything wrong or odd with the configuration and the machine, at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from monitor import machine
+from monitor.config_file import ConfigError
+from monitor.lint import CheckLine, Level, lint
+from monitor.profiles import load_profiles
+from monitor.settings import Settings, load
+from monitor.store_url import sqlite_file
+
+__all__ = ["CheckLine", "Level", "check", "lint"]
+
+
+def check(
+    path: Path,
+    *,
+    reachable: bool = False,
+    env: Mapping[str, str] = os.environ,
+    now: datetime | None = None,
+) -> list[CheckLine]:
+    """The configuration first, by line, then the machine. With `reachable` every service is called on.
+
+    A line that is `fail` stops the daemon from starting; `warn` does not.
+    """
+    try:
+        settings = load(path, env)
+    except ConfigError as error:
+        return [*_mistakes(error, path), machine.sqlite_version(), *machine.homes()]
+    return [*_configuration(settings, now), *_machine(settings, reachable)]
+
+
+def _mistakes(error: ConfigError, path: Path) -> Iterator[CheckLine]:
+    elsewhere = "" if error.file == path else f"{error.file}："
+    for each in error.problems:
+        where = f"`{each.path}`：" if each.path else ""
+        yield CheckLine("fail", f"{elsewhere}{where}{each.reason}", "", 0 if elsewhere else each.line)
+
+
+def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLine]:
+    profiles = load_profiles()
+    yield CheckLine(
+        "ok",
+        f"配置有效：{len(settings.providers)} 个服务商账号、{len(settings.channels)} 个渠道、"
+        f"{len(settings.routes)} 条路由、{len(settings.policies)} 条策略、{len(settings.exemptions)} 条豁免",
+    )
+    yield CheckLine("ok", f"{len(profiles)} 个平台配置，时区 {settings.timezone.key}")
+    yield from lint(settings, [*profiles], now)
+
+
+def _machine(settings: Settings, reachable: bool) -> Iterator[CheckLine]:
+    yield from machine.store(settings)
+    file = sqlite_file(settings.store)
+    if file is not None:
+        yield machine.disk(file)
+        yield machine.sqlite_version()
+    yield from machine.homes()
+    if reachable:
+        yield from machine.reach(settings)

@@ -1,0 +1,105 @@
+"""The tables of the configuration file, from the top."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from domain.time import SHANGHAI
+from monitor import accounts
+from monitor.config_lines import KeyPath
+from monitor.config_shapes import (
+    Reading,
+    Setting,
+    Shape,
+    Table,
+    listed,
+    read_table,
+    table,
+    table_schema,
+    tables,
+    tables_by,
+)
+from monitor.config_values import DURATION, TEXT, TEXTS, URL, choice, integer
+from monitor.config_words import ROUTABLE, Words
+from monitor.routing import Route
+from monitor.store_url import STORE
+
+__all__ = ["LANGUAGES", "WEB", "route_table", "top"]
+
+LANGUAGES: Final = ("zh-CN", "en")
+_ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(
+    ("Asia/Beijing", "Beijing", "北京", "上海", "CST", "UTC+8", "GMT+8", "+08:00"), "Asia/Shanghai"
+)
+
+
+def _read_timezone(reading: Reading, path: KeyPath, value: Any) -> ZoneInfo | None:
+    """An IANA zone. It is read first: moments without an offset are told in it."""
+    name = TEXT.read(reading, path, value)
+    known = available_timezones()
+    if name in known:
+        reading.zone = ZoneInfo(name)
+        return reading.zone
+    if name is not None:
+        near = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
+        tip = f"，是不是想写 {near[0]}？" if near else "；请写 IANA 名称，如 Asia/Shanghai"
+        tip = tip if known else "：系统没有时区数据，请安装 tzdata"
+        reading.problems.at(path, f"不认识的时区 {name}{tip}")
+    return None
+
+
+def _read_host(reading: Reading, path: KeyPath, value: Any) -> str | None:
+    host: str | None = TEXT.read(reading, path, value)
+    if host is not None and any(mark in host for mark in "/ @"):
+        reading.problems.at(path, "只写本机地址，不带 http:// 和路径，如 127.0.0.1 或 0.0.0.0")
+    return host
+
+
+WEB: Final[Table] = {
+    "host": Setting(Shape(_read_host, TEXT.schema), "在哪个地址上听；0.0.0.0 是所有网卡", "127.0.0.1"),
+    "port": Setting(integer(1, 65535), "端口", 8000),
+    "public_url": Setting(URL, "别人从外面打开控制台的网址；消息里的链接用它", ""),
+}
+
+
+def top(words: Words, channels: Collection[str] | None = None) -> Table:
+    """The whole file; `channels` are the names a route may use, where they are known."""
+    return {
+        "timezone": Setting(
+            Shape(_read_timezone, TEXT.schema), "没有时区的时间按它读；页面和消息也用它", SHANGHAI
+        ),
+        "language": Setting(choice(LANGUAGES, "语言"), "页面和消息的语言", LANGUAGES[0]),
+        "store": Setting(STORE, "数据库；相对路径从本文件所在目录算起", ""),
+        "freshness": Setting(DURATION, "每个包裹最久隔多久查一次", timedelta(hours=12)),
+        "web": Setting(table(WEB), "控制台", {}),
+        "providers": Setting(accounts.providers(), "轨迹服务商的账号", ()),
+        "channels": Setting(accounts.channels(channels), "消息渠道", ()),
+        "routes": Setting(_routes(words, channels), "哪些异常说给谁", ()),
+        "policies": Setting(tables(words.policy()), "时限策略", ()),
+        "exemptions": Setting(tables(words.exemption()), "豁免：不计时的时段", ()),
+    }
+
+
+def route_table(words: Words, channels: Collection[str] | None = None) -> Table:
+    """`[[routes]]`."""
+    channel = TEXT if channels is None else choice(sorted(channels), "渠道")
+    return {
+        "match": Setting(words.match(ROUTABLE), "哪些异常；不写则全部", {}),
+        "channels": Setting(listed(channel), "说给哪些渠道"),
+        "mention": Setting(TEXTS, "点名谁：手机号或用户名；all 是所有人", ()),
+    }
+
+
+def _routes(words: Words, channels: Collection[str] | None) -> Shape:
+    settings = route_table(words, channels)
+
+    def read(reading: Reading, path: KeyPath, value: Any) -> Route:
+        got = read_table(reading, path, value, settings)
+        if got["channels"] == ():
+            reading.problems.at((*path, "channels"), "至少写一个渠道；不想通知请在规则里写 notify = false")
+        return Route(got["channels"] or (), got["match"] or {}, got["mention"] or ())
+
+    return tables_by(read, table_schema(settings))

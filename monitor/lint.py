@@ -1,0 +1,214 @@
+"""What is odd in a configuration that is valid: `parcelwatch check` says it, the daemon starts all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from itertools import combinations
+from pathlib import Path
+from typing import Final, Literal
+
+from carriers.names import display
+from domain.time import format_duration
+from monitor.accounts import ProviderAccount, on_loopback
+from monitor.config_lines import KeyPath, spelled
+from monitor.settings import Settings
+from rules.policy import Change, Match, PolicySpec
+
+__all__ = ["CheckLine", "Level", "lint", "readable_by_others"]
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One thing `check` says: how bad, what, what to do about it, on which line of the configuration."""
+
+    level: Level
+    what: str
+    todo: str = ""
+    line: int = 0
+
+
+Said = Iterator[tuple[KeyPath, str, str]]
+"""Where, what is odd, what to do."""
+
+
+def lint(settings: Settings, platforms: Sequence[str] = (), now: datetime | None = None) -> list[CheckLine]:
+    """Everything odd, in the order of the file.
+
+    `platforms` are the profiles there are; with `now` the exemptions are held against the calendar.
+    """
+    said = [
+        *((each.path, each.what, each.todo) for each in settings.written.remarks),
+        *_secrets(settings),
+        *_providers(settings),
+        *_channels(settings),
+        *_web(settings),
+        *_policies(settings),
+        *_matches(settings, platforms),
+        *_exemptions(settings, now),
+    ]
+    lines = settings.written.lines
+    found = [
+        CheckLine("warn", f"`{spelled(path)}`：{what}" if path else what, todo, lines.of(path) if path else 0)
+        for path, what, todo in said
+    ]
+    return sorted(found, key=lambda each: each.line)
+
+
+def readable_by_others(file: Path) -> bool:
+    """Any user of this machine may read the file; False when it cannot be looked at."""
+    try:
+        return bool(file.stat().st_mode & 0o004)
+    except OSError:
+        return False
+
+
+def _secrets(settings: Settings) -> Said:
+    written = settings.written
+    for path in written.plain:
+        yield path, "密钥以明文写在配置里", "改成 env:环境变量、file:文件 或 credential:systemd 凭据"
+    if written.plain and readable_by_others(settings.path):
+        yield (), "配置文件里有明文密钥，而本机任何用户都能读它", f"chmod o-r {settings.path}"
+    for path, file in written.files:
+        if readable_by_others(file):
+            yield path, f"密钥文件 {file} 本机任何用户都能读", f"chmod o-r {file}"
+
+
+def _providers(settings: Settings) -> Said:
+    if not settings.providers:
+        yield (), "没有轨迹服务商：不会查询任何快递", "写一个 [[providers]]"
+    served: dict[str, str] = {}
+    for n, account in enumerate(settings.providers):
+        path: KeyPath = ("providers", n)
+        if not account.carriers:
+            yield (
+                path,
+                f"{account.name} 没有写查哪些快递公司，不会被用到",
+                '写 carriers = ["zhongtong"] 或 ["*"]',
+            )
+        for key in sorted(account.carriers):
+            before = served.get(key) or served.get("*")
+            if before:
+                name = "全部快递" if key == "*" else display(key)
+                yield (
+                    (*path, "carriers"),
+                    f"{name} 已由 {before} 查询，轮不到 {account.name}",
+                    "先写的优先；删掉一处",
+                )
+            served.setdefault(key, account.name)
+        yield from _pace(path, account, settings.freshness)
+
+
+def _pace(path: KeyPath, account: ProviderAccount, freshness: timedelta) -> Said:
+    own = account.provider.refresh_lag
+    if account.refresh_lag < own and not on_loopback(account.provider):
+        what = f"比服务商自己的 {format_duration(own)} 短：可能把还没传来的轨迹当成没有"
+        yield (*path, "refresh_lag"), what, "有书面依据才改短，否则删掉这一行"
+    interval = account.ceilings.per_waybill_interval
+    if freshness < interval:
+        what = f"freshness {format_duration(freshness)} 比 {account.name} 允许的间隔 {format_duration(interval)} 短"
+        yield ("freshness",), what, "实际按服务商允许的间隔查询"
+
+
+def _channels(settings: Settings) -> Said:
+    if not settings.channels:
+        yield (), "没有消息渠道：发现异常只在控制台和命令行里看得到", "写一个 [[channels]]"
+    elif not settings.routes:
+        yield (), "没有路由：任何消息都发不出去", "写一个 [[routes]]，不带 match 就是全部"
+        return
+    used = {name for route in settings.routes for name in route.channels}
+    used |= {channel.fallback for channel in settings.channels}
+    for n, channel in enumerate(settings.channels):
+        if channel.name not in used:
+            yield (
+                ("channels", n),
+                f"没有路由用到 {channel.name}",
+                "在 [[routes]] 的 channels 里写上它，或删掉它",
+            )
+
+
+def _web(settings: Settings) -> Said:
+    web = settings.web
+    if not web.public_url:
+        if settings.channels:
+            yield ("web",), "没有 public_url：消息里不带工单链接", '写 public_url = "https://…"'
+    elif web.public_url.startswith("http://") and not on_loopback(web, "public_url"):
+        yield ("web", "public_url"), "不是 https：登录和工单会明文经过网络", "在前面放一个带证书的反向代理"
+
+
+def _policies(settings: Settings) -> Said:
+    specs = settings.policies
+    for first, second in combinations(range(len(specs)), 2):
+        if _both_fit(specs[first].match, specs[second].match):
+            what = f"与「{specs[first].name}」匹配同样的包裹，以先写的为准"
+            yield ("policies", second), what, "把 match 写得更细，或合并成一条"
+    for n, spec in enumerate(specs):
+        at: KeyPath = ("policies", n)
+        yield from _unwarned(settings, spec.rules, {}, spec, at)
+        for m, override in enumerate(spec.overrides):
+            yield from _unwarned(settings, override.rules, spec.rules, spec, (*at, "overrides", m))
+
+
+def _both_fit(one: Match, other: Match) -> bool:
+    """The same fields with a value in common: equally specific, and some parcel fits both."""
+    return one.keys() == other.keys() and all(one[key] & other[key] for key in one)
+
+
+def _unwarned(
+    settings: Settings,
+    rules: Mapping[str, Change],
+    before: Mapping[str, Change],
+    spec: PolicySpec,
+    at: KeyPath,
+) -> Said:
+    """Shorter limits that leave none of the warnings they inherit."""
+    for name, change in rules.items():
+        if change.limit is None or change.warn is not None:
+            continue
+        outer = before.get(name)
+        warn = outer.warn if outer and outer.warn is not None else _warnings(settings, spec, name)
+        if warn and min(warn) >= min(change.limit.values()):
+            what = (
+                f"时限改短到 {format_duration(min(change.limit.values()))} 后，原有的预警都来不及，不会再预警"
+            )
+            yield (*at, "rules", name), what, "补一个比时限短的 warn"
+
+
+def _warnings(settings: Settings, spec: PolicySpec, rule: str) -> tuple[timedelta, ...]:
+    """The warnings a rule has without the policy."""
+    found = settings.book.rule(rule)
+    return found.warn if found else ()
+
+
+_NOT_A_PLATFORM: Final = "没有这个平台的配置，按通用规则处理"
+
+
+def _matches(settings: Settings, platforms: Sequence[str]) -> Said:
+    """Platforms nobody knows: the match may be meant for orders that carry that word, or be a typo."""
+    if not platforms:
+        return
+    every: list[tuple[KeyPath, Match]] = [
+        *((("routes", n), each.match) for n, each in enumerate(settings.routes)),
+        *((("policies", n), each.match) for n, each in enumerate(settings.policies)),
+        *((("exemptions", n), each.match) for n, each in enumerate(settings.exemptions)),
+    ]
+    for at, match in every:
+        for name in sorted(match.get("platform", frozenset()) - set(platforms)):
+            near = get_close_matches(name, platforms, n=1)
+            todo = f"是不是想写 {near[0]}？" if near else f"可用的有：{'、'.join(sorted(platforms))}"
+            yield (*at, "match", "platform"), f"平台 {name}：{_NOT_A_PLATFORM}", todo
+
+
+def _exemptions(settings: Settings, now: datetime | None) -> Said:
+    for n, each in enumerate(settings.exemptions):
+        at: KeyPath = ("exemptions", n)
+        if not each.proof:
+            yield at, f"「{each.window.name}」没有凭据", "写 proof = 公告网址或文件，申诉时要用"
+        if now is not None and each.window.starts_at > now + timedelta(days=366):
+            yield (*at, "from"), f"「{each.window.name}」一年以后才开始", "检查年份"
+        if each.window.ends_at - each.window.starts_at > timedelta(days=60):
+            yield at, f"「{each.window.name}」超过 60 天，期间不会有相关异常", "检查起止日期"

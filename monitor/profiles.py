@@ -1,0 +1,84 @@
+"""The platform profiles that come with the program, and where its `config/` folder is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.orders import Case, Order, Waybill
+from monitor.config_file import ConfigError, Problem, read_toml
+from monitor.config_shapes import hint
+from rules.declare import Profile, Rule, parse_profile
+from rules.policy import PolicyBook
+
+__all__ = ["Vocabulary", "config_folder", "load_profiles", "vocabulary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The rules that may be named: for each profile its own and the inherited ones, by id."""
+
+    profiles: Mapping[str, Mapping[str, Rule]]
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every rule of any profile, by id; of several, the first profile's."""
+        return {rule.id: rule for rules in [*self.profiles.values()][::-1] for rule in rules.values()}
+
+
+def config_folder() -> Path:
+    """`monitor/_config` where the program was installed from a wheel, else the repository's `config/`."""
+    packaged = Path(__file__).parent / "_config"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "config"
+
+
+def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
+    """Every profile under `config/profiles/`, by id. Raises ConfigError for the first file with mistakes."""
+    found: dict[str, Profile] = {}
+    parents: list[tuple[Path, Profile]] = []
+    for file in sorted((folder or config_folder() / "profiles").glob("*.toml")):
+        profile = _load(file)
+        if profile.id in found:
+            raise ConfigError([Problem(1, "id", f"已经有一个叫 {profile.id} 的平台配置")], file)
+        found[profile.id] = profile
+        parents.append((file, profile))
+    for file, profile in parents:
+        _inheritable(file, profile, found)
+    return found
+
+
+def _load(file: Path) -> Profile:
+    document = read_toml(file)
+    rules: Any = document.data.get("rules", {})
+    tables = rules.values() if isinstance(rules, dict) else [None]
+    if not all(isinstance(table, dict) for table in tables):
+        raise ConfigError([document.problem(("rules",), "每条规则要写成一张表：[rules.规则名]")], file)
+    profile, declined = parse_profile(document.data)
+    document.refuse(declined)
+    assert profile is not None
+    return profile
+
+
+def _inheritable(file: Path, profile: Profile, known: Mapping[str, Profile]) -> None:
+    """Refuse a parent that does not exist, and a profile that is its own ancestor."""
+    line: Sequence[str] = profile.inherits
+    seen: set[str] = set()
+    while line:
+        for parent in line:
+            if parent not in known:
+                reason = f"没有叫 {parent} 的平台配置{hint(parent, known)}"
+                raise ConfigError([Problem(1, "inherits", reason)], file)
+        if profile.id in line:
+            raise ConfigError([Problem(1, "inherits", "平台配置不能继承自己")], file)
+        seen.update(line)
+        line = [up for parent in line for up in known[parent].inherits if up not in seen]
+
+
+def vocabulary(profiles: Mapping[str, Profile]) -> Vocabulary:
+    """Which rules each profile has once inheritance is done: the book's own answer, without policies."""
+    book = PolicyBook(profiles)
+    nothing = Waybill("", "")
+    lines = {name: book.policy_for(Case(nothing, (Order("", platform=name),))).lines for name in profiles}
+    return Vocabulary({name: {line.rule.id: line.rule for line in each} for name, each in lines.items()})

@@ -1,0 +1,170 @@
+"""The configuration as typed settings (design §4): read once, everything wrong in it told at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.time import SHANGHAI
+from monitor import config_policies
+from monitor.accounts import Channel, ProviderAccount
+from monitor.config_file import ConfigError, Document, Problem, read_toml
+from monitor.config_lines import KeyPath, Lines
+from monitor.config_shapes import Reading, Remark, read_table
+from monitor.config_top import top
+from monitor.config_words import Words
+from monitor.profiles import load_profiles, vocabulary
+from monitor.routing import Route
+from monitor.store_url import DEFAULT_STORE, located
+from rules.policy import Exemption, PolicyBook, PolicySpec
+
+__all__ = [
+    "Channel", "ConfigError", "Problem", "ProviderAccount", "Route", "Settings", "Web", "Written", "default_path",
+    "load", "load_book",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Where the console listens, and how people reach it from outside."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How the file was written, which `check` has something to say about."""
+
+    lines: Lines = field(default_factory=lambda: Lines({}))
+    plain: tuple[KeyPath, ...] = ()
+    """Secrets that stand in the file itself."""
+    files: tuple[tuple[KeyPath, Path], ...] = ()
+    """Secrets that stand in files of their own."""
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the owner decides. Its repr shows no secret."""
+
+    path: Path
+    timezone: ZoneInfo
+    book: PolicyBook = field(repr=False)
+    store: str = field(repr=False)
+    """A database URL with an absolute path; it may hold a password."""
+    language: str = "zh-CN"
+    web: Web = field(default_factory=Web)
+    providers: tuple[ProviderAccount, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    routes: tuple[Route, ...] = ()
+    policies: tuple[PolicySpec, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    freshness: timedelta = timedelta(hours=12)
+    """The longest time without a look at a parcel, whatever its clocks say."""
+    written: Written = field(default_factory=Written, repr=False)
+
+    def provider_for(self, carrier: str) -> ProviderAccount | None:
+        """The account to ask about a carrier (our key): the first that serves it."""
+        return next((account for account in self.providers if account.serves(carrier)), None)
+
+
+def default_path() -> Path:
+    """`parcelwatch.toml` here, else the system's; here when there is neither."""
+    here, system = Path("parcelwatch.toml"), Path("/etc/parcelwatch/parcelwatch.toml")
+    return system if system.is_file() and not here.is_file() else here
+
+
+def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a file, secrets resolved. Raises ConfigError with every mistake in it."""
+    document = read_toml(path)
+    profiles = load_profiles()
+    words = Words(vocabulary(profiles))
+    reading = Reading(env=env, folder=path.absolute().parent)
+    got = read_table(reading, (), document.data, top(words, _names(document, "channels")))
+    _unique(reading, document, "providers", "channels", "policies")
+    _no_circle(reading, document)
+    policies = config_policies.policies(reading, words, got["policies"])
+    exemptions = config_policies.exemptions(reading, got["exemptions"])
+    document.refuse(reading.problems)
+    return Settings(
+        path=path.absolute(),
+        timezone=got["timezone"],
+        book=PolicyBook(profiles, policies, exemptions),
+        store=got["store"] or located(DEFAULT_STORE, reading.folder),
+        language=got["language"],
+        web=Web(**got["web"]),
+        providers=tuple(got["providers"]),
+        channels=tuple(got["channels"]),
+        routes=tuple(got["routes"]),
+        policies=policies,
+        exemptions=exemptions,
+        freshness=got["freshness"],
+        written=Written(document.lines, tuple(reading.plain), tuple(reading.files), tuple(reading.remarks)),
+    )
+
+
+def load_book(path: Path, zone: ZoneInfo = SHANGHAI) -> PolicyBook:
+    """The policies and exemptions of a file, for the lab: a policy file, or a whole configuration.
+
+    Nothing else in it is read, so no secret is needed. Raises ConfigError with every mistake.
+    """
+    document = read_toml(path)
+    profiles = load_profiles()
+    words = Words(vocabulary(profiles))
+    reading = Reading(folder=path.absolute().parent, zone=zone)
+    every = top(words)
+    for key in document.data.keys() - every.keys():
+        reading.problems.unknown_key((), key, list(every))
+    wanted = {key: every[key] for key in ("timezone", "policies", "exemptions")}
+    got = read_table(reading, (), {k: v for k, v in document.data.items() if k in wanted}, wanted)
+    _unique(reading, document, "policies")
+    policies = config_policies.policies(reading, words, got["policies"])
+    exemptions = config_policies.exemptions(reading, got["exemptions"])
+    document.refuse(reading.problems)
+    return PolicyBook(profiles, policies, exemptions)
+
+
+def _names(document: Document, key: str) -> list[str]:
+    """The names in an array of tables, right or wrong otherwise: others may refer to them."""
+    return [name for _, name in _named(document, key)]
+
+
+def _named(document: Document, key: str) -> list[tuple[int, str]]:
+    rows = document.data.get(key)
+    rows = rows if isinstance(rows, list) else []
+    return [
+        (n, row["name"])
+        for n, row in enumerate(rows)
+        if isinstance(row, dict) and isinstance(row.get("name"), str)
+    ]
+
+
+def _unique(reading: Reading, document: Document, *keys: str) -> None:
+    """Note every name that was used before in the same array of tables."""
+    for key in keys:
+        first: dict[str, int] = {}
+        for n, name in _named(document, key):
+            before = first.setdefault(name, n)
+            if before != n:
+                line = document.lines.of((key, before, "name"))
+                reading.problems.at((key, n, "name"), f"名字 {name} 在第 {line} 行已经用过，请换一个")
+
+
+def _no_circle(reading: Reading, document: Document) -> None:
+    """Note fallbacks that lead back to where they began."""
+    rows = {name: document.data["channels"][n] for n, name in _named(document, "channels")}
+    for n, name in _named(document, "channels"):
+        seen: list[Any] = [name]
+        while (after := rows.get(seen[-1], {}).get("fallback")) in rows and after not in seen[1:]:
+            seen.append(after)
+            if after == name:
+                chain = " → ".join(seen)
+                reading.problems.at(("channels", n, "fallback"), f"备用渠道绕回了自己：{chain}")
+                break
