@@ -30,7 +30,7 @@ _BLOCKS: Final = ("exception", "stack")
 
 def configure(
     *,
-    as_json: bool,
+    json: bool,
     level: str = "info",
     secrets: Iterable[Secret] = (),
     stream: TextIO | None = None,
@@ -62,7 +62,7 @@ def configure(
                 structlog.processors.StackInfoRenderer(),
                 structlog.processors.format_exc_info,
                 Redacting(secrets),
-                *_rendering(as_json, out),
+                *_rendering(json, out),
             ],
         )
     )
@@ -76,8 +76,8 @@ def _our_logger(*_: object) -> logging.Logger:
     return logging.getLogger("parcelwatch")
 
 
-def _rendering(as_json: bool, out: TextIO) -> list[structlog.typing.Processor]:
-    if as_json:
+def _rendering(json: bool, out: TextIO) -> list[structlog.typing.Processor]:
+    if json:
         return [structlog.processors.JSONRenderer(ensure_ascii=False)]
     plain = structlog.dev.plain_traceback
     return [_one_line, structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]

@@ -228,7 +228,7 @@ def afterwards() -> Iterator[None]:
 
 def written(*, as_json: bool, level: str = "debug") -> io.StringIO:
     stream = io.StringIO()
-    logs.configure(as_json=as_json, level=level, secrets=[Secret("wx-693a91f6")], stream=stream)
+    logs.configure(json=as_json, level=level, secrets=[Secret("wx-693a91f6")], stream=stream)
     return stream
 
 
@@ -297,4 +297,4 @@ def test_the_level_holds_for_us_and_for_libraries() -> None:
 
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="debug, info, warning, error"):
-        logs.configure(as_json=True, level="loud")
+        logs.configure(json=True, level="loud")
