@@ -10,6 +10,7 @@ from here: closing any descriptor of such a file would drop SQLite's own locks i
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
@@ -50,6 +51,7 @@ class Backend(Protocol):
     """One database as this process uses it."""
 
     dialect: Literal["sqlite", "postgresql"]
+    path: Path | None
     writer: Engine
     readers: Engine
 
@@ -61,6 +63,9 @@ class Backend(Protocol):
 
     def settle(self) -> None:
         """Housekeeping after a commit, inside `exclusive`. Raises nothing."""
+
+    def advisory_lock(self, name: str) -> AbstractContextManager[None]:
+        """A lock of the server's. Raises `StoreError` when it is taken."""
 
     def close(self) -> None:
         """Let everything go."""
@@ -123,9 +128,9 @@ class Sqlite:
     dialect: Literal["sqlite", "postgresql"] = "sqlite"
 
     def __init__(self, url: URL, options: Mapping[str, Any]) -> None:
-        self._path = sqlite_path(url)
-        self._lock = FileLock(self._path.with_name(self._path.name + ".lock"))
-        self._wal = Path(f"{self._path}-wal")
+        self.path: Path | None = (path := sqlite_path(url))
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._wal = Path(f"{path}-wal")
         self._threshold = CHECKPOINT_BYTES
         self.writer: Engine = sqlite_engine(url, _WRITER, "BEGIN IMMEDIATE", 1, {**options, "writes": True})
         self.readers: Engine = sqlite_engine(url, _READER, "BEGIN", READERS, options)
@@ -143,6 +148,9 @@ class Sqlite:
             if size > self._threshold:
                 whole = self._checkpoint("PASSIVE")
                 self._threshold = CHECKPOINT_BYTES if whole else size + CHECKPOINT_BYTES
+
+    def advisory_lock(self, name: str) -> AbstractContextManager[None]:
+        raise StoreError("SQLite 没有服务器锁：请用数据库旁边的锁文件。")
 
     def close(self) -> None:
         self.readers.dispose()
@@ -191,6 +199,8 @@ class Postgres:
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
     def __init__(self, url: URL, options: Mapping[str, Any]) -> None:
+        self.path: Path | None = None
+        self._url = url
         self.writer: Engine = _pg_engine(url, 1, "-c synchronous_commit=on").execution_options(
             **options, writes=True
         )
@@ -207,6 +217,20 @@ class Postgres:
 
     def settle(self) -> None:
         """PostgreSQL looks after itself."""
+
+    @contextmanager
+    def advisory_lock(self, name: str) -> Iterator[None]:
+        engine = _pg_engine(self._url, 1, "")
+        try:
+            with engine.connect() as conn:
+                key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+                free = conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar()
+                if not free:
+                    raise StoreError(f"另一个进程已经占有「{name}」。请先停止它，再启动这一个。")
+                conn.commit()
+                yield
+        finally:
+            engine.dispose()
 
     def close(self) -> None:
         self.readers.dispose()

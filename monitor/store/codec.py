@@ -1,40 +1,283 @@
+"""Values as texts in a column, and back: exact, compact, and deaf to what a later version adds.
+
+Moments are whole microseconds as in the columns; what has its default value is left out. A key, a
+milestone or a trouble that this program does not know is passed over when read.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
-from domain.findings import ClockReading
-from domain.messages import Message
-from domain.tracking import Journey
+from domain.findings import ClockReading, Stage, Step
+from domain.messages import Message, MessageKind, Urgency
+from domain.time import from_micros, to_micros
+from domain.tracking import (
+    DeliveredKind,
+    ExceptionKind,
+    Journey,
+    Milestone,
+    Motion,
+    OpenException,
+    TrackingEvent,
+    Whereabouts,
+)
+
+__all__ = [
+    "clean",
+    "clocks_text",
+    "detail_text",
+    "dump",
+    "journey_text",
+    "length",
+    "message_text",
+    "micros",
+    "moment",
+    "read_clocks",
+    "read_event",
+    "read_journey",
+    "read_mapping",
+    "read_message",
+]
+
+E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def dump(value: object) -> str:
-    raise NotImplementedError
+    """JSON that both databases take: half a surrogate pair, which no UTF-8 has, is escaped."""
+    text = _write(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+def clean(text: str) -> str:
+    """The text without what PostgreSQL refuses in a column: NUL and half surrogate pairs."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def micros(at: datetime | None) -> int | None:
+    """A moment as its column keeps it."""
+    return None if at is None else to_micros(at)
+
+
+def moment(stored: int | None) -> datetime | None:
+    """The inverse of `micros`."""
+    return None if stored is None else from_micros(stored)
+
+
+def length(span: timedelta | None) -> int | None:
+    """A length in microseconds."""
+    return None if span is None else span // _MICROSECOND
+
+
+def read_mapping(text: str) -> dict[str, Any]:
+    """A JSON object; anything else reads as an empty one."""
+    value = json.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}
+
+
+# ── scans ────────────────────────────────────────────────────────────────────────────────────────
+
+_EVENT_TEXTS: Final = ("status", "area", "hub", "outlet", "courier", "next_stop")
+
+
+def detail_text(event: TrackingEvent) -> str:
+    """What a scan holds beyond the columns `occurred_at`, `milestone`, `code` and `text`."""
+    detail: dict[str, Any] = {name: value for name in _EVENT_TEXTS if (value := getattr(event, name))}
+    if event.exceptions:
+        detail["exceptions"] = sorted(event.exceptions)
+    if event.delivered_kind:
+        detail["delivered_kind"] = event.delivered_kind
+    if event.motion:
+        detail["motion"] = event.motion
+    if event.forecast:
+        detail["forecast"] = True
+    for name in ("text", "code"):  # the column holds a cleaned one: keep the carrier's own
+        if clean(getattr(event, name)) != getattr(event, name):
+            detail[name] = getattr(event, name)
+    return dump(detail) if detail else "{}"
+
+
+def read_event(occurred_at: int, milestone: str, code: str, text: str, detail: str) -> TrackingEvent:
+    """A scan from its columns."""
+    at, known = from_micros(occurred_at), _known(Milestone, milestone) or Milestone.UNKNOWN
+    if detail == "{}":
+        return TrackingEvent(at, known, text, code)
+    more = read_mapping(detail)
+    return TrackingEvent(
+        at,
+        known,
+        more.get("text", text),
+        more.get("code", code),
+        exceptions=frozenset(_all(ExceptionKind, more.get("exceptions", ()))),
+        delivered_kind=_known(DeliveredKind, more.get("delivered_kind")),
+        motion=_known(Motion, more.get("motion")),
+        forecast=more.get("forecast") is True,
+        **{name: more[name] for name in _EVENT_TEXTS if name in more},
+    )
+
+
+# ── journeys ─────────────────────────────────────────────────────────────────────────────────────
+
+_JOURNEY_MOMENTS: Final = (
+    "first_scan_at",
+    "last_movement_at",
+    "update_after_first_scan_at",
+    "update_after_pickup_at",
+    "last_event_at",
+)
+_JOURNEY_PLAIN: Final = ("last_text", "node", "next_stop", "area", "courier", "unread", "events")
 
 
 def journey_text(journey: Journey) -> str:
-    raise NotImplementedError
+    """A condensed history as JSON."""
+    found: dict[str, Any] = {name: v for name in _JOURNEY_PLAIN if (v := getattr(journey, name))}
+    found |= {name: to_micros(v) for name in _JOURNEY_MOMENTS if (v := getattr(journey, name))}
+    for name in ("first", "last"):
+        if marks := getattr(journey, name):
+            found[name] = {mark.value: to_micros(at) for mark, at in marks.items()}
+    if journey.movements:
+        found["movements"] = [to_micros(at) for at in journey.movements]
+    if journey.milestone is not Milestone.UNKNOWN:
+        found["milestone"] = journey.milestone
+    if journey.whereabouts:
+        found["whereabouts"] = journey.whereabouts
+    if journey.delivered_kind:
+        found["delivered_kind"] = journey.delivered_kind
+    if journey.exceptions:
+        found["exceptions"] = [[e.kind, to_micros(e.since), e.text] for e in journey.exceptions]
+    return dump(found)
 
 
 def read_journey(text: str) -> Journey:
-    raise NotImplementedError
+    """The inverse of `journey_text`."""
+    if text == "{}":
+        return Journey()
+    found = read_mapping(text)
+    troubles = (
+        OpenException(kind, from_micros(since), words)
+        for name, since, words in found.get("exceptions", ())
+        if (kind := _known(ExceptionKind, name))
+    )
+    return Journey(
+        first=_marks(found.get("first", {})),
+        last=_marks(found.get("last", {})),
+        milestone=_known(Milestone, found.get("milestone")) or Milestone.UNKNOWN,
+        movements=tuple(from_micros(at) for at in found.get("movements", ())),
+        whereabouts=_known(Whereabouts, found.get("whereabouts")),
+        delivered_kind=_known(DeliveredKind, found.get("delivered_kind")),
+        exceptions=tuple(troubles),
+        **_picked(found, _JOURNEY_MOMENTS, _JOURNEY_PLAIN),
+    )
 
 
-def clocks_text(clocks: Sequence[ClockReading]) -> str:
-    raise NotImplementedError
+def _marks(found: Mapping[str, int]) -> dict[Milestone, datetime]:
+    return {mark: from_micros(at) for name, at in found.items() if (mark := _known(Milestone, name))}
+
+
+# ── clocks ───────────────────────────────────────────────────────────────────────────────────────
+
+_CLOCK_TEXTS: Final = ("started_by", "waits_for", "ended_by", "asleep")
+_CLOCK_MOMENTS: Final = ("started_at", "deadline", "ended_at")
+
+
+def clocks_text(clocks: Iterable[ClockReading]) -> str:
+    """Clock readings as JSON."""
+    return dump([_clock(clock) for clock in clocks])
 
 
 def read_clocks(text: str) -> tuple[ClockReading, ...]:
-    raise NotImplementedError
+    """The inverse of `clocks_text`."""
+    return () if text == "[]" else tuple(_read_clock(found) for found in json.loads(text))
+
+
+def _clock(clock: ClockReading) -> dict[str, Any]:
+    found: dict[str, Any] = {"rule": clock.rule, "policy": clock.policy}
+    found |= {name: v for name in _CLOCK_TEXTS if (v := getattr(clock, name))}
+    found |= {name: to_micros(v) for name in _CLOCK_MOMENTS if (v := getattr(clock, name))}
+    if clock.limit is not None:
+        found["limit"] = length(clock.limit)
+    if clock.steps:
+        found["steps"] = [[step.stage, to_micros(step.at), length(step.left)] for step in clock.steps]
+    return found
+
+
+def _read_clock(found: Mapping[str, Any]) -> ClockReading:
+    steps = (
+        Step(known, from_micros(at), timedelta(microseconds=left))
+        for stage, at, left in found.get("steps", ())
+        if (known := _known(Stage, stage))
+    )
+    return ClockReading(
+        found["rule"],
+        found["policy"],
+        limit=_when(lambda us: timedelta(microseconds=us), found.get("limit")),
+        steps=tuple(steps),
+        **_picked(found, _CLOCK_MOMENTS, _CLOCK_TEXTS),
+    )
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def message_text(message: Message) -> str:
-    raise NotImplementedError
+    """A message as JSON."""
+    found: dict[str, Any] = {"kind": message.kind, "title": message.title, "urgency": message.urgency}
+    found |= {
+        name: value
+        for name in ("facts", "rows", "more", "link", "reference", "mentions")
+        if (value := getattr(message, name))
+    }
+    if message.data:
+        found["data"] = dict(message.data)
+    if message.at is not None:
+        found["at"] = to_micros(message.at)
+    return dump(found)
 
 
 def read_message(text: str) -> Message:
-    raise NotImplementedError
+    """The inverse of `message_text`. Raises ValueError for a kind of message nobody knows."""
+    found = read_mapping(text)
+    return Message(
+        MessageKind(found["kind"]),
+        found["title"],
+        facts=tuple((label, value) for label, value in found.get("facts", ())),
+        rows=tuple(found.get("rows", ())),
+        more=found.get("more", 0),
+        link=found.get("link", ""),
+        reference=found.get("reference", ""),
+        mentions=tuple(found.get("mentions", ())),
+        urgency=_known(Urgency, found.get("urgency")) or Urgency.NORMAL,
+        at=moment(found.get("at")),
+        data=found.get("data", {}),
+    )
 
 
-def read_mapping(text: str) -> Mapping[str, Any]:
-    raise NotImplementedError
+def _picked(found: Mapping[str, Any], moments: Sequence[str], plain: Sequence[str]) -> dict[str, Any]:
+    """The fields of these names that are there."""
+    picked: dict[str, Any] = {name: from_micros(found[name]) for name in moments if name in found}
+    return picked | {name: found[name] for name in plain if name in found}
+
+
+def _known(kind: type[E], name: object) -> E | None:
+    """The member of that name, or None for nothing and for a name of a later version."""
+    return kind._value2member_map_.get(name) if name is not None else None  # type: ignore[return-value]
+
+
+def _all(kind: type[E], names: Sequence[object]) -> list[E]:
+    return [member for name in names if (member := _known(kind, name))]
+
+
+def _when(read: Callable[[int], T], value: int | None) -> T | None:
+    return None if value is None else read(value)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -80,6 +81,18 @@ class Database:
     def dialect(self) -> Literal["sqlite", "postgresql"]:
         """Which database this is."""
         return self._backend.dialect
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL."""
+        return self._backend.path
+
+    def advisory_lock(self, name: str) -> AbstractContextManager[None]:
+        """PostgreSQL: hold a lock of the server's by that name; `StoreError` when another process does.
+
+        A process that dies lets go of it. On SQLite there is no server to hold it: `StoreError`.
+        """
+        return self._backend.advisory_lock(name)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the writer thread and wait: what it wrote is durable when this returns.

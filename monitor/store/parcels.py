@@ -1,22 +1,65 @@
-"""Parcels: loading a case with all that stands around it, keeping what was concluded, what is due."""
+"""Parcels: a case loaded with all that stands around it, what was concluded kept, what is due."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from domain.findings import ClockReading, Finding
-from domain.orders import Case, Order, Waybill
-from domain.remote import Secret
+from domain.orders import Case, Order, OrderStatus, Waybill
 from domain.tickets import TicketState
+from domain.time import UTC, from_micros, to_micros
 from domain.tracking import Journey
+from monitor.store import schema
+from monitor.store.bulk import Prepared, chunks
+from monitor.store.claims import Claim, claim_polls
+from monitor.store.codec import clean, clocks_text, journey_text, micros, moment, read_clocks, read_journey
+from monitor.store.intake import Incoming, Taken, intake
+from monitor.store.rows import FINDING_COLUMNS, ORDER_COLUMNS, read_finding, read_order
+
+__all__ = [
+    "Claim",
+    "Due",
+    "Incoming",
+    "LiveTicket",
+    "Loaded",
+    "OpenFinding",
+    "Taken",
+    "Update",
+    "claim_polls",
+    "clocks",
+    "find",
+    "intake",
+    "load",
+    "reschedule",
+    "save",
+    "take_due_deadlines",
+]
+
+_SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFinding:
+    """A finding that stands, and who was told how much of it."""
+
     id: int
     finding: Finding
     told_step: int
@@ -29,6 +72,8 @@ class OpenFinding:
 
 @dataclass(frozen=True, slots=True)
 class LiveTicket:
+    """The ticket somebody still has to do something about."""
+
     id: int
     number: str
     state: TicketState
@@ -38,9 +83,12 @@ class LiveTicket:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
+    """A parcel as it stands."""
+
     id: int
     version: int
     state: str
+    """`watched`, `done` or `unwatched`."""
     why: str
     cycle: int
     case: Case
@@ -63,82 +111,306 @@ class Update:
     id: int
     journey: Journey | None = None
     observed_at: datetime | None = None
+    """Only ever moves on: an older look takes back no silence that was proven."""
     answer_hash: str | None = None
     clocks: tuple[ClockReading, ...] | None = None
     policy_version: str | None = None
     state: str | None = None
     why: str | None = None
     done_at: datetime | None = None
+    """Kept from the first time; forgotten when the parcel is watched again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
+    """When to ask whom, and when to judge again. None: not by itself."""
+
     parcel_id: int
     provider: str
     next_poll_at: datetime | None
     next_deadline_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    parcel_id: int
-    carrier: str
-    waybill_no: str
-    phone_tail: Secret | None
-    province: str
-    city: str
-    answer_hash: str
-    asked_before: datetime | None
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+_parcels, _due, _links = schema.parcels, schema.due, schema.order_parcels
+_findings, _tickets = schema.findings, schema.tickets
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    order: Order
-    waybills: tuple[Waybill, ...]
-    phone_tail: str
-    known_at: datetime
+def _in(column: Any) -> Any:
+    return column.in_(bindparam("ids", expanding=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    outcome: str
-    """`accepted`, `updated`, `unchanged` or `older`."""
-    parcel_ids: tuple[int, ...]
-    detail: str
+_PARCELS: Final = (
+    select(
+        _parcels,
+        _due.c.provider,
+        _due.c.asked_at,
+        _due.c.quota_at,
+        _due.c.next_poll_at,
+        _due.c.next_deadline_at,
+    )
+    .join(_due, _due.c.parcel_id == _parcels.c.id)
+    .where(_in(_parcels.c.id))
+    .order_by(_parcels.c.id)
+)
+_LOCKED: Final = _PARCELS.with_for_update(of=_parcels)
+_ORDERS: Final = (
+    select(_links.c.parcel_id, _links.c.unlinked_at, schema.orders.c.observed_at, *ORDER_COLUMNS)
+    .join(schema.orders, schema.orders.c.id == _links.c.order_id)
+    .where(_in(_links.c.parcel_id))
+    .order_by(_links.c.order_id)
+)
+_OPEN: Final = (
+    select(
+        *(_findings.c[name] for name in ("id", "parcel_id", "told_step", "found_at", "ticket_id")),
+        *(_findings.c[name] for name in ("silenced_by", "breached_at", "warned_at")),
+        *FINDING_COLUMNS,
+    )
+    .where(_in(_findings.c.parcel_id), _findings.c.state == "open")
+    .order_by(_findings.c.id)
+)
+_LIVE: Final = select(
+    *(_tickets.c[name] for name in ("id", "parcel_id", "number", "state", "version", "told"))
+).where(_in(_tickets.c.parcel_id), _tickets.c.state.in_(("open", "acknowledged")))
 
 
 def load(conn: Connection, parcel_ids: Sequence[int]) -> list[Loaded]:
-    raise NotImplementedError
+    """These parcels, in the order asked, with orders, open findings, live ticket and due times.
 
-
-def save(conn: Connection, updates: Sequence[Update], now: datetime) -> None:
-    raise NotImplementedError
-
-
-def reschedule(conn: Connection, rows: Sequence[Due]) -> None:
-    raise NotImplementedError
-
-
-def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]:
-    raise NotImplementedError
-
-
-def claim_polls(
-    conn: Connection,
-    provider: str,
-    now: datetime,
-    limit: int,
-    *,
-    interval: timedelta,
-    daily: int,
-    lease: timedelta,
-) -> list[Claim]:
-    raise NotImplementedError
+    Four statements for a thousand parcels. In a writing transaction PostgreSQL locks the rows, so that
+    two processes never judge one parcel at a time. A parcel that all its orders have left is given with
+    those orders as closed: nothing is owed of it any more.
+    """
+    wanted = list(dict.fromkeys(parcel_ids))
+    found: dict[int, Loaded] = {}
+    for some in chunks(wanted):
+        found |= _load(conn, list(some))
+    return [found[parcel_id] for parcel_id in wanted if parcel_id in found]
 
 
 def find(conn: Connection, waybill_no: str, carrier: str = "") -> list[int]:
-    raise NotImplementedError
+    """The parcels of that number, the newest use of it first."""
+    query = select(_parcels.c.id).where(_parcels.c.waybill_no == waybill_no)
+    if carrier:
+        query = query.where(_parcels.c.carrier == carrier)
+    return list(conn.execute(query.order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())).scalars())
 
 
-def intake(conn: Connection, incoming: Sequence[Incoming], now: datetime) -> list[Taken]:
-    raise NotImplementedError
+def clocks(conn: Connection, parcel_id: int) -> tuple[ClockReading, ...]:
+    """The clocks of a parcel as they were last read."""
+    stored = conn.execute(select(_parcels.c.clocks).where(_parcels.c.id == parcel_id)).scalar()
+    return () if stored is None else read_clocks(stored)
+
+
+def _load(conn: Connection, ids: list[int]) -> dict[int, Loaded]:
+    by_ids = {"ids": ids}
+    orders = _grouped(conn, _ORDERS, by_ids)
+    standing = _grouped(conn, _OPEN, by_ids)
+    live = {row.parcel_id: row for row in conn.execute(_LIVE, by_ids)}
+    rows = conn.execute(_LOCKED if conn.get_execution_options().get("writes") else _PARCELS, by_ids)
+    return {
+        row.id: _loaded(row, orders.get(row.id, []), standing.get(row.id, []), live.get(row.id))
+        for row in rows
+    }
+
+
+def _grouped(conn: Connection, query: Select[Any], by_ids: dict[str, list[int]]) -> dict[int, list[Row[Any]]]:
+    groups: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in conn.execute(query, by_ids):
+        groups[row.parcel_id].append(row)
+    return groups
+
+
+def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], live: Row[Any] | None) -> Loaded:
+    linked = [each for each in orders if each.unlinked_at is None]
+    return Loaded(
+        id=row.id,
+        version=row.version,
+        state=row.state,
+        why=row.why,
+        cycle=row.cycle,
+        case=Case(
+            Waybill(row.carrier, row.waybill_no),
+            _orders(linked, orders),
+            read_journey(row.journey),
+            moment(row.observed_at),
+            moment(min((each.observed_at for each in linked), default=None)),
+        ),
+        answer_hash=row.answer_hash,
+        watch_from=from_micros(row.watch_from),
+        policy_version=row.policy_version,
+        open=tuple(_open_finding(each) for each in standing),
+        ticket=None
+        if live is None
+        else LiveTicket(live.id, live.number, TicketState(live.state), live.version, bool(live.told)),
+        provider=row.provider,
+        asked_at=moment(row.asked_at),
+        quota_at=moment(row.quota_at),
+        next_poll_at=moment(row.next_poll_at),
+        next_deadline_at=moment(row.next_deadline_at),
+    )
+
+
+def _orders(linked: list[Row[Any]], all_: list[Row[Any]]) -> tuple[Order, ...]:
+    """The earliest paid first, those not known to be paid last."""
+    orders = [read_order(row) for row in linked] or [
+        replace(read_order(row), status=OrderStatus.CLOSED) for row in all_
+    ]
+    never = datetime.max.replace(tzinfo=UTC)
+    return tuple(sorted(orders, key=lambda order: order.paid_at or never))
+
+
+def _open_finding(row: Row[Any]) -> OpenFinding:
+    return OpenFinding(
+        id=row.id,
+        finding=read_finding(row),
+        told_step=row.told_step,
+        found_at=from_micros(row.found_at),
+        ticket_id=row.ticket_id,
+        silenced_by=row.silenced_by,
+        breached_at=moment(row.breached_at),
+        warned_at=moment(row.warned_at),
+    )
+
+
+# ── keeping ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _saving(dialect: str) -> Executable:
+    columns = _parcels.c
+
+    def new(name: str) -> Any:
+        return bindparam(f"p_{name}", type_=columns[name].type)
+
+    def kept(name: str) -> Any:
+        return func.coalesce(new(name), columns[name])
+
+    later = func.max if dialect == "sqlite" else func.greatest
+    names = (
+        "journey",
+        "milestone",
+        "last_event_at",
+        "answer_hash",
+        "clocks",
+        "policy_version",
+        "state",
+        "why",
+    )
+    return (
+        update(_parcels)
+        .where(columns.id == new("id"))
+        .values(
+            **{name: kept(name) for name in names},
+            observed_at=later(kept("observed_at"), func.coalesce(columns.observed_at, new("observed_at"))),
+            done_at=case(
+                (new("state") == literal_column("'watched'"), null()),
+                else_=func.coalesce(columns.done_at, new("done_at")),
+            ),
+            version=columns.version + literal_column("1"),
+            updated_at=new("updated_at"),
+        )
+    )
+
+
+_SAVE: Final = Prepared(
+    _saving,
+    "p_id",
+    "p_journey",
+    "p_milestone",
+    "p_last_event_at",
+    "p_observed_at",
+    "p_answer_hash",
+    "p_clocks",
+    "p_policy_version",
+    "p_state",
+    "p_why",
+    "p_done_at",
+    "p_updated_at",
+)
+
+
+def save(conn: Connection, updates: Sequence[Update], now: datetime) -> None:
+    """Keep what was concluded of these parcels; each one's `version` grows by one."""
+    at = to_micros(now)
+    _SAVE.run(conn, [_values(each, at) for each in sorted(updates, key=lambda each: each.id)])
+
+
+def _values(each: Update, at: int) -> tuple[Any, ...]:
+    journey = each.journey
+    return (
+        each.id,
+        None if journey is None else journey_text(journey),
+        None if journey is None else journey.milestone.value,
+        None if journey is None else micros(journey.last_event_at),
+        micros(each.observed_at),
+        each.answer_hash,
+        None if each.clocks is None else clocks_text(each.clocks),
+        each.policy_version,
+        each.state,
+        None if each.why is None else clean(each.why),
+        micros(each.done_at),
+        at,
+    )
+
+
+# ── due ──────────────────────────────────────────────────────────────────────────────────────────
+
+_NOW_DUE: Final = select(
+    *(_due.c[name] for name in ("parcel_id", "provider", "next_poll_at", "next_deadline_at"))
+).where(_in(_due.c.parcel_id))
+_RESCHEDULE: Final = Prepared(
+    lambda _: (
+        update(_due)
+        .where(_due.c.parcel_id == bindparam("p_id", type_=_due.c.parcel_id.type))
+        .values(
+            provider=bindparam("p_provider", type_=_due.c.provider.type),
+            next_poll_at=bindparam("p_poll", type_=_due.c.next_poll_at.type),
+            next_deadline_at=bindparam("p_deadline", type_=_due.c.next_deadline_at.type),
+        )
+    ),
+    "p_provider",
+    "p_poll",
+    "p_deadline",
+    "p_id",
+)
+
+
+def reschedule(conn: Connection, rows: Sequence[Due]) -> int:
+    """Write when these parcels are due next, where something moved; returns how many rows that were.
+
+    A moment that comes up to a second sooner than the stored one is left: a rewritten row costs ten
+    kilobytes of log (`facts/foundations.md` B2). One that comes later is always written, or a row
+    that is due already would stay so.
+    """
+    moved: list[tuple[Any, ...]] = []
+    for some in chunks(sorted(rows, key=lambda row: row.parcel_id)):
+        stored = {row[0]: row for row in conn.execute(_NOW_DUE, {"ids": [row.parcel_id for row in some]})}
+        for row in some:
+            new = (row.provider, micros(row.next_poll_at), micros(row.next_deadline_at))
+            old = stored.get(row.parcel_id)
+            if old is not None and (new[0] != old[1] or _moved(old[2], new[1]) or _moved(old[3], new[2])):
+                moved.append((*new, row.parcel_id))
+    return _RESCHEDULE.run(conn, moved)
+
+
+def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]:
+    """The parcels whose stored instant has come, oldest first; they stay due until rescheduled.
+
+    In a writing transaction on PostgreSQL, those another process is at are passed over.
+    """
+    query = (
+        select(_due.c.parcel_id)
+        .where(_due.c.next_deadline_at <= to_micros(now))
+        .order_by(_due.c.next_deadline_at)
+        .limit(limit)
+    )
+    if conn.get_execution_options().get("writes"):
+        query = query.with_for_update(skip_locked=True)
+    return list(conn.execute(query).scalars())
+
+
+def _moved(old: int | None, new: int | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return not old - _SECOND <= new <= old

@@ -1,17 +1,49 @@
+"""Provider accounts: health, spending, ceilings, and what they said that nobody could read."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.time import SHANGHAI
+from domain.time import SHANGHAI, to_micros
+from monitor.store import schema
+from monitor.store.codec import clean, micros, moment
+from monitor.store.rows import iso
+
+__all__ = [
+    "ProviderState",
+    "Spent",
+    "listing",
+    "load",
+    "note_unknown",
+    "oddity",
+    "reserve",
+    "save",
+    "spend",
+    "spent",
+]
+
+_providers, _spend, _codes, _oddities = (
+    schema.providers,
+    schema.spend,
+    schema.unknown_codes,
+    schema.oddities,
+)
+_MOMENTS: Final = ("since", "last_good_at", "last_bad_at", "resume_at")
+_CODE_LENGTH: Final = 200
+_ODDITIES_KEPT: Final = 200
+_BODY_KEPT: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
+    """How an account is doing."""
+
     name: str
     state: str = "up"
     """`up`, `degraded` or `down`."""
@@ -27,43 +59,132 @@ class ProviderState:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
+    """One day's bill."""
+
     asked: int = 0
     cents: int = 0
 
 
 def load(conn: Connection, name: str) -> ProviderState:
-    raise NotImplementedError
+    """The account's state; a fresh one for an account nobody knows."""
+    row = conn.execute(select(_providers).where(_providers.c.name == name)).first()
+    if row is None:
+        return ProviderState(name)
+    return ProviderState(
+        name,
+        row.state,
+        last_error=row.last_error,
+        failures=row.failures,
+        successes=row.successes,
+        told=row.told,
+        **{each: moment(row._mapping[each]) for each in _MOMENTS},
+    )
 
 
 def save(conn: Connection, state: ProviderState) -> None:
-    raise NotImplementedError
+    """Keep the account's state; its ceiling stays as reserved."""
+    values = asdict(state) | {each: micros(getattr(state, each)) for each in _MOMENTS}
+    values["last_error"] = clean(state.last_error)
+    _upsert(conn, _providers, values, {name: value for name, value in values.items() if name != "name"})
 
 
 def spend(conn: Connection, provider: str, day: date, *, asked: int, cents: int = 0) -> None:
     """Add to the account's bill of one day (of Shanghai)."""
-    raise NotImplementedError
+    _upsert(
+        conn,
+        _spend,
+        {"provider": provider, "day": day.isoformat(), "asked": asked, "cents": cents},
+        {"asked": _spend.c.asked + asked, "cents": _spend.c.cents + cents},
+    )
 
 
 def spent(conn: Connection, provider: str, day: date) -> Spent:
-    raise NotImplementedError
+    """The account's bill of one day."""
+    query = select(_spend.c.asked, _spend.c.cents).where(
+        _spend.c.provider == provider, _spend.c.day == day.isoformat()
+    )
+    row = conn.execute(query).first()
+    return Spent() if row is None else Spent(row.asked, row.cents)
 
 
 def note_unknown(conn: Connection, provider: str, codes: Sequence[str], sample: str, at: datetime) -> None:
-    raise NotImplementedError
+    """Count codes and texts that are in no table (L7), with the first place each was seen."""
+    moment_ = to_micros(at)
+    for code in dict.fromkeys(clean(each)[:_CODE_LENGTH] for each in codes):
+        _upsert(
+            conn,
+            _codes,
+            {
+                "provider": provider,
+                "code": code,
+                "n": 1,
+                "first_at": moment_,
+                "last_at": moment_,
+                "sample": clean(sample),
+            },
+            {"n": _codes.c.n + 1, "last_at": moment_},
+        )
 
 
 def oddity(conn: Connection, source: str, reason: str, body: str, at: datetime) -> None:
-    """Keep a reply nobody could read; the newest 200 stay."""
-    raise NotImplementedError
+    """Keep a reply nobody could read, its head at least: the next sample. The newest 200 stay."""
+    body = clean(body)[:_BODY_KEPT]
+    conn.execute(
+        insert(_oddities).values(at=to_micros(at), source=clean(source), reason=clean(reason), body=body)
+    )
+    newest = select(_oddities.c.id).order_by(_oddities.c.id.desc()).limit(_ODDITIES_KEPT)
+    conn.execute(delete(_oddities).where(_oddities.c.id.not_in(newest)))
 
 
 def reserve(conn: Connection, provider: str, n: int, per_second: float, now: datetime) -> timedelta:
     """Take `n` places in the account's queue; how long to wait before the first of them.
 
-    The n requests may leave at that moment and 1/per_second apart from then on.
+    The n requests may leave at that moment and 1/per_second apart from then on. One statement, so the
+    ceiling holds for any number of processes (GCRA without burst, design §5).
     """
-    raise NotImplementedError
+    at, cost = to_micros(now), round(n / per_second * 1_000_000)
+    later = func.max if conn.dialect.name == "sqlite" else func.greatest
+    statement = _insert(conn, _providers).values(name=provider, rate_at=at + cost)
+    statement = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"rate_at": later(func.coalesce(_providers.c.rate_at, at), at) + cost},
+    )
+    ends = conn.execute(statement.returning(_providers.c.rate_at)).scalar_one()
+    return timedelta(microseconds=ends - cost - at)
 
 
 def listing(conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI) -> list[dict[str, Any]]:
-    raise NotImplementedError
+    """The columns of `providers --json`: every account that ever did something. Spending in yuan."""
+    today = now.astimezone(SHANGHAI).date().isoformat()
+    unknown = (
+        select(_codes.c.provider, func.count().label("n")).group_by(_codes.c.provider).subquery("unknown")
+    )
+    query = (
+        select(_providers, _spend.c.asked, _spend.c.cents, unknown.c.n)
+        .outerjoin(_spend, (_spend.c.provider == _providers.c.name) & (_spend.c.day == today))
+        .outerjoin(unknown, unknown.c.provider == _providers.c.name)
+        .order_by(_providers.c.name)
+    )
+    return [
+        {
+            "name": row.name,
+            "state": row.state,
+            "last_good_at": iso(row.last_good_at, zone),
+            "asked_today": row.asked or 0,
+            "spent_today": (row.cents or 0) / 100,
+            "unknown_codes": row.n or 0,
+        }
+        for row in conn.execute(query)
+    ]
+
+
+def _insert(conn: Connection, table: Table) -> Any:
+    """The database's own INSERT, which knows conflicts."""
+    return (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _upsert(conn: Connection, table: Table, values: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Insert, or change the row that has the primary key already."""
+    key = [column.name for column in table.primary_key]
+    statement = _insert(conn, table).values(**values)
+    conn.execute(statement.on_conflict_do_update(index_elements=key, set_=dict(changes)))

@@ -1,42 +1,50 @@
-"""Tickets and their history."""
+"""Tickets: one live at a time for a parcel, moved by the table the database holds too, history appended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.tickets import EntryKind, TicketState
-from domain.time import SHANGHAI
+from domain.tickets import TICKET_STATE_ZH, TRANSITIONS, EntryKind, TicketState, ticket_number
+from domain.time import SHANGHAI, to_micros
+from monitor.store import schema
+from monitor.store.bulk import chunks
+from monitor.store.codec import clean, dump, read_mapping
+from monitor.store.findings import order_no_of
 from monitor.store.parcels import LiveTicket
+from monitor.store.rows import iso
+from monitor.store.ticket_page import Detail, Ticket, detail, read_ticket
+
+__all__ = [
+    "Detail",
+    "NotAllowed",
+    "Ticket",
+    "attach",
+    "by_number",
+    "detail",
+    "entry",
+    "listing",
+    "move",
+    "open_",
+    "told",
+]
+
+_tickets, _findings = schema.tickets, schema.findings
+_ENTRY_OF: Final = {
+    TicketState.OPEN: EntryKind.REOPENED,
+    TicketState.ACKNOWLEDGED: EntryKind.ACKNOWLEDGED,
+    TicketState.RESOLVED: EntryKind.RESOLVED,
+    TicketState.CLOSED: EntryKind.CLOSED,
+}
+_LIVE: Final = (TicketState.OPEN.value, TicketState.ACKNOWLEDGED.value)
 
 
 class NotAllowed(Exception):
     """A step a ticket may not take; the text is for the person who tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    id: int
-    number: str
-    parcel_id: int
-    state: TicketState
-    version: int
-    severity: int
-    summary: str
-    filled: Mapping[str, Any]
-    told: bool
-    opened_at: datetime
-    updated_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: str
-    resolved_at: datetime | None
-    resolved_by: str
-    resolution: str
-    closed_at: datetime | None
 
 
 def open_(
@@ -49,20 +57,39 @@ def open_(
     filled: Mapping[str, Any],
     finding_ids: Sequence[int],
 ) -> LiveTicket:
-    """Also ties the findings to it and writes the `opened` entry. IntegrityError when one is live."""
-    raise NotImplementedError
+    """A new ticket with these findings in it and its `opened` entry. IntegrityError when one is live."""
+    number = ticket_number(at, _next(conn, f"ticket:{at.astimezone(SHANGHAI):%Y%m%d}"))
+    moment_ = to_micros(at)
+    row = insert(_tickets).values(
+        number=number,
+        parcel_id=parcel_id,
+        state=TicketState.OPEN.value,
+        severity=severity,
+        summary=clean(summary),
+        filled=dump(dict(filled)),
+        told=False,
+        opened_at=moment_,
+        updated_at=moment_,
+    )
+    ticket_id = conn.execute(row.returning(_tickets.c.id)).scalar_one()
+    attach(conn, ticket_id, finding_ids)
+    entry(conn, ticket_id, at, EntryKind.OPENED, text=summary)
+    return LiveTicket(ticket_id, number, TicketState.OPEN, 0, told=False)
 
 
 def attach(
     conn: Connection, ticket_id: int, finding_ids: Sequence[int], *, severity: int | None = None
 ) -> None:
-    """Further findings of the parcel go into its live ticket."""
-    raise NotImplementedError
+    """Put findings of the parcel into its ticket; with `severity`, that is the ticket's from now on."""
+    for some in chunks(finding_ids):
+        conn.execute(update(_findings).where(_findings.c.id.in_(some)).values(ticket_id=ticket_id))
+    if severity is not None:
+        conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(severity=severity))
 
 
 def told(conn: Connection, ticket_id: int) -> None:
     """Somebody was told of it: from now on its end is worth a message too."""
-    raise NotImplementedError
+    conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(told=True))
 
 
 def entry(
@@ -75,7 +102,17 @@ def entry(
     text: str = "",
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    raise NotImplementedError
+    """Add a line to the history. The database lets nobody change or delete one."""
+    conn.execute(
+        insert(schema.ticket_entries).values(
+            ticket_id=ticket_id,
+            at=to_micros(at),
+            kind=kind.value,
+            author=clean(author),
+            text=clean(text),
+            data=dump(dict(data or {})),
+        )
+    )
 
 
 def move(
@@ -88,30 +125,132 @@ def move(
     by: str,
     text: str = "",
 ) -> bool:
-    """False when somebody was faster; `NotAllowed` for a step outside the table. Writes the entry."""
-    raise NotImplementedError
+    """Take a step, with its entry. False when somebody was faster (`version` is not the ticket's).
+
+    Raises `NotAllowed` for a step outside the table, and for reopening beside another live ticket.
+    """
+    now = conn.execute(select(_tickets).where(_tickets.c.id == ticket_id)).first()
+    if now is None:
+        raise NotAllowed("没有这张工单。请核对工单号。")
+    if version is not None and version != now.version:
+        return False
+    _permit(conn, now, to)
+    done = conn.execute(
+        update(_tickets)
+        .where(_tickets.c.id == ticket_id, _tickets.c.state == now.state, _tickets.c.version == now.version)
+        .values(was=now.state, state=to.value, version=now.version + 1, **_stamps(to, at, by, text))
+    )
+    if done.rowcount == 0:
+        return False
+    entry(conn, ticket_id, at, _ENTRY_OF[to], author=by, text=text)
+    return True
 
 
 def by_number(conn: Connection, number: str) -> Ticket | None:
-    raise NotImplementedError
+    """The ticket of that number."""
+    row = conn.execute(select(_tickets).where(_tickets.c.number == number)).first()
+    return None if row is None else read_ticket(row)
 
 
 def listing(
     conn: Connection, *, all_: bool = False, limit: int = 1000, zone: tzinfo = SHANGHAI
 ) -> list[dict[str, Any]]:
-    raise NotImplementedError
+    """The columns of `tickets --json`: live ones by severity, then oldest first; `all_`: newest first."""
+    query = select(
+        _tickets,
+        schema.parcels.c.carrier,
+        schema.parcels.c.waybill_no,
+        order_no_of(_tickets.c.parcel_id).label("order_no"),
+    ).join(schema.parcels, schema.parcels.c.id == _tickets.c.parcel_id)
+    if all_:
+        query = query.order_by(_tickets.c.opened_at.desc(), _tickets.c.id.desc())
+    else:
+        query = query.where(_tickets.c.state.in_(_LIVE))
+        query = query.order_by(_tickets.c.severity.desc(), _tickets.c.opened_at, _tickets.c.id)
+    rows = conn.execute(query.limit(limit)).all()
+    rules = _rules(conn, [row.id for row in rows])
+    return [
+        {
+            "number": row.number,
+            "state": row.state,
+            "carrier": row.carrier,
+            "waybill_no": row.waybill_no,
+            "order_no": row.order_no or "",
+            "shop": _shop(row.filled),
+            "opened_at": iso(row.opened_at, zone),
+            "resolved_at": iso(row.resolved_at, zone),
+            "rules": rules.get(row.id, []),
+            "yuan_at_risk": None,
+        }
+        for row in rows
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    ticket: Ticket
-    parcel: Any
-    entries: tuple[Any, ...]
-    findings: tuple[Any, ...]
-    events: tuple[Any, ...]
-    clocks: tuple[Any, ...]
-    messages: tuple[Any, ...]
+def _next(conn: Connection, name: str) -> int:
+    """The next number of a counter that starts at one."""
+    kind = sqlite if conn.dialect.name == "sqlite" else postgresql
+    counters = schema.counters
+    statement = kind.insert(counters).values(name=name, n=1)
+    counted = statement.on_conflict_do_update(index_elements=["name"], set_={"n": counters.c.n + 1})
+    return int(conn.execute(counted.returning(counters.c.n)).scalar_one())
 
 
-def detail(conn: Connection, number: str) -> Detail | None:
-    raise NotImplementedError
+def _permit(conn: Connection, now: Row[Any], to: TicketState) -> None:
+    was = TicketState(now.state)
+    if (was, to) not in TRANSITIONS:
+        possible = "、".join(TICKET_STATE_ZH[state] for state in TicketState if (was, state) in TRANSITIONS)
+        raise NotAllowed(
+            f"工单 {now.number} 现在是「{TICKET_STATE_ZH[was]}」，不能改为「{TICKET_STATE_ZH[to]}」。"
+            + (f"可以改为：{possible}。" if possible else "它已经结束，不能再改。")
+        )
+    if to is TicketState.OPEN:
+        other = conn.execute(
+            select(_tickets.c.number).where(
+                _tickets.c.parcel_id == now.parcel_id, _tickets.c.state.in_(_LIVE)
+            )
+        ).scalar()
+        if other is not None:
+            raise NotAllowed(f"这个包裹已有处理中的工单 {other}，请在那张工单上继续。")
+
+
+def _stamps(to: TicketState, at: datetime, by: str, text: str) -> dict[str, Any]:
+    """What a step leaves in the ticket's head."""
+    now, who = to_micros(at), clean(by)
+    match to:
+        case TicketState.ACKNOWLEDGED:
+            stamps: dict[str, Any] = {"acknowledged_at": now, "acknowledged_by": who}
+        case TicketState.RESOLVED:
+            stamps = {"resolved_at": now, "resolved_by": who, "resolution": clean(text)}
+        case TicketState.CLOSED:
+            stamps = {"closed_at": now}
+        case TicketState.OPEN:
+            stamps = {"acknowledged_at": None, "acknowledged_by": ""}
+            stamps |= {"resolved_at": None, "resolved_by": "", "resolution": ""}
+    return {**stamps, "updated_at": now}
+
+
+def _rules(conn: Connection, ticket_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The rules of each ticket's findings, worst first."""
+    rules: dict[int, list[str]] = {}
+    for some in chunks(ticket_ids):
+        query = (
+            select(_findings.c.ticket_id, _findings.c.rule)
+            .where(_findings.c.ticket_id.in_(some))
+            .order_by(_findings.c.severity.desc(), _findings.c.id)
+        )
+        for ticket_id, rule in conn.execute(query):
+            known = rules.setdefault(ticket_id, [])
+            if rule not in known:
+                known.append(rule)
+    return rules
+
+
+def _shop(filled: str) -> str:
+    """The shop of the first order, as it stood at opening."""
+    match read_mapping(filled):
+        case {"orders": [{"shop": str(shop)}, *_]}:
+            return shop
+        case {"shop": str(shop)}:
+            return shop
+        case _:
+            return ""

@@ -1,0 +1,191 @@
+"""Claiming questions: which waybills a provider may be asked about now, inside each one's ceilings.
+
+Two ceilings of one waybill, both facts about the service: the least time between two questions, and
+how many a day (快递100 locks a number for 24 h that is asked too often). The daily one is a GCRA:
+`quota_at` is the theoretical arrival time, half of the day's questions may come at once and the other
+half refill evenly, so no window of 24 hours ever holds more than the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from domain.remote import Secret
+from domain.time import from_micros, to_micros
+from monitor.store import schema
+from monitor.store.bulk import chunks, update_many
+from monitor.store.codec import length
+from monitor.store.sealing import Unsealable, keys_of, unseal
+
+__all__ = ["Claim", "claim_polls", "open_tail", "phone_context"]
+
+_DAY: Final = 24 * 3600 * 1_000_000
+_due = schema.due
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to ask about one waybill, once, now."""
+
+    parcel_id: int
+    carrier: str
+    waybill_no: str
+    phone_tail: Secret | None
+    province: str
+    city: str
+    answer_hash: str
+    asked_before: datetime | None
+    """When it was last asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ceilings:
+    """In microseconds."""
+
+    interval: int
+    refill: int
+    """One question more after this."""
+    ahead: int
+    """How far `quota_at` may lie ahead of now."""
+
+    @classmethod
+    def of(cls, interval: timedelta, daily: int) -> _Ceilings:
+        burst = max(1, daily // 2)
+        refill = -(-_DAY // max(1, daily - burst)) + (1 if daily == 1 else 0)
+        return cls(length(interval) or 0, refill, (burst - 1) * refill)
+
+    def allowed_at(self, row: Row[Any]) -> int:
+        """The first moment at which this waybill may be asked about again."""
+        after = 0 if row.asked_at is None else row.asked_at + self.interval
+        quota = 0 if row.quota_at is None else row.quota_at - self.ahead
+        return max(after, quota)
+
+
+def phone_context(order_id: int) -> str:
+    """What a sealed phone tail is bound to: it opens in this row only."""
+    return f"orders.phone_tail:{order_id}"
+
+
+def open_tail(conn: Connection, order_id: int, sealed: bytes) -> str:
+    """The last digits of an order's phone; nothing when no key opens them.
+
+    A lost key stops no question: the carrier refuses those that need the digits, and says so.
+    """
+    try:
+        return unseal(keys_of(conn), bytes(sealed), phone_context(order_id))
+    except Unsealable:
+        return ""
+
+
+def claim_polls(
+    conn: Connection,
+    provider: str,
+    now: datetime,
+    limit: int,
+    *,
+    interval: timedelta,
+    daily: int,
+    lease: timedelta,
+) -> list[Claim]:
+    """Take up to `limit` due waybills of this account that may be asked about now, longest due first.
+
+    Each is marked as asked, and due again after the lease or the interval, whichever is longer: a crash
+    before the answer asks again only when the ceiling allows. A due one that may not be asked yet is put
+    off to the first moment it may. Two processes never take the same one (PostgreSQL: SKIP LOCKED).
+    """
+    ceilings, at = _Ceilings.of(interval, daily), to_micros(now)
+    taken: list[Row[Any]] = []
+    while len(taken) < limit and daily > 0:
+        asked_for = limit - len(taken)
+        rows = _due_rows(conn, provider, at, asked_for)
+        free = [row for row in rows if row.state == "watched" and ceilings.allowed_at(row) <= at]
+        _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in free])
+        _write(conn, [_put_off(row, ceilings) for row in rows if row not in free])
+        taken += free
+        if len(rows) < asked_for:
+            break
+    return _claims(conn, taken)
+
+
+def _due_rows(conn: Connection, provider: str, at: int, limit: int) -> list[Any]:
+    query = (
+        select(
+            _due.c.parcel_id,
+            _due.c.asked_at,
+            _due.c.quota_at,
+            schema.parcels.c.state,
+            schema.parcels.c.carrier,
+            schema.parcels.c.waybill_no,
+            schema.parcels.c.answer_hash,
+        )
+        .join(schema.parcels, schema.parcels.c.id == _due.c.parcel_id)
+        .where(_due.c.provider == provider, _due.c.next_poll_at <= at)
+        .order_by(_due.c.next_poll_at)
+        .limit(limit)
+        .with_for_update(of=_due, skip_locked=True)
+    )
+    return list(conn.execute(query))
+
+
+def _asked(row: Row[Any], ceilings: _Ceilings, at: int, lease: int) -> dict[str, int | None]:
+    return {
+        "parcel_id": row.parcel_id,
+        "asked_at": at,
+        "quota_at": max(row.quota_at or 0, at) + ceilings.refill,
+        "next_poll_at": at + max(lease, ceilings.interval, 1),
+    }
+
+
+def _put_off(row: Row[Any], ceilings: _Ceilings) -> dict[str, int | None]:
+    """Until it may be asked; a parcel that is not watched any more is not asked about at all."""
+    later = ceilings.allowed_at(row) if row.state == "watched" else None
+    return {"parcel_id": row.parcel_id, "next_poll_at": later}
+
+
+def _write(conn: Connection, rows: list[dict[str, int | None]]) -> None:
+    update_many(conn, _due, ("parcel_id",), sorted(rows, key=lambda row: row["parcel_id"] or 0))
+
+
+_ADDRESSES: Final = (
+    select(
+        schema.order_parcels.c.parcel_id,
+        schema.orders.c.id,
+        schema.orders.c.phone_tail,
+        schema.orders.c.receiver_province,
+        schema.orders.c.receiver_city,
+    )
+    .join(schema.orders, schema.orders.c.id == schema.order_parcels.c.order_id)
+    .where(
+        schema.order_parcels.c.parcel_id.in_(bindparam("ids", expanding=True)),
+        schema.order_parcels.c.unlinked_at.is_(None),
+    )
+    .order_by(schema.orders.c.paid_at.desc(), schema.orders.c.id.desc())
+)
+
+
+def _claims(conn: Connection, rows: list[Row[Any]]) -> list[Claim]:
+    """With what the question needs of the orders inside: the earliest paid that says it."""
+    tails: dict[int, Secret] = {}
+    places: dict[int, tuple[str, str]] = {}
+    for some in chunks(rows):
+        for order in conn.execute(_ADDRESSES, {"ids": [row.parcel_id for row in some]}):
+            if order.phone_tail is not None and (tail := open_tail(conn, order.id, order.phone_tail)):
+                tails[order.parcel_id] = Secret(tail)
+            if order.receiver_province or order.receiver_city:
+                places[order.parcel_id] = (order.receiver_province, order.receiver_city)
+    return [
+        Claim(
+            row.parcel_id,
+            row.carrier,
+            row.waybill_no,
+            tails.get(row.parcel_id),
+            *places.get(row.parcel_id, ("", "")),
+            row.answer_hash,
+            None if row.asked_at is None else from_micros(row.asked_at),
+        )
+        for row in rows
+    ]
