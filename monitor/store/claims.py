@@ -40,6 +40,9 @@ class Claim:
     answer_hash: str
     asked_before: datetime | None
     """When it was last asked about."""
+    patience: timedelta | None = None
+    """How long a look at the same words stays fresh; None: even the same words are to be judged."""
+    next_deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ def _due_rows(conn: Connection, provider: str, at: int, limit: int) -> list[Any]
             _due.c.parcel_id,
             _due.c.asked_at,
             _due.c.quota_at,
+            _due.c.patience,
+            _due.c.next_deadline_at,
             schema.parcels.c.state,
             schema.parcels.c.carrier,
             schema.parcels.c.waybill_no,
@@ -185,7 +190,9 @@ def _claims(conn: Connection, rows: list[Row[Any]]) -> list[Claim]:
             tails.get(row.parcel_id),
             *places.get(row.parcel_id, ("", "")),
             row.answer_hash,
-            None if row.asked_at is None else from_micros(row.asked_at),
+            moment(row.asked_at),
+            None if row.patience is None else timedelta(microseconds=row.patience),
+            moment(row.next_deadline_at),
         )
         for row in rows
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -87,23 +88,32 @@ def read_mapping(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _plain(kind: type[Any]) -> tuple[str, ...]:
+    """The fields JSON holds as they are."""
+    return tuple(field.name for field in fields(kind) if field.type in ("str", "int", "bool"))
+
+
+def _moments(kind: type[Any]) -> tuple[str, ...]:
+    """The fields that are a moment or nothing."""
+    return tuple(field.name for field in fields(kind) if field.type == "datetime | None")
+
+
 # ── scans ────────────────────────────────────────────────────────────────────────────────────────
 
-_EVENT_TEXTS: Final = ("status", "area", "hub", "outlet", "courier", "next_stop")
+_EVENT_COLUMNS: Final = ("text", "code")
+_EVENT_PLAIN: Final = tuple(name for name in _plain(TrackingEvent) if name not in _EVENT_COLUMNS)
 
 
 def detail_text(event: TrackingEvent) -> str:
     """What a scan holds beyond the columns `occurred_at`, `milestone`, `code` and `text`."""
-    detail: dict[str, Any] = {name: value for name in _EVENT_TEXTS if (value := getattr(event, name))}
+    detail: dict[str, Any] = {name: value for name in _EVENT_PLAIN if (value := getattr(event, name))}
     if event.exceptions:
         detail["exceptions"] = sorted(event.exceptions)
     if event.delivered_kind:
         detail["delivered_kind"] = event.delivered_kind
     if event.motion:
         detail["motion"] = event.motion
-    if event.forecast:
-        detail["forecast"] = True
-    for name in ("text", "code"):  # the column holds a cleaned one: keep the carrier's own
+    for name in _EVENT_COLUMNS:  # the column holds a cleaned one: keep the carrier's own
         if clean(getattr(event, name)) != getattr(event, name):
             detail[name] = getattr(event, name)
     return dump(detail) if detail else "{}"
@@ -123,21 +133,14 @@ def read_event(occurred_at: int, milestone: str, code: str, text: str, detail: s
         exceptions=frozenset(_all(ExceptionKind, more.get("exceptions", ()))),
         delivered_kind=_known(DeliveredKind, more.get("delivered_kind")),
         motion=_known(Motion, more.get("motion")),
-        forecast=more.get("forecast") is True,
-        **{name: more[name] for name in _EVENT_TEXTS if name in more},
+        **_picked(more, (), _EVENT_PLAIN),
     )
 
 
 # ── journeys ─────────────────────────────────────────────────────────────────────────────────────
 
-_JOURNEY_MOMENTS: Final = (
-    "first_scan_at",
-    "last_movement_at",
-    "update_after_first_scan_at",
-    "update_after_pickup_at",
-    "last_event_at",
-)
-_JOURNEY_PLAIN: Final = ("last_text", "node", "next_stop", "area", "courier", "unread", "events")
+_JOURNEY_MOMENTS: Final = _moments(Journey)
+_JOURNEY_PLAIN: Final = _plain(Journey)
 
 
 def journey_text(journey: Journey) -> str:
@@ -188,8 +191,8 @@ def _marks(found: Mapping[str, int]) -> dict[Milestone, datetime]:
 
 # ── clocks ───────────────────────────────────────────────────────────────────────────────────────
 
-_CLOCK_TEXTS: Final = ("started_by", "waits_for", "ended_by", "asleep")
-_CLOCK_MOMENTS: Final = ("started_at", "deadline", "ended_at")
+_CLOCK_PLAIN: Final = tuple(name for name in _plain(ClockReading) if name not in ("rule", "policy"))
+_CLOCK_MOMENTS: Final = _moments(ClockReading)
 
 
 def clocks_text(clocks: Iterable[ClockReading]) -> str:
@@ -204,7 +207,7 @@ def read_clocks(text: str) -> tuple[ClockReading, ...]:
 
 def _clock(clock: ClockReading) -> dict[str, Any]:
     found: dict[str, Any] = {"rule": clock.rule, "policy": clock.policy}
-    found |= {name: v for name in _CLOCK_TEXTS if (v := getattr(clock, name))}
+    found |= {name: v for name in _CLOCK_PLAIN if (v := getattr(clock, name))}
     found |= {name: to_micros(v) for name in _CLOCK_MOMENTS if (v := getattr(clock, name))}
     if clock.limit is not None:
         found["limit"] = length(clock.limit)
@@ -224,7 +227,7 @@ def _read_clock(found: Mapping[str, Any]) -> ClockReading:
         found["policy"],
         limit=_when(lambda us: timedelta(microseconds=us), found.get("limit")),
         steps=tuple(steps),
-        **_picked(found, _CLOCK_MOMENTS, _CLOCK_TEXTS),
+        **_picked(found, _CLOCK_MOMENTS, _CLOCK_PLAIN),
     )
 
 

@@ -129,6 +129,8 @@ class Due:
     provider: str
     next_poll_at: datetime | None
     next_deadline_at: datetime | None
+    patience: timedelta | None = None
+    """How long an answer that repeats the last one stays fresh; None: it has to be judged."""
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -147,6 +149,7 @@ _PARCELS: Final = (
         _due.c.provider,
         _due.c.asked_at,
         _due.c.quota_at,
+        _due.c.seen_at,
         _due.c.next_poll_at,
         _due.c.next_deadline_at,
     )
@@ -234,7 +237,7 @@ def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], liv
             Waybill(row.carrier, row.waybill_no),
             _orders(linked, orders),
             read_journey(row.journey),
-            moment(row.observed_at),
+            moment(max((at for at in (row.observed_at, row.seen_at) if at is not None), default=None)),
             moment(min((each.observed_at for each in linked), default=None)),
         ),
         answer_hash=row.answer_hash,

@@ -176,6 +176,8 @@ due = Table(
     _moment("next_deadline_at"),
     _moment("asked_at"),
     _moment("quota_at"),  # GCRA: the theoretical arrival time of this waybill's daily ceiling
+    _moment("seen_at"),  # silence proven up to here by answers that were word for word the last one
+    Column("patience", BigInteger),  # how long such a look stays fresh; null: such an answer is judged
     Index(
         "ix_due_poll",
         "provider",

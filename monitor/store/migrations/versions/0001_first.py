@@ -232,6 +232,8 @@ def _create_tables() -> None:
         sa.Column("next_deadline_at", sa.BigInteger(), nullable=True),
         sa.Column("asked_at", sa.BigInteger(), nullable=True),
         sa.Column("quota_at", sa.BigInteger(), nullable=True),
+        sa.Column("seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("patience", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["parcel_id"], ["parcels.id"], name=op.f("fk_due_parcel_id")),
         sa.PrimaryKeyConstraint("parcel_id", name=op.f("pk_due")),
         postgresql_with=BUSY,
