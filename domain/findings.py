@@ -58,6 +58,8 @@ class ClockReading:
     ended_by: str = ""
     asleep: str = ""
     """Why the clock does not run at all: switched off, exempt, not started."""
+    stale: bool = False
+    """A staleness: every movement scan starts it anew."""
 
     @property
     def running(self) -> bool:
@@ -102,6 +104,8 @@ class Verdict:
     next_look_at: datetime | None = None
     """The next instant at which something changes without news; None when nothing runs (L2)."""
     policy_version: str = ""
+    carrier_look_at: datetime | None = None
+    """The same of the clocks that the carrier's silence decides; the others wait for the shop's word."""
 
     def clock(self, rule: str) -> ClockReading | None:
         """The reading of one rule's clock."""

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -60,52 +61,53 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write a number with s, m, h or d, as 48h")
     try:
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        return timedelta(microseconds=int(Decimal(match[1]) * _UNITS[match[2]] * 1_000_000))
     except OverflowError:
         raise ValueError(f"{text!r} is too long for a duration") from None
 
 
 def format_duration(length: timedelta) -> str:
-    """The shortest exact spelling that `parse_duration` reads back: 48h rather than 2d, 90s, 30m."""
-    seconds = length.total_seconds()
+    """The spelling people use for it, exact, read back by `parse_duration`: 48h not 2d, 90s, 30m, 0.5s."""
+    seconds, micros = divmod(length // timedelta(microseconds=1), 1_000_000)
+    if micros:
+        return f"{seconds}.{micros:06d}".rstrip("0") + "s"
     for unit in ("h", "m"):
         if seconds and seconds % _UNITS[unit] == 0:
-            return f"{int(seconds // _UNITS[unit])}{unit}"
-    return f"{int(seconds)}s" if seconds == int(seconds) else f"{seconds}s"
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """A stretch of time that does not count, `starts_at` included and `ends_at` not."""
+    """A stretch of time that does not count, `starts_at` included and `ends_at` not; kept in UTC.
+
+    Raises ValueError for a moment without a zone and for an end that is not after the start.
+    """
 
     starts_at: datetime
     ends_at: datetime
     name: str = ""
 
     def __post_init__(self) -> None:
-        if aware(self.ends_at) <= aware(self.starts_at):
+        object.__setattr__(self, "starts_at", aware(self.starts_at))
+        object.__setattr__(self, "ends_at", aware(self.ends_at))
+        if self.ends_at <= self.starts_at:
             raise ValueError(f"the window {self.name!r} ends before it starts")
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Natural time outside `pauses`. Overlapping pauses count once."""
+    """Natural time outside `pauses`. Pauses that overlap or touch count once, as one."""
 
     pauses: tuple[Window, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pauses", _merged(self.pauses))
+
     @classmethod
     def outside(cls, windows: Iterable[Window]) -> Calendar:
-        """A calendar that stands still in `windows`, merged where they touch or overlap."""
-        merged: list[Window] = []
-        for window in sorted(windows):
-            if merged and window.starts_at <= merged[-1].ends_at:
-                last = merged[-1]
-                end = max(last.ends_at, window.ends_at)
-                name = last.name if window.name in last.name else f"{last.name}、{window.name}"
-                merged[-1] = Window(last.starts_at, end, name)
-            else:
-                merged.append(window)
-        return cls(tuple(merged))
+        """A calendar that stands still in `windows`."""
+        return cls(tuple(windows))
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
         """How much counting time lies between two moments; zero when `end` is not after `start`."""
@@ -124,6 +126,8 @@ class Calendar:
         The exact inverse of `elapsed`; a start inside a pause waits for its end only if any time
         is owed.
         """
+        if not self.pauses:
+            return start + length
         at, left = start, length
         for pause in self._from(start):
             if pause.starts_at > at:
@@ -139,6 +143,19 @@ class Calendar:
     def _from(self, start: datetime) -> Sequence[Window]:
         """The pauses that end after `start`."""
         return self.pauses[bisect_right(self.pauses, start, key=lambda pause: pause.ends_at) :]
+
+
+def _merged(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """In order, with those that overlap or touch made one under both names."""
+    merged: list[Window] = []
+    for window in sorted(windows):
+        if merged and window.starts_at <= merged[-1].ends_at:
+            last = merged[-1]
+            names = dict.fromkeys(name for name in (*last.name.split("、"), window.name) if name)
+            merged[-1] = Window(last.starts_at, max(last.ends_at, window.ends_at), "、".join(names))
+        else:
+            merged.append(window)
+    return tuple(merged)
 
 
 AROUND_THE_CLOCK: Final = Calendar()

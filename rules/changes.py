@@ -1,7 +1,7 @@
 """From what was found before and what is true now to what changes.
 
 A finding ends as *cleared* when the parcel moved (in time or late), as *retracted* when a scan that
-was learned late shows it never was true, as *expired* when nobody waits any more.
+was learned late or taken back shows it never was true, as *expired* when nobody waits any more.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from domain.findings import ClockReading, Ending, Finding, FindingState, Stage, Verdict
 from domain.orders import Case
-from domain.tracking import MILESTONE_ZH
+from domain.tracking import MILESTONE_ZH, ExceptionKind, Journey, Milestone
+from rules.questions import NOT_STARTED
 
 __all__ = ["Changes", "compare", "silencer"]
 
@@ -59,11 +61,9 @@ def compare(before: Sequence[Finding], verdict: Verdict, case: Case, now: dateti
 def _same_wait(old: Finding, new: Finding) -> bool:
     """A deeper step of one wait, also when its start turns out to be earlier.
 
-    A later start means that the parcel moved in between, and a breach that turns out to be a mere
-    warning never was one: both are a wait of their own.
+    A later start means that the parcel moved in between, or that the trouble is a new one. A breach
+    that turns out to be a mere warning never was one. All are waits of their own.
     """
-    if old.deadline is None:
-        return True
     if old.stage is Stage.BREACH and new.stage is Stage.WARNING:
         return False
     return new.started_at <= old.started_at
@@ -72,53 +72,112 @@ def _same_wait(old: Finding, new: Finding) -> bool:
 def _ending(old: Finding, clock: ClockReading | None, case: Case, now: datetime) -> Ending:
     """How and when a finding that no longer holds came to its end."""
     if clock is None:
-        return _trouble_over(old, case, now)
+        return _trouble_over(old, case, now) if old.deadline is None else _expired(now)
+    if clock.asleep.startswith(NOT_STARTED):
+        return Ending(FindingState.RETRACTED, now, f"「{old.evidence.get('started_by', '起点')}」已被撤回")
     if clock.asleep:
         return Ending(FindingState.EXPIRED, now, clock.asleep)
-    at, by = _relief(old, clock, case)
-    if at is None:
+    relief = _relief(old, clock, case.journey)
+    if relief is None:
         if clock.started_at != old.started_at:
             return Ending(FindingState.RETRACTED, now, "起点时间已更正，原来的计时不成立")
-        return Ending(FindingState.EXPIRED, now, "规则已调整，按新规则不再成立")
+        return Ending(FindingState.EXPIRED, now, "时限已调整，按新的时限不再成立")
+    at, by = relief
     told_at = old.deadline if old.stage is Stage.BREACH and old.deadline else old.crossed_at
     if at <= told_at:
         return Ending(FindingState.RETRACTED, at, f"补传的轨迹显示当时已有「{by}」")
     return Ending(FindingState.CLEARED, at, by)
 
 
-def _relief(old: Finding, clock: ClockReading, case: Case) -> tuple[datetime | None, str]:
-    """The first thing that ended the wait the finding was about."""
-    moved = next((at for at in case.journey.movements if at > old.started_at), None)
-    if clock.started_at == old.started_at:
-        return clock.ended_at, clock.ended_by
-    if moved is not None and clock.started_at is not None and clock.started_at > old.started_at:
-        return moved, MILESTONE_ZH[case.journey.milestone]
-    return clock.ended_at, clock.ended_by
+def _relief(old: Finding, clock: ClockReading, journey: Journey) -> tuple[datetime, str] | None:
+    """The first thing that ended the wait the finding was about; None when nothing did."""
+    if clock.started_at is not None and clock.started_at > old.started_at:
+        if clock.stale:
+            moved = next((at for at in journey.movements if at > old.started_at), clock.started_at)
+            return moved, _scan_at(journey, moved)
+        if _restarted(old, clock.started_at, journey):
+            return clock.started_at, clock.started_by
+    return (clock.ended_at, clock.ended_by) if clock.ended_at is not None else None
+
+
+def _restarted(old: Finding, started_at: datetime, journey: Journey) -> bool:
+    """The start came again, rather than turned out to be another."""
+    return any(
+        at == started_at and journey.first.get(milestone, at) <= old.started_at
+        for milestone, at in journey.last.items()
+    )
+
+
+def _scan_at(journey: Journey, at: datetime) -> str:
+    """What the movement at that moment was, as far as the condensed history knows."""
+    seen = (*journey.first.items(), *journey.last.items())
+    return next((MILESTONE_ZH[milestone] for milestone, when in seen if when == at), "新的扫描")
 
 
 def _trouble_over(old: Finding, case: Case, now: datetime) -> Ending:
-    """Trouble the carrier reported ends with a later scan, or was never there."""
-    later = [at for at in case.journey.movements if at > old.started_at]
-    over = case.journey.last_event_at
-    if later or (over is not None and over > old.started_at):
-        at = later[0] if later else over
-        assert at is not None
-        return Ending(FindingState.CLEARED, at, MILESTONE_ZH[case.journey.milestone])
+    """Trouble the carrier reported ends with a later scan or at the end, or was never there (§9)."""
+    journey, kind = case.journey, old.evidence.get("kind", "")
+    if any(found.kind == kind and found.since == old.started_at for found in journey.exceptions):
+        return _expired(now)
+    if kind in _TURNS:
+        still = journey.turned_back and journey.first.get(_TURNS[kind]) == old.started_at
+        return _expired(now) if still else _taken_back(now)
+    if kind in _STAYS_OPEN:
+        ended_at = journey.last.get(journey.milestone) if journey.milestone.ends else None
+        if ended_at is None:
+            return _taken_back(now)
+        return Ending(FindingState.CLEARED, ended_at, MILESTONE_ZH[journey.milestone])
+    later = next((at for at in journey.movements if at > old.started_at), journey.last_event_at)
+    if later is None or later <= old.started_at:
+        return _taken_back(now)
+    return Ending(FindingState.CLEARED, later, _scan_at(journey, later))
+
+
+def _expired(now: datetime) -> Ending:
+    return Ending(FindingState.EXPIRED, now, "规则已关闭或不再适用于此包裹")
+
+
+def _taken_back(now: datetime) -> Ending:
     return Ending(FindingState.RETRACTED, now, "承运商撤回或更正了该轨迹")
+
+
+_STAYS_OPEN: Final = frozenset(
+    {
+        ExceptionKind.REFUSED,
+        ExceptionKind.LOST,
+        ExceptionKind.DAMAGED,
+        ExceptionKind.SHORT_CONTENT,
+        ExceptionKind.FORWARDED,
+        ExceptionKind.CUSTOMS_EXCEPTION,
+        ExceptionKind.INTERCEPTED,
+        ExceptionKind.SIGNED_THEN_STORED,
+    }
+)
+"""§9: no scan closes these, only the end of the journey or a person."""
+_TURNS: Final = {each.value: each for each in (Milestone.RETURNING, Milestone.RETURNED)}
 
 
 def silencer(finding: Finding, standing: Sequence[Finding]) -> Finding | None:
     """The worse open finding under which this one stays silent, or None.
 
-    Worse is the higher severity; between equals the one further along, then the earlier one. A
-    finding nobody is to be told of silences nothing.
+    Worse is the higher severity; between equals the one further along, then the earlier one. But a
+    warning never silences a breach that is fined, and what nobody is told of silences nothing.
     """
     worse = [
         other
         for other in standing
-        if other.notify and other.rule != finding.rule and _weight(other) > _weight(finding)
+        if other.notify
+        and other.rule != finding.rule
+        and _weight(other) > _weight(finding)
+        and not (_fined(finding) and other.stage is Stage.WARNING)
     ]
     return max(worse, key=_weight, default=None)
+
+
+def _fined(finding: Finding) -> bool:
+    """A clock's breach with a penalty: what is about to happen must not talk over it."""
+    clock = finding.deadline is not None
+    return clock and finding.stage is Stage.BREACH and "soft" not in finding.evidence
 
 
 def _weight(finding: Finding) -> tuple[int, bool, float]:

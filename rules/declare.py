@@ -7,25 +7,39 @@ itself reports). Profiles are TOML under `config/profiles/`; nothing here reads 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
-from domain.time import parse_duration
 from domain.tracking import ExceptionKind, Milestone
-from rules.regions import Tier
+from rules.values import (
+    Declined,
+    Limit,
+    Problems,
+    duration,
+    flag,
+    parse_limit,
+    parse_warn,
+    severity,
+    text,
+    words,
+)
 
-__all__ = ["Declined", "Kind", "Limit", "Profile", "Rule", "parse_limit", "parse_profile", "parse_warn"]
-
-Limit = Mapping[Tier, timedelta]
-"""A limit for each tier of destination; every tier that counts is there."""
-
-ORDER_TIMES: Final = frozenset({"paid", "confirmed", "shipped", "promised_ship"})
-SCAN_WORDS: Final = frozenset({"first_scan", "any_scan", "terminal"})
-_MILESTONES: Final = frozenset(m.value for m in Milestone) - {"unknown"}
+__all__ = [
+    "Declined",
+    "Kind",
+    "Limit",
+    "Problems",
+    "Profile",
+    "Rule",
+    "duration",
+    "parse_limit",
+    "parse_profile",
+    "parse_warn",
+]
 
 
 class Kind(StrEnum):
@@ -82,167 +96,163 @@ class Profile:
     """Inherited rules this platform has under another name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """One mistake: where (keys and positions from the top), what is wrong, what to write instead."""
-
-    path: tuple[str | int, ...]
-    reason: str
+def _kind(value: Any) -> Kind:
+    if value not in list(Kind):
+        raise ValueError(f"kind 要写 {'、'.join(Kind)} 之一（现在是 {value!r}）")
+    return Kind(value)
 
 
-class Problems(list[Declined]):
-    """Collects mistakes, so that all are told at once."""
-
-    def at(self, path: Sequence[str | int], reason: str) -> None:
-        self.append(Declined(tuple(path), reason))
-
-    def unknown_key(self, path: Sequence[str | int], key: str, known: Sequence[str]) -> None:
-        near = get_close_matches(key, known, n=1)
-        hint = f"，是不是想写 {near[0]}？" if near else f"；可用的有：{'、'.join(sorted(known))}"
-        self.at([*path, key], f"不认识的配置项 {key}{hint}")
-
-    def read(self, path: Sequence[str | int], parse: Callable[[Any], Any], value: Any) -> Any:
-        """`parse(value)`, or None and a note of what was wrong."""
-        try:
-            return parse(value)
-        except (ValueError, TypeError) as error:
-            self.at(path, str(error))
-            return None
-
-
-def duration(value: Any) -> timedelta:
-    """A positive duration as people write it."""
-    if not isinstance(value, str):
-        raise TypeError(f'时长要写成带单位的文字，如 "48h"（现在是 {value!r}）')
-    try:
-        length = parse_duration(value)
-    except ValueError:
-        raise ValueError(f'{value!r} 不是时长；请写数字加 s、m、h 或 d，如 "48h"') from None
-    if length <= timedelta(0):
-        raise ValueError(f"{value!r} 必须大于零")
-    return length
-
-
-def parse_limit(value: Any) -> Limit:
-    """`"48h"`, or `{normal = "48h", remote = "72h", very_remote = "120h"}`. Raises ValueError/TypeError."""
-    if isinstance(value, Mapping):
-        unknown = set(value) - {Tier.NORMAL, Tier.REMOTE, Tier.VERY_REMOTE}
-        if unknown or Tier.NORMAL not in value:
-            raise ValueError("按目的地分级的时限要有 normal，可加 remote、very_remote")
-        normal = duration(value[Tier.NORMAL])
-        remote = duration(value.get(Tier.REMOTE, value[Tier.NORMAL]))
-        far = value.get(Tier.VERY_REMOTE)
-        return {
-            Tier.NORMAL: normal,
-            Tier.REMOTE: remote,
-            Tier.VERY_REMOTE: duration(far) if far is not None else remote,
-        }
-    same = duration(value)
-    return {Tier.NORMAL: same, Tier.REMOTE: same, Tier.VERY_REMOTE: same}
-
-
-def parse_warn(value: Any) -> tuple[timedelta, ...]:
-    """`["24h", "8h"]`, one duration, or an empty list for no warning. Longest first, none twice."""
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, Sequence):
-        raise TypeError('warn 要写成时长的列表，如 ["24h", "8h"]')
-    return tuple(sorted({duration(item) for item in items}, reverse=True))
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    items = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(item, str) for item in items):
-        raise TypeError("要写成文字或文字的列表")
-    return items
+def _all_stops(value: Any) -> bool:
+    if value not in ("any", "all"):
+        raise ValueError(f'stop_mode 要写 "any" 或 "all"（现在是 {value!r}）')
+    return bool(value == "all")
 
 
 _PROFILE_KEYS: Final = ("id", "name", "verified_on", "inherits", "drops", "rules")
-_RULE_KEYS: Final = [
-    "zh",
-    "kind",
-    "severity",
-    "start",
-    "stop",
-    "stop_mode",
-    "restarts",
-    "limit",
-    "warn",
-    "promise",
-    "exempt",
-    "on",
-    "soft",
-    "watch",
-    "notify",
-    "confidence",
-    "source",
-    "note",
-    "from",
-    "until",
-]
+_RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
+    "zh": (text, ""),
+    "kind": (_kind, None),
+    "severity": (severity, 50),
+    "start": (text, ""),
+    "stop": (words, ()),
+    "stop_mode": (_all_stops, False),
+    "restarts": (flag, False),
+    "limit": (parse_limit, {}),
+    "warn": (parse_warn, ()),
+    "promise": (flag, False),
+    "exempt": (words, ()),
+    "on": (words, ()),
+    "soft": (flag, False),
+    "watch": (flag, True),
+    "notify": (flag, True),
+    "confidence": (text, ""),
+    "source": (words, ()),
+    "note": (text, ""),
+    "from": (text, ""),
+    "until": (words, ()),
+}
+"""What a rule's table may say: how each key is read, and what holds without it."""
 
 
 def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Declined]]:
     """A profile from its TOML table, or None with every mistake found."""
     problems = Problems()
-    rules: dict[str, Rule] = {}
-    for key in data.keys() - set(_PROFILE_KEYS):
+    for key in sorted(data.keys() - set(_PROFILE_KEYS)):
         problems.unknown_key((), key, _PROFILE_KEYS)
     for key in ("id", "name"):
-        if not isinstance(data.get(key), str):
+        if key not in data:
             problems.at((key,), f"缺少 {key}")
-    for name, table in data.get("rules", {}).items():
-        rule = _parse_rule(name, table, ("rules", name), problems)
-        if rule is not None:
-            rules[name] = rule
+    name = {key: problems.read((key,), text, data[key]) for key in ("id", "name") if key in data}
+    parents = problems.read(("inherits",), words, data.get("inherits", ())) or ()
+    drops = problems.read(("drops",), words, data.get("drops", ())) or ()
+    tables = data.get("rules", {})
+    if not isinstance(tables, Mapping):
+        problems.at(("rules",), "规则要写成表：[rules.规则名]")
+        tables = {}
+    rules = {rule: _parse_rule(rule, table, ("rules", rule), problems) for rule, table in tables.items()}
     if problems:
         return None, problems
-    inherits = _words(data.get("inherits", ()))
-    drops = frozenset(_words(data.get("drops", ())))
-    return Profile(data["id"], data["name"], data.get("verified_on", ""), rules, inherits, drops), []
+    return (
+        Profile(
+            id=name["id"],
+            name=name["name"],
+            verified_on=str(data.get("verified_on", "")),
+            rules={rule: parsed for rule, parsed in rules.items() if parsed is not None},
+            inherits=parents,
+            drops=frozenset(drops),
+        ),
+        [],
+    )
 
 
-def _parse_rule(
-    name: str, table: Mapping[str, Any], path: tuple[str, ...], problems: Problems
-) -> Rule | None:
+def _parse_rule(name: str, table: Any, path: tuple[str, ...], problems: Problems) -> Rule | None:
+    if not isinstance(table, Mapping):
+        problems.at(path, f"每条规则要写成一张表：[rules.{name}]")
+        return None
     before = len(problems)
-    for key in table.keys() - set(_RULE_KEYS):
-        problems.unknown_key(path, key, _RULE_KEYS)
-    kind = problems.read((*path, "kind"), Kind, table.get("kind"))
-    start = table.get("start", table.get("from", ""))
-    stops = _words(table.get("stop", table.get("until", ())))
-    on = frozenset(_words(table.get("on", ())))
-    known_on = {k.value for k in ExceptionKind} | _MILESTONES
-    for word in on - known_on:
-        problems.at((*path, "on"), f"不认识的异常或节点 {word!r}")
-    if kind in (Kind.CLOCK, Kind.STALENESS):
-        for word in {start, *stops} - _MILESTONES - ORDER_TIMES - SCAN_WORDS:
-            problems.at(path, f"不认识的节点 {word!r}")
-        if not start or not stops or "limit" not in table:
-            problems.at(path, "时钟规则要有起点、终点和 limit")
-    limit = problems.read((*path, "limit"), parse_limit, table["limit"]) if "limit" in table else {}
-    warn = problems.read((*path, "warn"), parse_warn, table.get("warn", ())) or ()
-    if limit and warn and warn[0] >= min(limit.values()):
-        problems.at((*path, "warn"), "预警提前量必须小于时限")
+    for key in sorted(table.keys() - _RULE.keys()):
+        problems.unknown_key(path, key, list(_RULE))
+    if "kind" not in table:
+        problems.at((*path, "kind"), f"缺少 kind：{'、'.join(Kind)} 之一")
+    said = {
+        key: problems.read((*path, key), parse, table[key]) if key in table else default
+        for key, (parse, default) in _RULE.items()
+    }
+    if said["kind"] is not None:
+        _check_meaning(said, table.keys() & _RULE.keys(), path, problems)
     if len(problems) > before:
         return None
     return Rule(
         id=name,
-        zh=table.get("zh", name),
-        kind=kind,
-        severity=int(table.get("severity", 50)),
-        start=start,
-        stops=stops,
-        all_stops=table.get("stop_mode") == "all",
-        restarts=bool(table.get("restarts", False)),
-        limit=limit,
-        warn=warn,
-        promise=bool(table.get("promise", False)),
-        exempt=frozenset(_words(table.get("exempt", ()))),
-        on=on,
-        soft=bool(table.get("soft", False)),
-        watch=bool(table.get("watch", True)),
-        notify=bool(table.get("notify", True)),
-        confidence=str(table.get("confidence", "")),
-        source=_words(table.get("source", ())),
-        note=str(table.get("note", "")),
+        zh=said["zh"] or name,
+        kind=said["kind"],
+        severity=said["severity"],
+        start=said["start"] or said["from"],
+        stops=said["stop"] or said["until"],
+        all_stops=said["stop_mode"],
+        restarts=said["restarts"],
+        limit=said["limit"],
+        warn=said["warn"],
+        promise=said["promise"],
+        exempt=frozenset(said["exempt"]),
+        on=frozenset(said["on"]),
+        soft=said["soft"],
+        watch=said["watch"],
+        notify=said["notify"],
+        confidence=said["confidence"],
+        source=said["source"],
+        note=said["note"],
     )
+
+
+def _check_meaning(
+    said: Mapping[str, Any], keys: Set[str], path: tuple[str, ...], problems: Problems
+) -> None:
+    """Mistakes that only show when the keys of one rule are read together."""
+    kind = said["kind"]
+    allowed = {"zh", "kind", "severity", "soft", "watch", "notify", "confidence", "source", "note", "exempt"}
+    allowed |= _OWN[kind]
+    for key in sorted(keys - allowed):
+        problems.at((*path, key), f"{kind} 规则没有 {key}")
+    for key in sorted(_NEEDED[kind] - keys):
+        problems.at((*path, key), f"{kind} 规则缺少 {key}")
+    for key, known in _WORDS[kind].items():
+        for word in words(said[key] or ()):
+            if word not in known:
+                near = get_close_matches(word, sorted(known), n=1)
+                hint = f"，是不是想写 {near[0]}？" if near else ""
+                problems.at((*path, key), f"{key} 不认识 {word}{hint}")
+    limit, warn, start = said["limit"], said["warn"], said["start"]
+    if limit and warn and warn[0] >= min(limit.values()):
+        problems.at((*path, "warn"), "预警提前量必须小于时限")
+    if said["promise"] and start not in ORDER_TIMES:
+        problems.at((*path, "promise"), "只有从订单的时间起算的规则才能按承诺时间")
+    if said["restarts"] and start not in _SCANS:
+        problems.at((*path, "restarts"), "只有从承运商的节点起算的规则才能重新计时")
+
+
+ORDER_TIMES: Final = frozenset({"paid", "confirmed", "shipped", "promised_ship"})
+_SCANS: Final[frozenset[str]] = frozenset(
+    milestone.value
+    for milestone in Milestone
+    if milestone.rank >= Milestone.LABEL_CREATED.rank and milestone is not Milestone.BUYER_CONFIRMED
+)
+"""The milestones a carrier tells of; the others are the shop's, and have their own words."""
+_OWN: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.CLOCK: frozenset({"start", "stop", "stop_mode", "restarts", "limit", "warn", "promise"}),
+    Kind.STALENESS: frozenset({"from", "until", "limit", "warn"}),
+    Kind.EXCEPTION: frozenset({"on"}),
+}
+_NEEDED: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.CLOCK: frozenset({"start", "stop", "limit"}),
+    Kind.STALENESS: frozenset({"from", "until", "limit"}),
+    Kind.EXCEPTION: frozenset({"on"}),
+}
+_WORDS: Final[Mapping[Kind, Mapping[str, frozenset[str]]]] = {
+    Kind.CLOCK: {
+        "start": _SCANS | ORDER_TIMES | {"first_scan"},
+        "stop": _SCANS | ORDER_TIMES | {"first_scan", "any_scan", "terminal"},
+    },
+    Kind.STALENESS: {"from": _SCANS, "until": _SCANS},
+    Kind.EXCEPTION: {"on": frozenset(ExceptionKind) | {Milestone.RETURNING, Milestone.RETURNED}},
+}

@@ -15,7 +15,7 @@ from typing import Final
 from domain.orders import Case, Order
 from domain.time import AROUND_THE_CLOCK, Calendar, Window
 from rules.declare import Limit, Profile, Rule
-from rules.regions import Tier, province, tier_of
+from rules.regions import DEFAULT_TIERS, Tier, province, tier_of
 
 __all__ = ["FALLBACK", "MATCHABLE", "Change", "Exemption", "Line", "Policy", "PolicyBook", "PolicySpec"]
 
@@ -33,6 +33,7 @@ MATCHABLE: Final = (
 )
 """What a policy, route or exemption may match on."""
 
+_NO_ORDER: Final = Order("")
 _PLACES: Final = frozenset({"receiver_province", "receiver_city"})
 
 Match = Mapping[str, frozenset[str]]
@@ -143,8 +144,8 @@ class PolicyBook:
         self._profiles = {name: _inherited(name, profiles) for name in profiles}
         self._policies = tuple(policies)
         self._exemptions = tuple(exemptions)
-        self._tiers = dict(tiers) if tiers is not None else None
-        self._cache: dict[tuple[frozenset[str], ...], Policy] = {}
+        self._tiers = dict(DEFAULT_TIERS if tiers is None else tiers)
+        self._cache: dict[tuple[object, ...], Policy] = {}
         self.version: Final = self._fingerprint()
 
     def rule_ids(self, profile: str) -> frozenset[str]:
@@ -163,23 +164,23 @@ class PolicyBook:
     def policy_for(self, case: Case) -> Policy:
         """What holds for this parcel. Parcels alike in every facet share one object."""
         of = facets(case)
-        key = tuple(of.values())
+        order = case.orders[0] if case.orders else _NO_ORDER
+        excuses = _excuses(case.orders)
+        key = (*of.values(), order.platform, order.receiver_province, excuses)
         policy = self._cache.get(key)
         if policy is None:
             if len(self._cache) > 20_000:
                 self._cache.clear()
-            policy = self._cache[key] = self._build(of, case.order)
+            policy = self._cache[key] = self._build(of, order, excuses)
         return policy
 
-    def _build(self, of: Mapping[str, frozenset[str]], order: Order) -> Policy:
+    def _build(self, of: Mapping[str, frozenset[str]], order: Order, excuses: frozenset[str]) -> Policy:
         spec = most_specific(self._policies, of)
         wanted = (spec.profile if spec else "") or order.platform
         profile = self._profiles.get(wanted) or self._profiles[FALLBACK]
-        tier = (
-            tier_of(order.receiver_province, self._tiers) if self._tiers else tier_of(order.receiver_province)
-        )
+        tier = tier_of(order.receiver_province, self._tiers)
         layers = [spec, *_overrides(spec, of)] if spec else []
-        lines = tuple(self._line(rule, profile, layers, tier, of) for rule in profile.rules.values())
+        lines = tuple(self._line(rule, profile, layers, tier, of, excuses) for rule in profile.rules.values())
         return Policy(spec.name if spec else profile.id, lines, self.version)
 
     def _line(
@@ -189,6 +190,7 @@ class PolicyBook:
         layers: Sequence[PolicySpec],
         tier: Tier,
         of: Mapping[str, frozenset[str]],
+        excuses: frozenset[str],
     ) -> Line:
         source, by_merchant, for_place = f"{profile.id}.{rule.id}", False, False
         for layer in layers:
@@ -199,7 +201,7 @@ class PolicyBook:
             source = f"{layer.name}.{rule.id}"
             if change.limit is not None:
                 by_merchant = True
-                for_place = for_place or bool(_PLACES & layer.match.keys())
+                for_place = for_place or bool(_PLACES & (layer.match.keys() | layers[0].match.keys()))
         windows = [
             exemption.window
             for exemption in self._exemptions
@@ -208,10 +210,10 @@ class PolicyBook:
         return Line(
             rule=rule,
             source=source,
-            limit=rule.limit.get(tier) if rule.limit else None,
+            limit=rule.limit.get(tier, rule.limit[Tier.NORMAL]) if rule.limit else None,
             by_merchant=by_merchant,
             calendar=Calendar.outside(windows) if windows else AROUND_THE_CLOCK,
-            asleep=_asleep(rule, tier, of, for_place),
+            asleep=_asleep(rule, tier, excuses, for_place),
         )
 
     def _fingerprint(self) -> str:
@@ -249,27 +251,30 @@ def _overrides(spec: PolicySpec, of: Mapping[str, frozenset[str]]) -> list[Polic
 
 
 def _changed(rule: Rule, change: Change) -> Rule:
-    limit = rule.limit if change.limit is None else change.limit
-    warn = rule.warn if change.warn is None else change.warn
     return replace(
         rule,
-        limit=limit,
-        # A shorter limit of the merchant's leaves no room for some of the profile's warnings.
-        warn=tuple(ahead for ahead in warn if not limit or ahead < min(limit.values())),
+        limit=rule.limit if change.limit is None else change.limit,
+        warn=rule.warn if change.warn is None else change.warn,
         watch=rule.watch if change.watch is None else change.watch,
         notify=rule.notify if change.notify is None else change.notify,
     )
 
 
-def _asleep(rule: Rule, tier: Tier, of: Mapping[str, frozenset[str]], for_place: bool) -> str:
+def _excuses(orders: Sequence[Order]) -> frozenset[str]:
+    """The goods types and tags of every order: a made-to-order one does not excuse its neighbour."""
+    each = (order.tags | {order.goods_type} for order in orders)
+    return frozenset.intersection(*each) if orders else frozenset()
+
+
+def _asleep(rule: Rule, tier: Tier, excuses: frozenset[str], for_place: bool) -> str:
     """Why a rule does not apply; a limit the merchant wrote for the place beats the exemption."""
     if not rule.watch:
         return "该规则已关闭（watch = false）"
-    if tier is Tier.EXCLUDED and rule.limit:
+    if tier is Tier.EXCLUDED and rule.limit and not for_place:
         return "港澳台件不适用国内时限"
-    if not for_place and tier.value in rule.exempt:
+    if tier.value in rule.exempt and not for_place:
         return "偏远地区豁免" if tier is Tier.REMOTE else "极偏远地区豁免"
-    excused = rule.exempt & (of["goods_type"] | of["tag"])
+    excused = rule.exempt & excuses
     return f"商品类型豁免：{'、'.join(sorted(excused))}" if excused else ""
 
 

@@ -1,7 +1,8 @@
 """When to ask the carrier next: the fewest questions that prove every silence on time.
 
-A question is due at the next step of a running clock (L2), sooner while a finding is open and people
-wait for news, and never later than the freshness floor, so that a refusal or damage is learned.
+A question is due at the next step of a clock that the carrier's silence decides (L2), sooner while a
+finding is open and people wait for news, and never later than the freshness floor, so that a refusal
+or damage is learned. The shop's clocks ask nothing: no carrier can say what the shop did.
 Ceilings are facts of the provider; a question just before a step would use up the interval and make
 the step late, so it is left to the step.
 """
@@ -21,6 +22,7 @@ __all__ = ["Pace", "next_question"]
 
 _AFTER_SIGNING: Final = timedelta(hours=24)
 """A station may take a signature back within the day (`facts/carriers.md`, realities)."""
+_DAY: Final = timedelta(days=1)
 _SILENT_FOR_GOOD: Final = timedelta(days=10)
 """`facts/carriers.md`, poll budget: daily for anything silent more than ten days."""
 
@@ -48,7 +50,7 @@ def next_question(
     if journey.over:
         return _verification(case, pace, earliest)
     floor = _floor(case, verdict, pace, now)
-    step = verdict.next_look_at
+    step = verdict.carrier_look_at
     if step is None:
         return max(earliest, floor)
     step = max(earliest, step + pace.lag)
@@ -57,30 +59,31 @@ def next_question(
 
 
 def _floor(case: Case, verdict: Verdict, pace: Pace, now: datetime) -> datetime:
-    """The latest moment by which somebody should look, whatever the clocks say."""
-    journey = case.journey
-    since = case.observed_at
-    if since is None:
-        begun = case.order.shipped_at or case.order.paid_at
-        since = begun if begun is not None and begun <= now else now
-    return since + _patience(case, verdict, pace, since, journey.last_movement_at)
+    """The latest moment by which somebody should look, whatever the clocks say.
+
+    A parcel never looked at is looked at now when nobody says when it began.
+    """
+    begun = min((at for order in case.orders if (at := order.shipped_at or order.paid_at)), default=None)
+    since = case.observed_at or begun
+    if since is None or since > now:
+        return now
+    moved_at = case.journey.last_movement_at or begun or since
+    return since + _patience(verdict, pace, since, silent=since - moved_at)
 
 
-def _patience(
-    case: Case, verdict: Verdict, pace: Pace, since: datetime, moved_at: datetime | None
-) -> timedelta:
-    """How long a look stays fresh: shorter for short limits and while somebody waits for news."""
-    limits = [clock.limit for clock in verdict.clocks if clock.running and clock.limit is not None]
-    patience = min([pace.freshness, *(limit / 2 for limit in limits)])
+def _patience(verdict: Verdict, pace: Pace, since: datetime, silent: timedelta) -> timedelta:
+    """How long a look stays fresh: shorter for short limits and while somebody waits for news.
+
+    What has been silent for good is looked at once a day, whatever is found of it.
+    """
+    longest = max(_DAY, pace.freshness) if silent > _SILENT_FOR_GOOD else pace.freshness
     if not verdict.findings:
-        return patience
+        limits = [clock.limit for clock in verdict.clocks if clock.running and clock.limit is not None]
+        return longest if silent > _SILENT_FOR_GOOD else min([longest, *(limit / 2 for limit in limits)])
     open_limits = [finding.limit for finding in verdict.findings if finding.limit is not None]
     eager = min(open_limits, default=pace.freshness) / 12
     waiting = since - min(finding.crossed_at for finding in verdict.findings)
-    eager = max(eager, waiting / 6)
-    silent = since - moved_at if moved_at is not None else timedelta(0)
-    longest = timedelta(days=1) if silent > _SILENT_FOR_GOOD else pace.freshness
-    return min(max(eager, pace.interval + RESOLUTION), longest)
+    return min(max(eager, waiting / 6, pace.interval + RESOLUTION), longest)
 
 
 def _verification(case: Case, pace: Pace, earliest: datetime) -> datetime | None:

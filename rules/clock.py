@@ -1,0 +1,162 @@
+"""One clock of one parcel, read: what started it, its steps, and what ended it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.findings import ClockReading, Stage, Step
+from domain.orders import Case, Order, OrderStatus
+from domain.tracking import MILESTONE_ZH, Journey, Milestone
+from rules.policy import Line
+from rules.questions import OF_ORDER, Plan, plan_of
+
+__all__ = ["PROMISED", "Common", "common", "read", "read_clock"]
+
+PROMISED: Final = "（订单承诺）"
+"""Ends the policy line of a reading whose deadline is the order's own promise (L8)."""
+
+_TURNED_BACK: Final = (Milestone.RETURNING, Milestone.RETURNED, Milestone.CANCELLED)
+_NOTHING_LEFT: Final = timedelta(0)
+
+
+# ── what all clocks of a parcel have in common ───────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Worked out once for all clocks of a parcel."""
+
+    case: Case
+    """With the orders somebody still waits for, or as it was when nobody waits."""
+    nobody: str
+    """Why nobody waits for the parcel any more, or nothing."""
+    over: tuple[datetime, str] | None
+    """When and how the way to the receiver ended: signed for, turned back or cancelled."""
+
+
+def common(case: Case) -> Common:
+    """What all clocks of a parcel have in common."""
+    owed, nobody = _still_owed(case)
+    return Common(owed, nobody, _over(case.journey))
+
+
+_GONE: Final = frozenset({OrderStatus.CLOSED, OrderStatus.FINISHED})
+_GONE_BEFORE_PICKUP: Final = _GONE | {OrderStatus.REFUNDED, OrderStatus.REFUNDING}
+
+
+def _still_owed(case: Case) -> tuple[Case, str]:
+    """The case without the orders nobody waits for; a refund before the pickup ends one (§11, notes)."""
+    gone = _GONE if case.journey.first_scan_at is not None else _GONE_BEFORE_PICKUP
+    owed = tuple(order for order in case.orders if order.status not in gone)
+    if owed:
+        return (case if len(owed) == len(case.orders) else replace(case, orders=owed)), ""
+    said = {order.status for order in case.orders}
+    if not said:
+        return case, "没有关联的订单"
+    if said == {OrderStatus.CLOSED}:
+        return case, "订单已关闭"
+    if OrderStatus.FINISHED in said:
+        return case, "买家已确认收货"
+    return case, "揽收前已退款"
+
+
+def _over(journey: Journey) -> tuple[datetime, str] | None:
+    """A signature that a station took back, or a later attempt undid, did not end the way."""
+    if journey.turned_back:
+        ends = ((at, milestone) for milestone in _TURNED_BACK if (at := journey.first.get(milestone)))
+        return min(((at, MILESTONE_ZH[milestone]) for at, milestone in ends), default=None)
+    signed_at = journey.last.get(Milestone.DELIVERED)
+    if journey.milestone is Milestone.DELIVERED and signed_at is not None:
+        return signed_at, MILESTONE_ZH[Milestone.DELIVERED]
+    return None
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_clock(case: Case, line: Line) -> ClockReading:
+    """One clock of one parcel: what started it, its steps, and what ended it."""
+    return read(common(case), line)
+
+
+def read(all_of: Common, line: Line) -> ClockReading:
+    """As `read_clock`, with what the clocks of a parcel share worked out before."""
+    rule, plan = line.rule, plan_of(line)
+    asleep = line.asleep or all_of.nobody or ("" if line.limit is not None else "没有时限")
+    begun = None if asleep else _begun(all_of.case, line, plan)
+    if begun is None:
+        reason = asleep or plan.unstarted
+        return ClockReading(rule.id, line.source, waits_for=plan.waits_for, limit=line.limit, asleep=reason)
+    started, limit, source = begun
+    ended, by = _ended(all_of, plan, started)
+    steps = _steps(line, started, limit)
+    return ClockReading(
+        rule=rule.id,
+        policy=source,
+        started_at=started,
+        started_by=plan.started_by,
+        waits_for=plan.waits_for,
+        limit=limit,
+        deadline=steps[-1].at,
+        steps=steps,
+        ended_at=ended,
+        ended_by=by,
+        stale=plan.stale,
+    )
+
+
+def _begun(case: Case, line: Line, plan: Plan) -> tuple[datetime, timedelta, str] | None:
+    """When the clock started, its limit and who said so; None while nothing is owed.
+
+    Each order's own promise replaces the profile's number for that order; the tightest order counts.
+    """
+    assert line.limit is not None
+    if line.rule.promise and not line.by_merchant and any(order.promised_ship_at for order in case.orders):
+        owed = [wait for order in case.orders if (wait := _promised(order, line)) is not None]
+        return min(owed, key=lambda wait: line.calendar.after(wait[0], wait[1]), default=None)
+    started = plan.start(case)
+    return None if started is None else (started, line.limit, line.source)
+
+
+def _promised(order: Order, line: Line) -> tuple[datetime, timedelta, str] | None:
+    """One order's wait: until its promise, or the limit where it has none that makes sense."""
+    assert line.limit is not None
+    started, promised = OF_ORDER[line.rule.start](order), order.promised_ship_at
+    if started is None:
+        return None
+    if promised is None or promised <= started:
+        return started, line.limit, line.source
+    return started, promised - started, line.source + PROMISED
+
+
+def _steps(line: Line, started: datetime, limit: timedelta) -> tuple[Step, ...]:
+    """Warnings in order, then the breach; a warning that would not come after the start is left out."""
+    after = line.calendar.after
+    steps = [
+        Step(Stage.WARNING, after(started, limit - ahead), ahead) for ahead in line.rule.warn if ahead < limit
+    ]
+    steps.append(Step(Stage.BREACH, after(started, limit), _NOTHING_LEFT))
+    return tuple(steps)
+
+
+def _ended(all_of: Common, plan: Plan, started: datetime) -> tuple[datetime | None, str]:
+    """When the wait was over, and by what; (None, "") while it goes on.
+
+    Never before it started: a pickup booked before the payment leaves nothing to wait for.
+    """
+    case = all_of.case
+    reached = [(at, name) for ask, name in plan.stops if (at := ask(case, started)) is not None]
+    ends: list[tuple[datetime, str]] = []
+    if reached and (not plan.all_stops or len(reached) == len(plan.stops)):
+        ends.append(max(reached) if plan.all_stops else min(reached))
+    if not plan.homeward and all_of.over is not None:
+        ends.append(all_of.over)
+    cancelled_at = case.journey.last.get(Milestone.CANCELLED)
+    if plan.homeward and case.journey.milestone is Milestone.CANCELLED and cancelled_at is not None:
+        ends.append((cancelled_at, MILESTONE_ZH[Milestone.CANCELLED]))
+    if not ends:
+        return None, ""
+    at, by = min(ends)
+    return max(at, started), by
