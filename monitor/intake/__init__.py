@@ -1,0 +1,1 @@
+"""How orders come in: files read row by row, and the rows put on watch."""

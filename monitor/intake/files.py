@@ -1,0 +1,182 @@
+"""Order files: find the header, recognise who wrote it, and say a verdict of every row.
+
+`read_orders` opens, checks and recognises; the rows are then read as a stream. What a file cannot be is
+said at once, by `FileRefused`; what a row cannot be is said of that row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from domain.masking import safe_text
+from monitor.intake.books import first_rows, open_book
+from monitor.intake.columns import FIELDS, OWN, REQUIRED
+from monitor.intake.file_names import exported_at
+from monitor.intake.layouts import Layout, familiar, layout, recognise, remapped
+from monitor.intake.rows import Judge, RowVerdict
+from monitor.intake.sheets import HeadedSheet, headings, verdicts
+from monitor.intake.tables import MAX_COLUMNS, Book, FileRefused, Problem, Record, Table
+from monitor.intake.values import clean, heading_key
+from monitor.intake.workbooks import too_wide
+
+__all__ = ["FileRefused", "OrderFile", "Problem", "RowVerdict", "read_orders"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFile:
+    """A file that was recognised. `rows` can be read once, and reads the file as it goes."""
+
+    name: str
+    source: str
+    """`own`, `taobao`, `pinduoduo`, … as in `monitor/intake/columns.py`, or `generic`."""
+    source_name: str
+    encoding: str
+    """`utf-8-sig`, `utf-8`, `gb18030`, `utf-16`, `xlsx` or `xls`."""
+    sheets: tuple[str, ...]
+    sha256: str
+    exported_at: datetime | None
+    """When the export was made, if the file's name says so (quirk 18)."""
+    header: tuple[str, ...]
+    mapping: Mapping[str, str]
+    """Field → heading, as it is read; a user may correct and save it."""
+    notes: tuple[Problem, ...]
+    """What is true of the whole file and worth telling once."""
+    rows: Iterator[RowVerdict] = field(repr=False, compare=False)
+
+
+def read_orders(
+    path: Path,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    mapping: Mapping[str, str] | None = None,
+    platform: str = "",
+    shop: str = "",
+    merchant: str = "",
+    password: str | None = None,
+) -> OrderFile:
+    """Open an order file (`design.md` §4, Files; `facts/import-formats.md`).
+
+    `mapping` is field → heading and wins over what is recognised. `platform`, `shop` and `merchant` stand
+    for what the file does not say. Times without a zone are read in `zone`. Raises `FileRefused`.
+    """
+    book = open_book(path, password)
+    sheets = _recognised(path.name, book, mapping or {}, platform)
+    main = sheets[0].layout
+    if not any(row.raw for sheet in sheets for row in sheet.rows()):
+        raise FileRefused(path.name, "no_rows", "只有表头，没有数据行；请确认导出时的筛选条件")
+    judge = Judge(zone, now, platform, shop, merchant)
+    return OrderFile(
+        path.name,
+        main.source.code,
+        main.source.name,
+        book.encoding,
+        tuple(sheet.table.name for sheet in sheets if sheet.table.name),
+        book.sha256,
+        exported_at(path.name, zone, now),
+        main.header,
+        main.mapping,
+        (*book.notes, *_notes(sheets)),
+        verdicts(sheets, judge),
+    )
+
+
+def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str) -> tuple[HeadedSheet, ...]:
+    """The tables that hold orders, the main one first. Raises `FileRefused` when there is none."""
+    _check_mapping(file, mapping)
+    headed = [
+        (table, header) for table in book.tables if (header := _header(file, table, mapping)) is not None
+    ]
+    names = [[str(cell) for cell in header.cells] for _, header in headed]
+    sources = [recognise(cells, platform) for cells in names]
+    source, _ = max(sources, key=lambda pair: pair[1], default=(None, 0.0))
+    if source is None:
+        raise _unrecognised(file, book)
+    sheets = [
+        HeadedSheet(table, header, remapped(layout(source, cells), mapping))
+        for (table, header), cells in zip(headed, names, strict=True)
+    ]
+    if source is OWN:
+        sheets = _own_sheets(file, sheets)
+    chosen = [sheet for sheet in sheets if _holds_orders(sheet.layout)]
+    chosen.sort(key=lambda sheet: "waybill_no" not in sheet.layout.columns)
+    if not chosen or (not source.marks and "waybill_no" not in chosen[0].layout.columns):
+        raise _unrecognised(file, book)
+    missing = {mapping[name] for name in mapping if all(name not in sheet.layout.columns for sheet in chosen)}
+    if missing:
+        raise FileRefused(file, "bad_mapping", f"列对应表提到的列不在文件里：{'、'.join(sorted(missing))}")
+    return tuple(chosen)
+
+
+def _check_mapping(file: str, mapping: Mapping[str, str]) -> None:
+    unknown = sorted(set(mapping) - set(FIELDS))
+    if unknown:
+        raise FileRefused(
+            file,
+            "bad_mapping",
+            f"列对应表里没有这些字段：{'、'.join(unknown)}；可用的有：{'、'.join(FIELDS)}",
+        )
+
+
+def _header(file: str, table: Table, mapping: Mapping[str, str]) -> Record | None:
+    """The row with the most known headings among the first twenty; None where no row has one."""
+    told = {heading_key(heading)[0] for heading in mapping.values()}
+    best, most = None, 0
+    for number, cells in first_rows(table):
+        known = familiar(cells) + sum(1 for cell in cells if told and heading_key(cell)[0] in told)
+        if known > most:
+            best, most = Record(number, headings(cells)), known
+    if best is not None and len(best.cells) > MAX_COLUMNS:
+        raise too_wide(file)
+    return best
+
+
+def _own_sheets(file: str, sheets: Sequence[HeadedSheet]) -> list[HeadedSheet]:
+    """The sheets in our own format. Raises `FileRefused` naming the required columns that are missing."""
+    own = [sheet for sheet in sheets if any(name in sheet.layout.columns for name in REQUIRED)]
+    lacking = {name for sheet in own for name in REQUIRED if name not in sheet.layout.columns}
+    if lacking:
+        names = "、".join(name for name in REQUIRED if name in lacking)
+        raise FileRefused(file, "missing_columns", f"缺少必需的列：{names}；{_seen(own[0].header.cells)}")
+    return own
+
+
+def _holds_orders(known: Layout) -> bool:
+    return "waybill_no" in known.columns or ("order_no" in known.columns and len(known.columns) >= 3)
+
+
+def _unrecognised(file: str, book: Book) -> FileRefused:
+    rows = [cells for table in book.tables for _, cells in first_rows(table) if any(map(clean, cells))]
+    if not rows:
+        return FileRefused(file, "empty", "文件里没有内容；请重新导出")
+    return FileRefused(
+        file,
+        "unrecognised",
+        f"认不出表头，至少要有运单号列（如 运单号、快递单号、物流单号）和订单号列；{_seen(max(rows, key=len))}。"
+        "请改列名，或用列对应表（--mapping）指定",
+    )
+
+
+def _seen(cells: Sequence[object]) -> str:
+    names = [safe_text(str(cell), 20) for cell in cells[:30] if str(cell).strip()]
+    more = "……" if len(cells) > 30 else ""
+    return f"看到的列：{'、'.join(names)}{more}"
+
+
+def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:
+    """What the file as a whole lacks, and what follows from it."""
+    columns = {field for sheet in sheets for field in sheet.layout.columns}
+    if "waybill_no" not in columns:
+        yield Problem(
+            "no_waybill_column",
+            "运单号",
+            "文件里没有运单号列：订单先记下，再导入一个有订单号和运单号的文件即可补上",
+        )
+    elif "carrier" not in columns:
+        yield Problem("no_carrier_column", "快递公司", "文件里没有快递公司列：只有单号看得出是哪家的才会导入")
+    if "order_no" not in columns:
+        yield Problem("no_order_column", "订单号", "文件里没有订单号列：以运单号代替订单号")

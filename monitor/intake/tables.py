@@ -1,0 +1,78 @@
+"""What every reader of files hands on: records, tables, a book of them, and a polite refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from monitor.intake.values import Cell
+
+__all__ = [
+    "HEADER_WITHIN",
+    "MAX_BYTES",
+    "MAX_CELL",
+    "MAX_COLUMNS",
+    "MAX_ROWS",
+    "Book",
+    "FileRefused",
+    "Problem",
+    "Record",
+    "Table",
+]
+
+MAX_BYTES: Final = 50 * 1024 * 1024
+MAX_ROWS: Final = 500_000
+MAX_COLUMNS: Final = 300
+MAX_CELL: Final = 32_767
+"""Limits of `facts/import-formats.md` §5."""
+HEADER_WITHIN: Final = 20
+"""The header is among this many first rows (quirk 15)."""
+
+
+class FileRefused(Exception):
+    """A file that is not read at all. The message names it, says why and what to do next, in Chinese."""
+
+    def __init__(self, file: str, reason: str, message: str) -> None:
+        super().__init__(f"没有导入“{file}”：{message}")
+        self.file = file
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to tell about a row or a file: a code, the column it is about, and words for people."""
+
+    reason: str
+    column: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it stands in the file, counted from 1; `fault` when its very shape is broken."""
+
+    number: int
+    cells: Sequence[Cell]
+    fault: Problem | None = None
+
+
+class Table(Protocol):
+    """One sheet, or the whole of a text file. May be read several times."""
+
+    @property
+    def name(self) -> str:
+        """The sheet's name; empty for a file that has none."""
+
+    def records(self, header: Record | None = None) -> Iterator[Record]:
+        """Every row from the first. `header`, once known, tells how wide the rows after it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A file opened: how its bytes were read, its tables, and what the user should know about it."""
+
+    encoding: str
+    sha256: str
+    tables: tuple[Table, ...]
+    notes: tuple[Problem, ...] = ()

@@ -1,0 +1,56 @@
+"""Which carrier has a waybill: named by the file, or told by the number's letters.
+
+Numbers and names are never repaired here; what does not fit is `Unfit`, in a merchant's words.
+"""
+
+from __future__ import annotations
+
+from carriers.names import CARRIERS, canonical, nearest, shape_hint
+from monitor.intake.values import Cell, Unfit, quoted, split_list, text
+
+__all__ = ["carrier_by_shape", "carriers", "check_zeros"]
+
+
+def carriers(cell: Cell, count: int) -> tuple[str, ...]:
+    """The carrier of each of `count` waybills: one name for all, or as many names as numbers.
+
+    Raises `Unfit` for an empty cell and for a name nobody has.
+    """
+    name = text(cell)
+    if not name:
+        raise Unfit("missing_carrier", "有运单号，却没有写快递公司")
+    key = canonical(name)
+    if key is not None:
+        return (key,) * count
+    parts = [text(part) for part in split_list(name)]
+    keys = tuple(filter(None, map(canonical, parts)))
+    if len(keys) == len(parts) == count:
+        return keys
+    if keys and len(keys) == len(parts):
+        raise Unfit("unknown_carrier", f"写了 {len(keys)} 家快递公司，却有 {count} 个运单号，对不上")
+    alike = "、".join(nearest(name))
+    hint = f"；相近的有：{alike}" if alike else ""
+    raise Unfit("unknown_carrier", f"认不出快递公司{quoted(name)}{hint}")
+
+
+def carrier_by_shape(cell: Cell) -> str:
+    """Whose number this is, where its letters tell: 快递 before 快运. Raises `Unfit`; digits never tell."""
+    number = text(cell)
+    postal = number[-2:].isalpha() and not number.upper().endswith("CN")
+    if not number.isdecimal() and not postal:
+        for carrier in CARRIERS:
+            if shape_hint(carrier.key, number):
+                return carrier.key
+    raise Unfit(
+        "missing_carrier", f"文件没有快递公司列，单号{quoted(number)}也看不出是哪家；请加一列“快递公司”"
+    )
+
+
+def check_zeros(key: str, cell: Cell) -> None:
+    """Raise `Unfit` for a number out of a number cell that would be its carrier's with zeros before it."""
+    number = text(cell)
+    if shape_hint(key, number) is not False:
+        return
+    if any(shape_hint(key, number.rjust(length, "0")) for length in range(len(number) + 1, 16)):
+        words = f"只有 {len(number)} 位，前面的 0 被电子表格丢掉了；请把这一列设为文本格式后重新导出"
+        raise Unfit("number_damaged", words)

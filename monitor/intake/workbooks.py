@@ -1,0 +1,214 @@
+"""Workbooks: XLSX, XLSB, XLS and ODS through calamine, checked before they are opened.
+
+A small archive can unpack to more than the machine holds, and one cell far out makes the reader
+reserve every cell before it, so the archive's directory, its real contents and the farthest cells are
+looked at first (`facts/import-formats.md` §5; `facts/libraries.md`, reading XLSX). Stored values are
+read: filters, hidden rows and formulas do not matter (quirk 22), a wrong sheet size neither (quirk 13).
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from monitor.intake.tables import MAX_COLUMNS, MAX_ROWS, FileRefused, Problem, Record
+from monitor.intake.values import Cell
+
+__all__ = ["Sheet", "check_archive", "decrypted", "is_encrypted", "open_sheets"]
+
+MAX_UNPACKED: Final = 400 * 1024 * 1024
+MAX_MEMBERS: Final = 2_000
+MAX_RATIO: Final = 100
+RATIO_FROM: Final = 10 * 1024 * 1024
+_MAX_DIRECTORY: Final = 2 * 1024 * 1024
+_CHUNK: Final = 1 << 20
+_ARCHIVES: Final = (".zip", ".rar", ".7z", ".gz", ".xlsx", ".xlsm", ".xlsb", ".ods", ".docx")
+_FAR: Final = re.compile(
+    rb"""<(?:\w+:)?c\b[^<>]*?\br\s*=\s*["'](?:[A-Z]{3,}\d+|[L-Z][A-Z]\d+|K[O-Z]\d+|[A-Z]+(\d{6,}))["'][^<>]*(?<!/)>""",
+    re.IGNORECASE,
+)
+_FILTERED: Final = re.compile(
+    rb"""<(?:\w+:)?autoFilter\b|<(?:\w+:)?row\b[^<>]*\bhidden\s*=\s*["'](?:1|true)"""
+)
+
+FILTERS: Final = Problem("filters_ignored", "", "表里有筛选或隐藏的行；导入读取全部行，不看筛选")
+
+
+def check_archive(file: str, data: bytes) -> tuple[Problem, ...]:
+    """Refuse an archive that is damaged, no workbook, or too much to open; else what to say about it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(_small_directory(file, data))) as archive:
+            members = archive.infolist()
+            _check_directory(file, members)
+            filtered = [_read_through(file, archive, member) for member in members]
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        raise FileRefused(file, "damaged", "工作簿已损坏，打不开；请重新下载或重新导出") from None
+    return (FILTERS,) if any(filtered) else ()
+
+
+def _small_directory(file: str, data: bytes) -> bytes:
+    """`data`, unless the archive's directory alone is more than 2,000 members need."""
+    end = data.rfind(b"PK\x05\x06")
+    if end >= 0 and int.from_bytes(data[end + 12 : end + 16], "little") > _MAX_DIRECTORY:
+        raise _bomb(file)
+    return data
+
+
+def _bomb(file: str) -> FileRefused:
+    return FileRefused(
+        file, "too_large_unpacked", "解压后过大（上限 400 MB），疑似异常文件；请拆分后另存为 XLSX 再导入"
+    )
+
+
+def _check_directory(file: str, members: list[zipfile.ZipInfo]) -> None:
+    names = {member.filename for member in members}
+    if not any(name.startswith("xl/workbook.") for name in names) and "content.xml" not in names:
+        raise FileRefused(file, "archive", "这是压缩包，不是工作簿；请先解压，再导入里面的表格")
+    if any(name.lower().endswith(_ARCHIVES) for name in names):
+        raise FileRefused(file, "nested_archive", "工作簿里嵌着别的压缩文件；请把数据复制到新表再导入")
+    unpacked = sum(member.file_size for member in members)
+    dense = any(
+        member.file_size > RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1)
+        for member in members
+    )
+    if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or dense:
+        raise _bomb(file)
+
+
+def _read_through(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Unpack one member without keeping it, so that its directory entry is known to be true.
+
+    Returns whether a sheet has filters or hidden rows. Raises `FileRefused` for a cell outside the limits.
+    """
+    filtered, tail = False, b""
+    with archive.open(member) as stream:
+        while chunk := stream.read(_CHUNK):
+            window = tail + chunk
+            for far in _FAR.finditer(window):
+                if far[1] is None:
+                    raise too_wide(file)
+                if int(far[1]) > MAX_ROWS + 1:
+                    raise too_long(file)
+            filtered = filtered or _FILTERED.search(window) is not None
+            tail = window[-400:]
+    return filtered
+
+
+def too_wide(file: str) -> FileRefused:
+    """More columns than anybody's export has."""
+    return FileRefused(file, "too_many_columns", f"超过 {MAX_COLUMNS} 列；请只保留订单与物流的列再导入")
+
+
+def too_long(file: str) -> FileRefused:
+    """More rows than one import takes."""
+    return FileRefused(file, "too_many_rows", f"超过 {MAX_ROWS} 行；请按日期分成几个文件再导入")
+
+
+def is_encrypted(data: bytes) -> bool:
+    """An OLE container around an encrypted XLSX (quirk 20); a plain XLS is such a container as well."""
+    return "EncryptedPackage".encode("utf-16-le") in data
+
+
+def decrypted(file: str, data: bytes, password: str | None) -> bytes:
+    """The workbook inside an encrypted container. The password is used here and kept nowhere."""
+    if password is None:
+        raise _locked(file)
+    try:
+        office: Any = importlib.import_module("msoffcrypto")
+    except ImportError:
+        raise FileRefused(
+            file,
+            "encrypted",
+            "工作簿有密码，而本机没有装解密组件 msoffcrypto-tool；请在 Excel 或 WPS 中去掉密码另存后再导入",
+        ) from None
+    plain = io.BytesIO()
+    try:
+        container = office.OfficeFile(io.BytesIO(data))
+        container.load_key(password=password)
+        container.decrypt(plain)
+    except Exception:  # noqa: BLE001 - the library has no common base class; any failure means one thing
+        raise FileRefused(
+            file, "wrong_password", "密码不对，或加密方式不支持；请核对密码，或去掉密码另存后再导入"
+        ) from None
+    return plain.getvalue()
+
+
+def _locked(file: str) -> FileRefused:
+    return FileRefused(file, "encrypted", "工作簿有密码；请给出密码，或在 Excel、WPS 中去掉密码另存后再导入")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One visible sheet. A vertically merged cell says the same in each of its rows (quirk 10)."""
+
+    sheet: CalamineSheet
+
+    @property
+    def name(self) -> str:
+        """As it stands on the tab."""
+        return self.sheet.name
+
+    def records(self, header: Record | None = None) -> Iterator[Record]:
+        """Every row from the first of the sheet, empty ones too."""
+        merged = self._merged()
+        carried: dict[int, tuple[int, Cell]] = {}
+        for number, cells in enumerate(self.sheet.iter_rows(), 1):
+            row: list[Cell] = cells
+            for place, last in merged.get(number, ()):
+                if place < len(row):
+                    carried[place] = (last, row[place])
+            for place, (last, value) in tuple(carried.items()):
+                row[place] = value
+                if number >= last:
+                    del carried[place]
+            yield Record(number, row)
+
+    def _merged(self) -> dict[int, list[tuple[int, int]]]:
+        """First row → (place in the row, last row) of the cells merged over several rows."""
+        offset = self.sheet.start[1] if self.sheet.start else 0
+        starts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for (top, left), (bottom, _) in self.sheet.merged_cell_ranges or ():
+            if bottom > top and left >= offset:
+                starts[top + 1].append((left - offset, bottom + 1))
+        return starts
+
+
+def open_sheets(file: str, data: bytes) -> tuple[Sheet, ...]:
+    """The visible sheets of a workbook that has been checked. Raises `FileRefused`."""
+    try:
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheets = tuple(
+            Sheet(workbook.get_sheet_by_name(meta.name))
+            for meta in workbook.sheets_metadata
+            if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
+        )
+    except PasswordError:
+        raise _locked(file) from None
+    except (CalamineError, OSError, ValueError):
+        raise FileRefused(file, "damaged", "工作簿已损坏，打不开；请重新下载或重新导出") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise FileRefused(file, "damaged", "工作簿已损坏，打不开；请重新下载或重新导出") from None
+    for sheet in sheets:
+        if sheet.sheet.total_width > MAX_COLUMNS and sheet.sheet.width > MAX_COLUMNS:
+            raise too_wide(file)
+        if sheet.sheet.height > MAX_ROWS + 20:
+            raise too_long(file)
+    return sheets
