@@ -86,7 +86,7 @@ class DingTalkGate(_Paced):
         reading = read_dingtalk(knock.body)
         refused = self._refusal(knock, robot)
         if refused is None and reading.code == 0 and robot is not None:
-            refused = _unwelcome(robot, knock.body)
+            refused = _unwelcome(robot, reading)
         return replace(reading, code=refused[0], answer=refused[1]) if refused else reading
 
     def _refusal(self, knock: Knock, robot: Robot | None) -> tuple[int, str] | None:
@@ -118,9 +118,9 @@ class DingTalkGate(_Paced):
         return body
 
 
-def _unwelcome(robot: Robot, body: bytes) -> tuple[int, str] | None:
-    """The keyword that has to occur, and links that must not."""
-    text = body.decode("utf-8", "replace")
+def _unwelcome(robot: Robot, reading: Reading) -> tuple[int, str] | None:
+    """The keyword that has to occur in what people see, and links that must not."""
+    text = "\n".join((reading.title, *reading.lines))
     if robot.keywords and not any(word in text for word in robot.keywords):
         return 310000, "keywords not in content"
     if any(word in text for word in robot.distrusts):

@@ -13,15 +13,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from domain.findings import Stage
+from domain.orders import Order
 from domain.tracking import ExceptionKind, Milestone, Motion
 from monitor.demo.places import tier
 from monitor.demo.scans import Scan
-from monitor.demo.world import Parcel
 
-__all__ = ["LIMITS", "Crossing", "Limit", "Trouble", "Wait", "crossings", "troubles", "waits"]
+__all__ = ["LIMITS", "Crossing", "Limit", "Scripted", "Trouble", "Wait", "crossings", "troubles", "waits"]
+
+
+class Scripted(Protocol):
+    """A parcel whose whole life is known, such as `world.Parcel`."""
+
+    @property
+    def order(self) -> Order:
+        """The order inside; paid and shipped."""
+
+    @property
+    def scans(self) -> Sequence[Scan]:
+        """Every line of its life, in order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Trouble:
     until: datetime | None = None
 
 
-def crossings(parcel: Parcel, limits: Mapping[str, Limit] | None = None) -> tuple[Crossing, ...]:
+def crossings(parcel: Scripted, limits: Mapping[str, Limit] | None = None) -> tuple[Crossing, ...]:
     """Every warning step and limit a parcel passes, also those that only seem to be passed, in order."""
     allowed = limits if limits is not None else LIMITS[parcel.order.platform]
     found = []
@@ -150,7 +162,7 @@ def _crossing(wait: Wait, stage: Stage, step: timedelta) -> Crossing | None:
     )
 
 
-def waits(parcel: Parcel) -> tuple[Wait, ...]:
+def waits(parcel: Scripted) -> tuple[Wait, ...]:
     """Every stretch the rules of the parcel's platform measure."""
     moved = _moved(parcel.scans)
     back = _first(moved, Milestone.RETURNING, Milestone.RETURNED)
@@ -167,7 +179,7 @@ def waits(parcel: Parcel) -> tuple[Wait, ...]:
     return tuple(found)
 
 
-def _shop_waits(parcel: Parcel, moved: Sequence[Scan], duoduo: bool) -> list[Wait]:
+def _shop_waits(parcel: Scripted, moved: Sequence[Scan], duoduo: bool) -> list[Wait]:
     """Clocks that start at the payment or at the upload of the number, when the order becomes known."""
     order = parcel.order
     assert order.paid_at is not None
@@ -240,7 +252,7 @@ def _delivery_waits(forward: Sequence[Scan], back: Scan | None, duoduo: bool) ->
     return found
 
 
-def troubles(parcel: Parcel) -> tuple[Trouble, ...]:
+def troubles(parcel: Scripted) -> tuple[Trouble, ...]:
     """Everything the carrier reports by itself, in order."""
     moved = _moved(parcel.scans)
     over = _first(moved, Milestone.RETURNED)
