@@ -35,7 +35,8 @@ def _strategy(hint: Any) -> st.SearchStrategy[Any]:
         return st.none() | _strategy(next(arg for arg in get_args(hint) if arg is not NoneType))
     if get_origin(hint) is tuple:
         return st.lists(_strategy(get_args(hint)[0]), max_size=3).map(tuple)
-    return {str: TEXTS, timedelta: LENGTHS, datetime: MOMENTS}.get(hint) or st.from_type(hint)
+    known = {str: TEXTS, timedelta: LENGTHS, datetime: MOMENTS}
+    return known[hint] if hint in known else st.from_type(hint)
 
 
 EVENTS = any_of(TrackingEvent)
