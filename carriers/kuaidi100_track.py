@@ -219,7 +219,7 @@ def _event(moment: datetime, row: Mapping[str, Any], state: str, unknown: _Unkno
     means = _meaning(code, status, state if words.silent and state != "0" else "", unknown)
     milestone = _milestone(means, words)
     exceptions = words.exceptions | _troubles(means, words)
-    if milestone is Milestone.UNKNOWN and not exceptions and not words.forecast and normalise(text):
+    if words.silent and milestone is Milestone.UNKNOWN and not exceptions and normalise(text):
         unknown.note("context", text)
     took = delivered_kind(text) or means.kind
     return TrackingEvent(

@@ -1,0 +1,185 @@
+"""What every provider adapter owes, whoever wrote it: `carriers/base.py`, style, design §1 and §6."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carriers.base import Provider, Question, kinds
+from domain.orders import Waybill
+from domain.remote import RemoteError, Reply, Request, Secret, Throttled, Unavailable, Unreadable
+from domain.tracking import Answer
+
+HERE = Path(__file__).parent
+NOW = datetime(2026, 5, 20, 8, 0, tzinfo=UTC)
+KINDS = sorted(kinds())
+SAMPLES = [path for path in sorted(HERE.glob("samples/*/*.json")) if ".golden" not in path.suffixes]
+
+JUNK = {
+    "empty": b"",
+    "blanks": b" \n ",
+    "html": "<html><body>502 网关错误</body></html>".encode(),
+    "text": b"ok",
+    "cut off": b'{"status":"200","data":[{"time":"2026-05-05 19',
+    "null": b"null",
+    "number": b"123",
+    "list": b"[]",
+    "list of lists": b"[[]]",
+    "string": b'"ok"',
+    "empty object": b"{}",
+    "another shape": b'{"hello":{"world":[1,2,3]}}',
+    "data is text": b'{"status":"200","message":"ok","data":"x"}',
+    "rows are numbers": b'{"status":"200","message":"ok","data":[1,2]}',
+    "binary": b"\xff\xfe\x00\x01\x1f\x8b",
+    "brackets": b"[" * 10_000_000,
+    "objects": b'{"a":' * 2_000_000,
+}
+
+Specimen = Callable[[str], Provider]
+Ask = Callable[..., Answer]
+
+
+def first_request(account: Provider, tail: str = "0036") -> Request:
+    waybill = Waybill("yuantong", "YT9000000000001")
+    return next(account.ask([Question(waybill, Secret(tail), "浙江省湖州市", "四川省绵阳市")], NOW))
+
+
+def test_there_is_something_to_hold_to_the_contract() -> None:
+    assert "kuaidi100" in KINDS
+    assert {path.parent.name for path in SAMPLES} == set(KINDS), "every kind has saved replies, no other has"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_account_is_frozen_settings_and_facts_about_the_service(kind: str, specimen: Specimen) -> None:
+    account = specimen(kind)
+    assert is_dataclass(account)
+    assert account.kind == kind
+    assert account.batch >= 1
+    assert account.refresh_lag >= timedelta(0)
+    limits = account.ceilings
+    assert limits.per_waybill_interval > timedelta(0)
+    assert min(limits.per_waybill_daily, limits.per_second, limits.concurrency) > 0
+    with pytest.raises(AttributeError):
+        setattr(account, fields(account)[0].name, "changed")
+
+
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
+@pytest.mark.parametrize("kind", KINDS)
+def test_junk_is_unreadable_and_never_an_empty_history(kind: str, junk: bytes, ask: Ask) -> None:
+    with pytest.raises(Unreadable):
+        ask(kind, junk)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(429, Throttled), (500, Unavailable), (503, Unavailable), (404, Unreadable), (302, Unreadable)],
+)
+def test_http_trouble_is_named_by_who_acts(
+    kind: str, status: int, expected: type[RemoteError], ask: Ask
+) -> None:
+    with pytest.raises(expected) as told:
+        ask(kind, b"<html>", status=status)
+    if isinstance(told.value, Throttled):
+        assert told.value.wait > timedelta(0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_is_repeatable_to_the_byte(kind: str, specimen: Specimen) -> None:
+    first, second = first_request(specimen(kind)), first_request(specimen(kind))
+    assert first == second
+    assert first.repeatable, "asking twice does no harm"
+    assert first.url.startswith("https://")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_shows(kind: str, specimen: Specimen, ask: Ask) -> None:
+    account = specimen(kind)
+    secrets = [value for f in fields(account) if isinstance(value := getattr(account, f.name), Secret)]  # type: ignore[arg-type]
+    assert secrets, "an account without a secret is no account"
+    request = first_request(account)
+    shown = [repr(account), str(account), repr(request), str(request), request.url.split("?")[0]]
+    echo = " ".join(secret.reveal() for secret in secrets)
+    shapes = (
+        echo,
+        f"<html>{echo}</html>",
+        json.dumps({"returnCode": "400", "result": False, "message": echo}),
+    )
+    for shape in shapes:
+        for status in (200, 404, 500):
+            with pytest.raises(RemoteError) as told:
+                ask(kind, shape, status=status)
+            shown += [str(told.value), repr(told.value)]
+    assert not [text for text in shown for secret in secrets if secret.reveal() in text]
+    assert set(secrets) <= set(request.secrets), "the driver stars what it is told of"
+    assert Secret("0036") in request.secrets, "a phone's digits are a secret too"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_answer_per_question_in_order(kind: str, specimen: Specimen) -> None:
+    """A conversation about several waybills asks about each of them."""
+    asked = [Question(Waybill("yuantong", f"YT900000000000{n}")) for n in range(3)]
+    conversation = specimen(kind).ask(asked, NOW)
+    sample = next(path for path in SAMPLES if path.parent.name == kind and path.stem == "nothing_known")
+    request = next(conversation)
+    answers: list[Answer] = []
+    while not answers:
+        assert isinstance(request, Request)
+        try:
+            request = conversation.send(Reply(200, sample.read_bytes()))
+        except StopIteration as end:
+            answers = end.value
+    assert [answer.waybill_no for answer in answers] == [question.waybill.waybill_no for question in asked]
+
+
+@pytest.mark.parametrize("saved", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_saved_reply_reads_as_its_golden(saved: Path, check_golden: Callable[[Path], None]) -> None:
+    check_golden(saved)
+
+
+def answered(ask: Ask) -> list[tuple[str, Answer]]:
+    """Every saved reply that is an answer."""
+    read = []
+    for saved in SAMPLES:
+        golden = json.loads(saved.with_suffix(".golden.json").read_text(encoding="utf-8"))
+        if "answer" in golden:
+            read.append((saved.parent.name, ask(saved.parent.name, saved.read_bytes(), golden["asked"])))
+    return read
+
+
+def test_events_are_in_order_and_in_utc(ask: Ask) -> None:
+    for _, answer in answered(ask):
+        assert all(event.occurred_at.tzinfo is UTC for event in answer.events)
+        assert all(
+            (one.occurred_at, one.milestone.rank) <= (next_.occurred_at, next_.milestone.rank)
+            for one, next_ in pairwise(answer.events)
+        )
+
+
+def test_unknown_codes_stay_unknown_and_are_counted(ask: Ask) -> None:
+    counted = {
+        kind
+        for kind, answer in answered(ask)
+        if answer.unknown_codes and any(event.milestone.value == "unknown" for event in answer.events)
+    }
+    assert counted == set(KINDS)
+
+
+def test_nothing_known_is_an_answer(ask: Ask) -> None:
+    empty = {kind: answer for kind, answer in answered(ask) if not answer.events}
+    assert set(empty) == set(KINDS)
+    assert all(answer.remark for answer in empty.values()), "it says why there is nothing"
+
+
+def test_words_never_hold_a_whole_phone(ask: Ask) -> None:
+    texts: list[Any] = [event.text for _, answer in answered(ask) for event in answer.events]
+    texts += [code for _, answer in answered(ask) for code in answer.unknown_codes]
+    assert "159******36" in "".join(texts)
+    assert "15912340036" not in "".join(texts)
