@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -126,12 +127,12 @@ class App:
         ids = await self.db.read(lambda conn: polls.due_deadlines(conn, now, _SWEEP))
         for parcel_id in ids:
             try:
-                await self.db.write(lambda conn, one=parcel_id: self._settle_one(conn, one))
+                await self.db.write(partial(self._settle_one, parcel_id))
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 why = f"{type(error).__name__}: {error}"
-                await self.db.write(lambda conn, one=parcel_id, w=why: polls.put_aside(conn, one, w, now))
+                await self.db.write(partial(_put_aside, parcel_id, why, now))
 
-    def _settle_one(self, conn: Connection, parcel_id: int) -> None:
+    def _settle_one(self, parcel_id: int, conn: Connection) -> None:
         self.sweep.settle(conn, self.sweep.looks(conn, [parcel_id]), self.clock.now())
 
     async def run(self, until: asyncio.Event) -> None:
@@ -146,6 +147,10 @@ class App:
             await self.engine.run(until)
         finally:
             await self.net.close()
+
+
+def _put_aside(parcel_id: int, why: str, now: datetime, conn: Connection) -> None:
+    polls.put_aside(conn, parcel_id, why, now)
 
 
 @contextlib.contextmanager

@@ -19,10 +19,10 @@ from sqlalchemy import Connection
 from domain.messages import Message, MessageKind, Receipt, Urgency
 from domain.remote import Denied, Outcome, RemoteError
 from monitor import pacing
+from monitor.accounts import Channel
 from monitor.clock import Clock
 from monitor.net import Net
 from monitor.routing import Route, everybody
-from monitor.settings import Channel
 from monitor.store import outbox, robots
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState, Waiting

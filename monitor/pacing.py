@@ -59,5 +59,5 @@ def after(state: RobotState, error: RemoteError | None, now: datetime) -> RobotS
 def wait_after(attempts: int, error: RemoteError) -> timedelta:
     """How long a message waits for its next try."""
     shortest, longest = _RETRY
-    wait = min(shortest * 2 ** min(attempts - 1, 12), longest)
+    wait = min(shortest * (1 << min(attempts - 1, 12)), longest)
     return max(wait, error.wait) if isinstance(error, Throttled) else wait

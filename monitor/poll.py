@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -32,21 +33,24 @@ from domain.time import SHANGHAI
 from domain.tracking import Answer, Merge, Stored, TrackingEvent, condense, merge
 from monitor import feed as feeds
 from monitor import wording
+from monitor.accounts import ProviderAccount
 from monitor.clock import Clock
 from monitor.feed import Feed, FeedState
 from monitor.net import Net
 from monitor.routing import Route, everybody
-from monitor.settings import ProviderAccount
 from monitor.store import events, outbox, parcels, polls, providers
 from monitor.store.database import Database
 from monitor.store.parcels import Claim, Loaded
+from monitor.store.polls import Quiet
 from monitor.sweep import Judged, Look, Sweep
+from rules.schedule import Pace, repeat_question
 
 __all__ = ["Poller"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
 _BATCH: Final = 200
+_LINGER: Final = 0.02
 _LEASE: Final = timedelta(seconds=45)
 _REFUSED_AGAIN: Final = timedelta(hours=24)
 _RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
@@ -82,6 +86,48 @@ def unless_same(conversation: Conversation[T], known: str) -> Conversation[tuple
             return end.value, digest
 
 
+class Flight:
+    """Questions under way, and the answers that have come since anybody looked."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Result]] = set()
+        self._landed: list[asyncio.Task[Result]] = []
+        self._news = asyncio.Event()
+
+    @property
+    def under_way(self) -> int:
+        """How many questions have no answer yet, or one that nobody took."""
+        return len(self._tasks) + len(self._landed)
+
+    def start(self, question: Coroutine[Any, Any, Result]) -> None:
+        """Ask in the background."""
+        task = asyncio.create_task(question)
+        self._tasks.add(task)
+        task.add_done_callback(self._land)
+
+    def _land(self, task: asyncio.Task[Result]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._landed.append(task)
+        self._news.set()
+
+    async def landed(self) -> list[Result]:
+        """The answers so far, a moment after the first of them: worth a transaction together."""
+        if not self.under_way:
+            return []
+        await self._news.wait()
+        if self._tasks and len(self._landed) < _BATCH // 4:
+            await asyncio.sleep(_LINGER)
+        self._news.clear()
+        landed, self._landed = self._landed, []
+        return [task.result() for task in landed]
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
 class Poller:
     """The poll loop of one provider account."""
 
@@ -100,6 +146,8 @@ class Poller:
         self._sweep = sweep
         self._clock = clock
         self._routes = routes
+        self._pace = Pace(account.ceilings.per_waybill_interval, account.refresh_lag)
+        self._lanes = asyncio.Semaphore(account.ceilings.concurrency)
         self._feed = Feed()
         self._loaded = False
 
@@ -118,14 +166,23 @@ class Poller:
         if not self._loaded:
             self._feed = await self._db.read(self._load_feed)
             self._loaded = True
-        total = Judged()
-        while claims := await self._claim():
-            async for group in self._answers(claims):
-                kept = await self._db.write(_bound(self._keep, group))
-                _add(total, kept)
-            if len(claims) < _BATCH:
-                break
+        total, flight, more = Judged(), Flight(), True
+        try:
+            while more or flight.under_way:
+                if more and flight.under_way <= _BATCH // 2:
+                    claims = await self._claim()
+                    more = len(claims) >= _BATCH
+                    self._send_out(flight, claims)
+                if group := await flight.landed():
+                    _add(total, await self._db.write(partial(self._keep, group)))
+        finally:
+            flight.cancel()
         return total
+
+    def _send_out(self, flight: Flight, claims: Sequence[Claim]) -> None:
+        gap = 1.0 / self._account.ceilings.per_second
+        for n, claim in enumerate(claims):
+            flight.start(self._ask(claim, n * gap))
 
     def _load_feed(self, conn: Connection) -> Feed:
         row = providers.load(conn, self._account.name)
@@ -166,7 +223,7 @@ class Poller:
                 name,
                 now.astimezone(SHANGHAI).date(),
                 asked=len(claims),
-                cents=self._account.cents(len(claims)),
+                cents=round((self._account.price or 0) * 100 * len(claims)),
             )
             return claims, providers.reserve(conn, name, len(claims), ceilings.per_second, now)
 
@@ -181,26 +238,11 @@ class Poller:
         """An empty tick costs one indexed read and no write."""
         return lambda conn: polls.waiting(conn, self._account.name, now)
 
-    async def _answers(self, claims: Sequence[Claim]) -> AsyncIterator[list[Result]]:
-        """The answers as they come, in groups worth a transaction."""
-        lanes = asyncio.Semaphore(self._account.ceilings.concurrency)
-        gap = 1.0 / self._account.ceilings.per_second
-        tasks = {asyncio.create_task(self._ask(claim, lanes, n * gap)) for n, claim in enumerate(claims)}
-        try:
-            while tasks:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if tasks and len(done) < _BATCH // 4:
-                    more, tasks = await asyncio.wait(tasks, timeout=0.02)
-                    done |= more
-                yield [task.result() for task in done]
-        finally:
-            for task in tasks:
-                task.cancel()
-
-    async def _ask(self, claim: Claim, lanes: asyncio.Semaphore, delay: float) -> Result:
-        if delay > 0.001:
+    async def _ask(self, claim: Claim, delay: float) -> Result:
+        """One question, when a lane is free."""
+        if delay > 0.01:
             await asyncio.sleep(delay)
-        async with lanes:
+        async with self._lanes:
             asked_at = self._clock.now()
             question = Question(
                 Waybill(claim.carrier, claim.waybill_no),
@@ -219,7 +261,7 @@ class Poller:
             answer = answers if isinstance(answers, Same) else answers[0]
             return Result(claim, asked_at, answer, digest)
 
-    def _keep(self, conn: Connection, results: Sequence[Result]) -> Judged:
+    def _keep(self, results: Sequence[Result], conn: Connection) -> Judged:
         """Everything a group of answers means, in one transaction."""
         now = self._clock.now()
         good = [result for result in results if not isinstance(result.answer, RemoteError)]
@@ -246,8 +288,27 @@ class Poller:
 
     def _take(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
         """Answers: scans appended, the parcel judged at the moment of the look."""
-        if not results:
-            return Judged()
+        quiet = {r.claim.parcel_id: q for r in results if (q := self._quiet(r)) is not None}
+        polls.unchanged(conn, list(quiet.values()))
+        results = [result for result in results if result.claim.parcel_id not in quiet]
+        judged = self._judge(conn, results, now) if results else Judged()
+        judged.parcels += len(quiet)
+        return judged
+
+    def _quiet(self, result: Result) -> Quiet | None:
+        """The short way for an answer that repeats the last one while nothing is due or open."""
+        claim = result.claim
+        if not isinstance(result.answer, Same) or claim.patience is None:
+            return None
+        seen = result.asked_at - self._account.refresh_lag
+        if claim.next_deadline_at is not None and claim.next_deadline_at <= seen:
+            return None
+        earliest = result.asked_at + self._pace.interval
+        at = repeat_question(seen, claim.patience, claim.next_deadline_at, self._pace, earliest)
+        return Quiet(claim.parcel_id, seen, at)
+
+    def _judge(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
+        """Answers that say something new, or come when something is due."""
         ids = [result.claim.parcel_id for result in results]
         loaded = {each.id: each for each in parcels.load(conn, ids)}
         fresh = [r.claim.parcel_id for r in results if isinstance(r.answer, Answer)]
@@ -334,7 +395,7 @@ class Poller:
             return interval
         shortest, longest = _RETRY
         return (
-            max(interval, min(shortest * 2 ** min(feed.failures, 8), longest))
+            max(interval, min(shortest * (1 << min(feed.failures, 8)), longest))
             if feed.failures > 1
             else interval
         )
@@ -395,12 +456,6 @@ def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:
     for row in (*change.added, *change.withdrawn, *change.restored, *(new for _, new in change.edited)):
         at[row.event.occurred_at, row.seq] = row
     return list(at.values())
-
-
-def _bound(
-    keep: Callable[[Connection, list[Result]], Judged], group: list[Result]
-) -> Callable[[Connection], Judged]:
-    return lambda conn: keep(conn, group)
 
 
 def _add(total: Judged, more: Judged) -> None:

@@ -26,7 +26,7 @@ from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
 from rules.changes import Changes, compare
 from rules.judge import judge
 from rules.policy import PolicyBook
-from rules.schedule import Pace, next_question
+from rules.schedule import Pace, next_question, patience
 
 __all__ = ["Feeds", "Judged", "Look", "Sweep"]
 
@@ -316,8 +316,8 @@ class Sweep:
         ask_at = next_question(case, verdict, feed[1], asked_at, now) if feed and not why else None
         if not why and feed and ask_at is None:
             why = MILESTONE_ZH[case.journey.milestone]
-        deadline = verdict.next_look_at
-        ahead = deadline if deadline is not None and deadline > now and not why else None
+        looks = (verdict.next_look_at, verdict.carrier_look_at)
+        ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
         done.updates.append(
             Update(
                 id=loaded.id,
@@ -331,7 +331,10 @@ class Sweep:
                 done_at=now if why else None,
             )
         )
-        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead))
+        # A step that waits for a look is judged even when the answer repeats the last one.
+        waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
+        fresh = patience(case, verdict, feed[1]) if feed and not why and not waits else None
+        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh))
 
 
 _ENDED_ZH: Final = {

@@ -18,7 +18,7 @@ from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import DeliveredKind, Milestone
 
-__all__ = ["Pace", "next_question"]
+__all__ = ["Pace", "next_question", "patience", "repeat_question"]
 
 _AFTER_SIGNING: Final = timedelta(hours=24)
 """A station may take a signature back within the day (`facts/carriers.md`, realities)."""
@@ -50,11 +50,33 @@ def next_question(
     if journey.over:
         return _verification(case, pace, earliest)
     floor = _floor(case, verdict, pace, now)
-    step = verdict.carrier_look_at
-    if step is None:
-        return max(earliest, floor)
-    step = max(earliest, step + pace.lag)
+    return _sooner(floor, verdict.carrier_look_at, pace, earliest)
+
+
+def patience(case: Case, verdict: Verdict, pace: Pace) -> timedelta | None:
+    """How long an answer that repeats the last one stays fresh, where such an answer changes nothing.
+
+    None where even the same words have to be judged: something stands, or nobody has looked yet.
+    """
+    if verdict.findings or case.journey.over or case.observed_at is None:
+        return None
+    moved_at = case.journey.last_movement_at or case.observed_at
+    return _patience(verdict, pace, case.observed_at, silent=case.observed_at - moved_at)
+
+
+def repeat_question(
+    seen_at: datetime, fresh: timedelta, step: datetime | None, pace: Pace, earliest: datetime
+) -> datetime:
+    """`next_question` after an answer that repeats the last one, from what was kept of it."""
+    return _sooner(seen_at + fresh, step, pace, earliest)
+
+
+def _sooner(floor: datetime, step: datetime | None, pace: Pace, earliest: datetime) -> datetime:
+    """The floor or the step: a question just before a step would only make the step late."""
     floor = max(earliest, floor)
+    if step is None:
+        return floor
+    step = max(earliest, step + pace.lag)
     return floor if floor + pace.interval <= step else step
 
 

@@ -11,7 +11,7 @@ import click
 from domain.tickets import TICKET_STATE_ZH, EntryKind, TicketState
 from monitor.cli.common import as_json, config_option, emit, json_option, open_store, settings_from
 from monitor.clock import wall
-from monitor.desk.pages import ticket_text
+from monitor.desk.pages import ticket_data, ticket_text
 from monitor.store import tickets
 from monitor.store.database import Database
 
@@ -63,9 +63,9 @@ def show(ctx: click.Context, number: str, config: Path | None, as_json_: bool) -
     if found is None:
         raise click.BadParameter(f"没有工单 {number}；用 parcelwatch tickets --all 查看编号")
     if as_json_:
-        as_json(found)
+        as_json([ticket_data(found, settings.timezone)])
     else:
-        click.echo(ticket_text(found, settings.timezone))
+        click.echo(ticket_text(found, wall(), settings.timezone))
 
 
 @tickets_.command("ack")

@@ -14,7 +14,7 @@ from domain.time import format_duration
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Stored
 from monitor.wording import hours
 
-__all__ = ["as_data", "as_text"]
+__all__ = ["as_data", "as_text", "clock_line"]
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:
@@ -124,7 +124,7 @@ def as_text(
     if not history:
         lines.append("  尚无记录：可能未揽收，也可能承运商选错、缺手机号后四位，或刚下单")
     lines.append("\n时效")
-    lines += [_clock_line(clock, now, zone) for clock in verdict.clocks]
+    lines += [clock_line(clock, now, zone) for clock in verdict.clocks]
     lines.append("\n异常")
     lines += [
         f"  {'违规' if f.stage.value == 'breach' else '预警'} {f.evidence.get('rule_zh', f.rule)}（{f.rule}），"
@@ -134,7 +134,8 @@ def as_text(
     return "\n".join(lines)
 
 
-def _clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
+def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
+    """One clock in a line: what started it, until when, what it waits for, how much is left."""
     head = f"  {clock.rule}（{clock.policy}）"
     if clock.asleep:
         return f"{head} 不计时：{clock.asleep}"

@@ -15,10 +15,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, bindparam, select
 
 from domain.remote import Secret
-from domain.time import from_micros, to_micros
+from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks, update_many
-from monitor.store.codec import length
+from monitor.store.codec import length, moment
 from monitor.store.sealing import Unsealable, keys_of, unseal
 
 __all__ = ["Claim", "claim_polls", "open_tail", "phone_context"]
@@ -105,9 +105,13 @@ def claim_polls(
     while len(taken) < limit and daily > 0:
         asked_for = limit - len(taken)
         rows = _due_rows(conn, provider, at, asked_for)
-        free = [row for row in rows if row.state == "watched" and ceilings.allowed_at(row) <= at]
+        free: list[Row[Any]] = []
+        held: list[Row[Any]] = []
+        for row in rows:
+            allowed = row.state == "watched" and ceilings.allowed_at(row) <= at
+            (free if allowed else held).append(row)
         _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in free])
-        _write(conn, [_put_off(row, ceilings) for row in rows if row not in free])
+        _write(conn, [_put_off(row, ceilings) for row in held])
         taken += free
         if len(rows) < asked_for:
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,7 +30,16 @@ from domain.tracking import Journey
 from monitor.store import schema
 from monitor.store.bulk import Prepared, chunks
 from monitor.store.claims import Claim, claim_polls
-from monitor.store.codec import clean, clocks_text, journey_text, micros, moment, read_clocks, read_journey
+from monitor.store.codec import (
+    clean,
+    clocks_text,
+    journey_text,
+    length,
+    micros,
+    moment,
+    read_clocks,
+    read_journey,
+)
 from monitor.store.intake import Incoming, Taken, intake
 from monitor.store.rows import FINDING_COLUMNS, ORDER_COLUMNS, read_finding, read_order
 
@@ -360,7 +369,7 @@ def _values(each: Update, at: int) -> tuple[Any, ...]:
 # ── due ──────────────────────────────────────────────────────────────────────────────────────────
 
 _NOW_DUE: Final = select(
-    *(_due.c[name] for name in ("parcel_id", "provider", "next_poll_at", "next_deadline_at"))
+    *(_due.c[name] for name in ("parcel_id", "provider", "next_poll_at", "next_deadline_at", "patience"))
 ).where(_in(_due.c.parcel_id))
 _RESCHEDULE: Final = Prepared(
     lambda _: (
@@ -370,11 +379,13 @@ _RESCHEDULE: Final = Prepared(
             provider=bindparam("p_provider", type_=_due.c.provider.type),
             next_poll_at=bindparam("p_poll", type_=_due.c.next_poll_at.type),
             next_deadline_at=bindparam("p_deadline", type_=_due.c.next_deadline_at.type),
+            patience=bindparam("p_patience", type_=_due.c.patience.type),
         )
     ),
     "p_provider",
     "p_poll",
     "p_deadline",
+    "p_patience",
     "p_id",
 )
 
@@ -390,9 +401,9 @@ def reschedule(conn: Connection, rows: Sequence[Due]) -> int:
     for some in chunks(sorted(rows, key=lambda row: row.parcel_id)):
         stored = {row[0]: row for row in conn.execute(_NOW_DUE, {"ids": [row.parcel_id for row in some]})}
         for row in some:
-            new = (row.provider, micros(row.next_poll_at), micros(row.next_deadline_at))
+            new = (row.provider, micros(row.next_poll_at), micros(row.next_deadline_at), length(row.patience))
             old = stored.get(row.parcel_id)
-            if old is not None and (new[0] != old[1] or _moved(old[2], new[1]) or _moved(old[3], new[2])):
+            if old is not None and _changed(old[1:], new):
                 moved.append((*new, row.parcel_id))
     return _RESCHEDULE.run(conn, moved)
 
@@ -411,6 +422,11 @@ def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]
     if conn.get_execution_options().get("writes"):
         query = query.with_for_update(skip_locked=True)
     return list(conn.execute(query).scalars())
+
+
+def _changed(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    same = old[0] == new[0] and old[3] == new[3]
+    return not same or _moved(old[1], new[1]) or _moved(old[2], new[2])
 
 
 def _moved(old: int | None, new: int | None) -> bool:

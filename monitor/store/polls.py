@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
 
 from domain.time import to_micros
 from monitor.store import providers, schema
+from monitor.store.bulk import update_many
 
 __all__ = [
+    "Quiet",
     "deadline_waiting",
     "due_deadlines",
     "overdue",
@@ -18,6 +21,7 @@ __all__ = [
     "put_aside",
     "remark",
     "touch",
+    "unchanged",
     "waiting",
 ]
 
@@ -48,6 +52,32 @@ def postpone(conn: Connection, rows: Sequence[tuple[int, datetime]]) -> None:
     """Ask about these parcels later; their deadlines stay as they are."""
     for parcel_id, at in sorted(rows):
         conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(next_poll_at=to_micros(at)))
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A parcel whose carrier said again, word for word, what it had said before."""
+
+    parcel_id: int
+    seen_at: datetime
+    next_poll_at: datetime
+
+
+def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
+    """Silence proven a little longer, and the next question: all that such an answer costs."""
+    update_many(
+        conn,
+        _due,
+        ("parcel_id",),
+        [
+            {
+                "parcel_id": row.parcel_id,
+                "seen_at": to_micros(row.seen_at),
+                "next_poll_at": to_micros(row.next_poll_at),
+            }
+            for row in sorted(rows, key=lambda row: row.parcel_id)
+        ],
+    )
 
 
 def remark(conn: Connection, parcel_id: int, why: str, now: datetime) -> None:
