@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
 
-from monitor.intake.rows import RowVerdict
 from sqlalchemy import Connection
 
 from domain.orders import Waybill
+from monitor.intake.rows import RowVerdict
 from monitor.store import parcels, polls
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming
@@ -58,8 +59,7 @@ def take(
             _incoming(row, known_at) for row in some if row.order is not None and row.kind != "rejected"
         ]
         if not dry_run:
-            outcomes = db.write_now(lambda conn, batch=incoming: _keep(conn, batch, now))
-            tally.counts.update(outcomes)
+            tally.counts.update(db.write_now(partial(_keep, incoming, now)))
         for row in some:
             _count(tally, row)
         yield tally
@@ -71,7 +71,7 @@ def _incoming(row: RowVerdict, known_at: datetime) -> Incoming:
     return Incoming(row.order, waybills, row.phone_tail, known_at)
 
 
-def _keep(conn: Connection, incoming: list[Incoming], now: datetime) -> list[str]:
+def _keep(incoming: list[Incoming], now: datetime, conn: Connection) -> list[str]:
     taken = parcels.intake(conn, incoming, now)
     polls.touch(conn, sorted({each for one in taken for each in one.parcel_ids}), now)
     return [one.outcome for one in taken]
