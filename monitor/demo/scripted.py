@@ -9,7 +9,6 @@ from typing import Any
 
 from domain.time import aware
 from monitor.demo.scans import Row
-from monitor.demo.wording import CARRIERS
 
 __all__ = ["ScriptedSource"]
 
@@ -31,11 +30,11 @@ class ScriptedSource:
     def put(self, parcel: Mapping[str, Any], now: datetime) -> None:
         """Add or replace a parcel. Raises ValueError or KeyError, naming what is wrong.
 
-        `{"carrier": "zto", "waybill_no": "…", "phone_tail": "0036", "rows": [{"at": -3600, "visible_after": 2,
-        "withdrawn_after": 9, "code": "1", "text": "…"}]}`: `carrier` is ours or 快递100's; `at` is a moment
+        `{"carrier": "zhongtong", "waybill_no": "…", "phone_tail": "0036", "rows": [{"at": -3600, "visible_after": 2,
+        "withdrawn_after": 9, "code": "1", "text": "…"}]}`: `carrier` is 快递100's code; `at` is a moment
         with an offset, or seconds from `now`; the other two are seconds from `now` too, and may be missing.
         """
-        key = _com(str(parcel["carrier"])), str(parcel["waybill_no"])
+        key = str(parcel["carrier"]), str(parcel["waybill_no"])
         lines = [_line(row, now) for row in parcel.get("rows", ())]
         lines.sort(key=lambda line: line.row.at, reverse=True)
         self._lines[key] = lines
@@ -55,10 +54,6 @@ class ScriptedSource:
     def phone_tail(self, com: str, num: str) -> str | None:
         """The digits given with the parcel."""
         return self._phones.get((com, num))
-
-
-def _com(carrier: str) -> str:
-    return next((known.com for known in CARRIERS if known.key == carrier), carrier)
 
 
 def _line(row: Mapping[str, Any], now: datetime) -> _Line:

@@ -20,9 +20,7 @@ class Carrier:
     """One carrier: its names, the shape of its waybills, its share of parcels, and its sentences."""
 
     key: str
-    """Ours, `facts/carriers-codes.csv`."""
-    com: str
-    """快递100's."""
+    """快递100's code, which is ours too."""
     zh: str
     prefix: str
     """What stands before the ten digits of the serial."""
@@ -76,8 +74,7 @@ def masked(text: str, phone: str) -> str:
 
 
 SF: Final = Carrier(
-    key="sf",
-    com="shunfeng",
+    key="shunfeng",
     zh="顺丰速运",
     prefix="SF139",
     share=0.10,
@@ -106,8 +103,7 @@ SF: Final = Carrier(
     checks_phone=True,
 )
 ZTO: Final = Carrier(
-    key="zto",
-    com="zhongtong",
+    key="zhongtong",
     zh="中通快递",
     prefix="7581",
     share=0.24,
@@ -134,8 +130,7 @@ ZTO: Final = Carrier(
     congested="[{full}] 因件量激增,快件积压在 [{hub}],预计延误1-2天",
 )
 YTO: Final = Carrier(
-    key="yto",
-    com="yuantong",
+    key="yuantong",
     zh="圆通速递",
     prefix="YT881",
     share=0.22,
@@ -162,8 +157,7 @@ YTO: Final = Carrier(
     congested="【{hub}】 因件量激增,快件积压,预计延误1-2天",
 )
 STO: Final = Carrier(
-    key="sto",
-    com="shentong",
+    key="shentong",
     zh="申通快递",
     prefix="77301",
     share=0.16,
@@ -191,7 +185,6 @@ STO: Final = Carrier(
 )
 YUNDA: Final = Carrier(
     key="yunda",
-    com="yunda",
     zh="韵达快递",
     prefix="43210",
     share=0.18,
@@ -217,8 +210,7 @@ YUNDA: Final = Carrier(
     congested="[{hub}]因件量激增,快件积压,预计延误1-2天",
 )
 JT: Final = Carrier(
-    key="jt",
-    com="jtexpress",
+    key="jtexpress",
     zh="极兔速递",
     prefix="JT001",
     share=0.10,

@@ -114,7 +114,7 @@ def answer_rows(parcel: Parcel, at: datetime) -> tuple[Row, ...]:
 
 def usual_jam(started_at: datetime) -> Jam:
     """中通's hub in 武汉, closed from twenty hours before the start for eighty hours."""
-    return Jam("zto", "武汉", started_at - timedelta(hours=20), started_at + timedelta(hours=60))
+    return Jam("zhongtong", "武汉", started_at - timedelta(hours=20), started_at + timedelta(hours=60))
 
 
 class World:
@@ -173,8 +173,8 @@ class World:
         return [parcel for parcel in map(self.parcel, indexes) if _shipped_at(parcel) > at]
 
     def find(self, carrier: str, waybill_no: str) -> Parcel | None:
-        """The parcel of a number, by our carrier key or 快递100's; None when there is none."""
-        spoken = next((c for c in CARRIERS if carrier in (c.key, c.com)), None)
+        """The carrier's parcel of this number; None when there is none."""
+        spoken = next((known for known in CARRIERS if known.key == carrier), None)
         digits = waybill_no.removeprefix(spoken.prefix) if spoken else ""
         if spoken is None or len(digits) != 10 or not digits.isdecimal() or not digits.isascii():
             return None

@@ -203,7 +203,7 @@ def test_never_heard_of_has_no_line_at_all() -> None:
 
 def test_a_wrong_phone_hides_an_ordinary_parcel() -> None:
     for parcel in many(Kind.WRONG_PHONE):
-        assert parcel.carrier.key == "sf"
+        assert parcel.carrier.key == "shunfeng"
         assert parcel.told_tail != parcel.phone_tail
         assert breached(parcel) <= {"paid_to_signed"}
 

@@ -53,7 +53,7 @@ def test_a_phone_tail_is_given_only_where_the_carrier_asks(tmp_path: Path, world
     parcels = [*world.parcels(400), next(p for p in world.parcels() if p.declared is Kind.WRONG_PHONE)]
     save_own(tmp_path / "own.csv", parcels)
     for row, parcel in zip(read(tmp_path / "own.csv", "utf-8"), parcels, strict=True):
-        assert row["phone_tail"] == (parcel.told_tail if row["carrier"] == "sf" else "")
+        assert row["phone_tail"] == (parcel.told_tail if row["carrier"] == "shunfeng" else "")
     assert row["phone_tail"] != parcels[-1].phone_tail
 
 

@@ -76,7 +76,7 @@ def test_a_scripted_parcel_is_asked_for_and_the_question_is_on_record(start: Sta
         {"at": -60, "visible_after": 3600, "code": "1002", "text": "还看不见"},
     ]
     peers.call(
-        "control", "/control/parcels", {"carrier": "zto", "waybill_no": "75810000000001", "rows": rows}
+        "control", "/control/parcels", {"carrier": "zhongtong", "waybill_no": "75810000000001", "rows": rows}
     )
     assert [row["context"] for row in peers.ask("75810000000001")["data"]] == [
         "【杭州市】 【杭州余杭】 已揽收"
@@ -121,11 +121,11 @@ def test_messages_are_received_and_modes_switched(start: Start) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/control/parcels", {"carrier": "zto"}),
+        ("/control/parcels", {"carrier": "zhongtong"}),
         ("/control/parcels", [7]),
         (
             "/control/parcels",
-            {"carrier": "zto", "waybill_no": "1", "rows": [{"at": "2026-11-22 04:00", "text": "x"}]},
+            {"carrier": "zhongtong", "waybill_no": "1", "rows": [{"at": "2026-11-22 04:00", "text": "x"}]},
         ),
         ("/control/mode", {"provider": "sleepy"}),
         ("/control/mode", {"nobody": "ok"}),
@@ -158,7 +158,7 @@ def test_it_listens_on_loopback_only(start: Start) -> None:
 
 def scripted(*rows: dict[str, Any], **more: Any) -> ScriptedSource:
     source = ScriptedSource()
-    source.put({"carrier": "zto", "waybill_no": "A", "rows": list(rows), **more}, NOW)
+    source.put({"carrier": "zhongtong", "waybill_no": "A", "rows": list(rows), **more}, NOW)
     return source
 
 

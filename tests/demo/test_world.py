@@ -46,23 +46,22 @@ def test_the_world_does_not_end(world: World) -> None:
     assert world.parcel(1_000_000).order.paid_at > world.parcel(999_999).order.paid_at
 
 
-def test_every_number_leads_back_to_its_parcel_by_either_name_of_the_carrier(world: World) -> None:
+def test_every_number_leads_back_to_its_parcel(world: World) -> None:
     for parcel in world.parcels(500):
-        for name in (parcel.carrier.key, parcel.carrier.com):
-            found = world.find(name, parcel.waybill_no)
-            assert found is not None
-            assert found.index == parcel.index
+        found = world.find(parcel.carrier.key, parcel.waybill_no)
+        assert found is not None
+        assert found.index == parcel.index
 
 
 @pytest.mark.parametrize(
     "number", ["", "123", "YT8810000000001", "YT881000000000x", "YT881٠٠٠٠٠٠٠٠٠٠", "SF" + "9" * 30]
 )
 def test_numbers_of_nobody_are_not_found(world: World, number: str) -> None:
-    assert world.find("yto", number) is None
+    assert world.find("yuantong", number) is None
 
 
 def test_a_number_is_unknown_to_other_carriers(world: World) -> None:
-    parcel = next(p for p in world.parcels() if p.carrier.key == "yto" and p.scans)
+    parcel = next(p for p in world.parcels() if p.carrier.key == "yuantong" and p.scans)
     assert world.lookup("zhongtong", parcel.waybill_no, LATER) is None
     assert world.lookup("nobody", parcel.waybill_no, LATER) is None
 
@@ -70,12 +69,12 @@ def test_a_number_is_unknown_to_other_carriers(world: World) -> None:
 def test_numbers_have_the_shape_of_their_carrier(world: World) -> None:
     """`facts/carriers-codes.csv`, waybill_shape."""
     shapes = {
-        "sf": ("SF", 13),
-        "zto": ("", 14),
-        "yto": ("YT", 13),
-        "sto": ("77", 13),
+        "shunfeng": ("SF", 13),
+        "zhongtong": ("", 14),
+        "yuantong": ("YT", 13),
+        "shentong": ("77", 13),
         "yunda": ("4", 14),
-        "jt": ("JT", 13),
+        "jtexpress": ("JT", 13),
     }
     seen = set()
     for parcel in world.parcels(200):
@@ -127,8 +126,8 @@ def test_a_line_is_not_seen_before_it_is_visible(world: World) -> None:
     parcel = next(p for p in world.parcels() if p.kind is Kind.NORMAL and len(p.scans) > 5)
     first = min(scan.visible_at for scan in parcel.scans)
     second = timedelta(seconds=1)
-    assert world.lookup(parcel.carrier.com, parcel.waybill_no, first - second) is None
-    assert world.lookup(parcel.carrier.com, parcel.waybill_no, first) is not None
+    assert world.lookup(parcel.carrier.key, parcel.waybill_no, first - second) is None
+    assert world.lookup(parcel.carrier.key, parcel.waybill_no, first) is not None
 
 
 def test_rows_come_newest_first(world: World) -> None:
@@ -140,12 +139,12 @@ def test_rows_come_newest_first(world: World) -> None:
 def test_only_the_carriers_that_check_phones_want_one(world: World) -> None:
     """`facts/carriers-kuaidi100.md`, param `phone`: required for 顺丰."""
     for parcel in world.parcels(300):
-        wanted = world.phone_tail(parcel.carrier.com, parcel.waybill_no)
-        assert wanted == (parcel.phone_tail if parcel.carrier.key == "sf" else None)
+        wanted = world.phone_tail(parcel.carrier.key, parcel.waybill_no)
+        assert wanted == (parcel.phone_tail if parcel.carrier.key == "shunfeng" else None)
 
 
 def test_a_jam_holds_everything_of_its_carrier_at_its_hub_until_it_ends() -> None:
-    jam = Jam("zto", "武汉", START, START + timedelta(hours=60))
+    jam = Jam("zhongtong", "武汉", START, START + timedelta(hours=60))
     world = World(5, START, per_day=400, backlog=timedelta(days=4), mix={}, noise=Noise.none(), jams=(jam,))
     held = [p for p in world.parcels(world.paid(jam.until)) if p.kind is Kind.HUB_JAM]
     assert len(held) > 20
