@@ -221,7 +221,6 @@ def _event(moment: datetime, row: Mapping[str, Any], state: str, unknown: _Unkno
     exceptions = words.exceptions | _troubles(means, words)
     if words.silent and milestone is Milestone.UNKNOWN and not exceptions and normalise(text):
         unknown.note("context", text)
-    took = delivered_kind(text) or means.kind
     return TrackingEvent(
         occurred_at=moment,
         milestone=milestone,
@@ -229,7 +228,7 @@ def _event(moment: datetime, row: Mapping[str, Any], state: str, unknown: _Unkno
         code=code,
         status=status,
         exceptions=exceptions,
-        delivered_kind=took if milestone is Milestone.DELIVERED else None,
+        delivered_kind=delivered_kind(text) or means.kind if milestone is Milestone.DELIVERED else None,
         motion=words.motion,
         area=_word(row, "areaName"),
         hub=words.hub,
