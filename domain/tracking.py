@@ -487,8 +487,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
             first.setdefault(event.milestone, event.occurred_at)
             last[event.milestone] = event.occurred_at
     if movements and (
-        Milestone.PICKED_UP not in first
-        or movements[0].occurred_at < first[Milestone.PICKED_UP]
+        Milestone.PICKED_UP not in first or movements[0].occurred_at < first[Milestone.PICKED_UP]
     ):
         first[Milestone.PICKED_UP] = movements[0].occurred_at
         last.setdefault(Milestone.PICKED_UP, movements[0].occurred_at)
@@ -573,8 +572,7 @@ def _movements(history: Sequence[TrackingEvent]) -> list[TrackingEvent]:
         if not event.moves:
             continue
         echo = any(
-            e.text == event.text and event.occurred_at - e.occurred_at <= _SAME_SCAN
-            for e in kept[-3:]
+            e.text == event.text and event.occurred_at - e.occurred_at <= _SAME_SCAN for e in kept[-3:]
         )
         if not echo:
             kept.append(event)
@@ -665,9 +663,7 @@ def _whereabouts(state: Milestone, latest: TrackingEvent | None) -> Whereabouts 
     return Whereabouts.IN_NODE
 
 
-def _open_exceptions(
-    history: Sequence[TrackingEvent], state: Milestone
-) -> tuple[OpenException, ...]:
+def _open_exceptions(history: Sequence[TrackingEvent], state: Milestone) -> tuple[OpenException, ...]:
     """Which troubles stand at the end of the history, by the closing rules of §9."""
     standing: dict[ExceptionKind, OpenException] = {}
     for event in history:
