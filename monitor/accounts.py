@@ -89,7 +89,7 @@ def _account_name(value: Any) -> str:
     return value
 
 
-NAME: Final = leaf(_account_name, type="string", pattern=r"^[\w.-]{1,64}$")
+NAME: Final = leaf(_account_name, type="string", pattern=r"^[^\s/]{1,64}$")
 CEILINGS: Final[Table] = {
     "per_waybill_interval": Setting(DURATION, "同一单号两次查询至少隔多久", None),
     "per_waybill_daily": Setting(integer(1), "同一单号 24 小时内最多查几次", None),

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor import machine
 from monitor.config_file import ConfigError
 from monitor.lint import CheckLine, Level, lint
-from monitor.profiles import load_profiles
+from monitor.profiles import load_profiles, vocabulary
 from monitor.settings import Settings, load
 from monitor.store_url import sqlite_file
 
@@ -43,14 +43,14 @@ def _mistakes(error: ConfigError, path: Path) -> Iterator[CheckLine]:
 
 
 def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLine]:
-    profiles = load_profiles()
+    known = vocabulary(load_profiles())
     yield CheckLine(
         "ok",
         f"配置有效：{len(settings.providers)} 个服务商账号、{len(settings.channels)} 个渠道、"
         f"{len(settings.routes)} 条路由、{len(settings.policies)} 条策略、{len(settings.exemptions)} 条豁免",
     )
-    yield CheckLine("ok", f"{len(profiles)} 个平台配置，时区 {settings.timezone.key}")
-    yield from lint(settings, [*profiles], now)
+    yield CheckLine("ok", f"{len(known.profiles)} 个平台配置，时区 {settings.timezone.key}")
+    yield from lint(settings, known, now)
 
 
 def _machine(settings: Settings, reachable: bool) -> Iterator[CheckLine]:

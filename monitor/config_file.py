@@ -103,7 +103,7 @@ _MEANING: Final[Sequence[tuple[str, str]]] = (
     ("Invalid date or datetime", "日期时间写得不对，应如 2026-09-01T00:00:00+08:00"),
     (
         "Invalid initial character for a key part",
-        "配置项的名字写得不对：用英文字母、数字、_ 和 -，别的要加引号",
+        "配置项的名字写得不对：用英文字母、数字、_ 和 -，别的要加引号；花括号要写在一行里",
     ),
     ("Invalid statement", "看不懂这一行：应是 名字 = 值，或 [表头]"),
     ("Invalid value", "等号后面的值写得不对：文字要加英文引号，是否写成 true 或 false"),
@@ -115,9 +115,20 @@ def _syntax(message: str, text: str) -> Problem:
     """What `tomllib` says, in Chinese, with the line it stopped at."""
     place = _PLACE.search(message)
     said = message[: place.start()] if place else message
-    rows = text.splitlines() or [""]
-    line = int(place[1]) if place and place[1] else len(rows)
+    rows = text.split("\n")
+    line = int(place[1]) if place and place[1] else _last_whole(rows) + 1
     meaning = next((zh for start, zh in _MEANING if said.startswith(start)), f"不是合法的 TOML：{said}")
-    odd = _FULL_WIDTH.search(rows[min(line, len(rows)) - 1].partition("#")[0])
+    odd = _FULL_WIDTH.search(rows[line - 1].partition("#")[0]) if line <= len(rows) else None
     hint = f"。这一行有全角符号 {odd[0]}，请改成半角" if odd else ""
     return Problem(line, "", meaning + hint)
+
+
+def _last_whole(rows: Sequence[str]) -> int:
+    """How many lines can be read before the statement that never ends."""
+    for count in range(len(rows) - 1, 0, -1):
+        try:
+            tomllib.loads("\n".join(rows[:count]))
+        except ValueError:
+            continue
+        return count
+    return 0

@@ -6,23 +6,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from monitor.config_shapes import table_schema
 from monitor.config_top import top
-from monitor.config_words import Words
+from monitor.config_values import DURATION
+from monitor.config_words import CHANGE, LIMIT, ROUTABLE, WARN, Words
 from monitor.profiles import config_folder, load_profiles, vocabulary
 
 __all__ = ["schema", "schema_text"]
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 7) of the configuration file."""
+    """The JSON Schema (draft 7) of the configuration file; what recurs stands once, in `definitions`."""
+    words = Words(vocabulary(load_profiles()))
+    recurring: dict[str, Mapping[str, Any]] = {
+        "duration": DURATION.schema,
+        "limit": LIMIT.schema,
+        "warn": WARN.schema,
+        "change": table_schema(CHANGE),
+        "rules": words.rules().schema,
+        "match": words.match().schema,
+        "route_match": words.match(ROUTABLE).schema,
+    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "parcelwatch.toml",
-        **table_schema(top(Words(vocabulary(load_profiles())))),
+        **_inside(table_schema(top(words)), recurring),
+        "definitions": {name: _inside(each, recurring) for name, each in recurring.items()},
     }
+
+
+def _inside(node: Any, recurring: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The parts of a schema, each that recurs replaced by a reference to its definition."""
+    if isinstance(node, Mapping):
+        return {key: _referring(each, recurring) for key, each in node.items()}
+    return [_referring(each, recurring) for each in node] if isinstance(node, list) else node
+
+
+def _referring(node: Any, recurring: Mapping[str, Mapping[str, Any]]) -> Any:
+    if not isinstance(node, Mapping):
+        return _inside(node, recurring)
+    bare = {key: each for key, each in node.items() if key != "description"}
+    name = next((name for name, each in recurring.items() if each == bare), None)
+    if name is None:
+        return _inside(node, recurring)
+    reference = {"$ref": f"#/definitions/{name}"}
+    # Beside a reference draft 7 ignores everything else.
+    return {"description": node["description"], "allOf": [reference]} if "description" in node else reference
 
 
 def schema_text() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from domain.time import SHANGHAI
 from monitor import accounts
@@ -39,16 +39,22 @@ _ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(
 def _read_timezone(reading: Reading, path: KeyPath, value: Any) -> ZoneInfo | None:
     """An IANA zone. It is read first: moments without an offset are told in it."""
     name = TEXT.read(reading, path, value)
-    known = available_timezones()
-    if name in known:
+    if name is None:
+        return None
+    try:
         reading.zone = ZoneInfo(name)
-        return reading.zone
-    if name is not None:
-        near = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
-        tip = f"，是不是想写 {near[0]}？" if near else "；请写 IANA 名称，如 Asia/Shanghai"
-        tip = tip if known else "：系统没有时区数据，请安装 tzdata"
-        reading.problems.at(path, f"不认识的时区 {name}{tip}")
-    return None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        reading.problems.at(path, f"不认识的时区 {name}{_zone_hint(name)}")
+        return None
+    return reading.zone
+
+
+def _zone_hint(name: str) -> str:
+    known = available_timezones()
+    if not known:
+        return "：系统没有时区数据，请安装 tzdata"
+    near = [_ELSEWHERE[name]] if name in _ELSEWHERE else get_close_matches(name, known, n=1)
+    return f"，是不是想写 {near[0]}？" if near else "；请写 IANA 名称，如 Asia/Shanghai"
 
 
 def _read_host(reading: Reading, path: KeyPath, value: Any) -> str | None:

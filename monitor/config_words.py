@@ -32,7 +32,7 @@ from rules.declare import Limit, Rule, parse_limit, parse_warn
 from rules.policy import FALLBACK, MATCHABLE, normal_match
 from rules.regions import PROVINCES, Tier, province
 
-__all__ = ["CHANGE", "ROUTABLE", "Words", "carrier", "named"]
+__all__ = ["CHANGE", "LIMIT", "ROUTABLE", "WARN", "Words", "carrier", "named"]
 
 ROUTABLE: Final = (*MATCHABLE, "rule", "stage", "kind")
 """What a route may match on: a parcel's facets, and what is said of it."""
@@ -62,7 +62,7 @@ def _read_limit(value: Any) -> Limit:
     return limit
 
 
-_LIMIT: Final = leaf(
+LIMIT: Final = leaf(
     _read_limit,
     anyOf=[
         DURATION.schema,
@@ -76,12 +76,12 @@ _LIMIT: Final = leaf(
         },
     ],
 )
-_WARN: Final = leaf(parse_warn, anyOf=[DURATION.schema, {"type": "array", "items": DURATION.schema}])
+WARN: Final = leaf(parse_warn, anyOf=[DURATION.schema, {"type": "array", "items": DURATION.schema}])
 CHANGE: Final[Table] = {
     "limit": Setting(
-        _LIMIT, '时限；可按目的地分：{normal = "48h", remote = "72h", very_remote = "120h"}', None
+        LIMIT, '时限；可按目的地分：{normal = "48h", remote = "72h", very_remote = "120h"}', None
     ),
-    "warn": Setting(_WARN, "超时前多久预警，可以有几步；空列表是不预警", None),
+    "warn": Setting(WARN, "超时前多久预警，可以有几步；空列表是不预警", None),
     "watch": Setting(BOOLEAN, "是否检查", None),
     "notify": Setting(BOOLEAN, "是否通知", None),
 }

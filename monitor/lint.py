@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal, TypeAlias
 
 from carriers.names import display
 from domain.time import format_duration
 from monitor.accounts import ProviderAccount, on_loopback
 from monitor.config_lines import KeyPath, spelled
+from monitor.config_words import Words
+from monitor.profiles import Vocabulary
 from monitor.settings import Settings
-from rules.policy import Change, Match, PolicySpec
+from rules.declare import Rule
+from rules.policy import Change, Match
 
 __all__ = ["CheckLine", "Level", "lint", "readable_by_others"]
 
-Level = Literal["ok", "warn", "fail"]
+Level: TypeAlias = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +35,20 @@ class CheckLine:
     line: int = 0
 
 
-Said = Iterator[tuple[KeyPath, str, str]]
+Said: TypeAlias = Iterator[tuple[KeyPath, str, str]]
 """Where, what is odd, what to do."""
 
 
-def lint(settings: Settings, platforms: Sequence[str] = (), now: datetime | None = None) -> list[CheckLine]:
-    """Everything odd, in the order of the file.
-
-    `platforms` are the profiles there are; with `now` the exemptions are held against the calendar.
-    """
+def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> list[CheckLine]:
+    """Everything odd, in the order of the file; with `now` exemptions are held against the calendar."""
     said = [
         *((each.path, each.what, each.todo) for each in settings.written.remarks),
         *_secrets(settings),
         *_providers(settings),
         *_channels(settings),
         *_web(settings),
-        *_policies(settings),
-        *_matches(settings, platforms),
+        *_policies(settings, Words(known)),
+        *_platforms(settings, sorted(known.profiles)),
         *_exemptions(settings, now),
     ]
     lines = settings.written.lines
@@ -123,6 +123,9 @@ def _channels(settings: Settings) -> Said:
     used = {name for route in settings.routes for name in route.channels}
     used |= {channel.fallback for channel in settings.channels}
     for n, channel in enumerate(settings.channels):
+        same = next((each.name for each in settings.channels[:n] if each.notifier == channel.notifier), "")
+        if same:
+            yield ("channels", n), f"{channel.name} 和 {same} 是同一个机器人，同一个群会听到两遍", "留一个"
         if channel.name not in used:
             yield (
                 ("channels", n),
@@ -140,7 +143,7 @@ def _web(settings: Settings) -> Said:
         yield ("web", "public_url"), "不是 https：登录和工单会明文经过网络", "在前面放一个带证书的反向代理"
 
 
-def _policies(settings: Settings) -> Said:
+def _policies(settings: Settings, words: Words) -> Said:
     specs = settings.policies
     for first, second in combinations(range(len(specs)), 2):
         if _both_fit(specs[first].match, specs[second].match):
@@ -148,9 +151,10 @@ def _policies(settings: Settings) -> Said:
             yield ("policies", second), what, "把 match 写得更细，或合并成一条"
     for n, spec in enumerate(specs):
         at: KeyPath = ("policies", n)
-        yield from _unwarned(settings, spec.rules, {}, spec, at)
+        over = words.candidates(spec.profile, spec.match.get("platform", ()))
+        yield from _unwarned(spec.rules, {}, over, at)
         for m, override in enumerate(spec.overrides):
-            yield from _unwarned(settings, override.rules, spec.rules, spec, (*at, "overrides", m))
+            yield from _unwarned(override.rules, spec.rules, over, (*at, "overrides", m))
 
 
 def _both_fit(one: Match, other: Match) -> bool:
@@ -159,38 +163,22 @@ def _both_fit(one: Match, other: Match) -> bool:
 
 
 def _unwarned(
-    settings: Settings,
-    rules: Mapping[str, Change],
-    before: Mapping[str, Change],
-    spec: PolicySpec,
-    at: KeyPath,
+    rules: Mapping[str, Change], before: Mapping[str, Change], over: Sequence[Mapping[str, Rule]], at: KeyPath
 ) -> Said:
-    """Shorter limits that leave none of the warnings they inherit."""
+    """Shorter limits that leave no room for any of the warnings they inherit."""
     for name, change in rules.items():
         if change.limit is None or change.warn is not None:
             continue
-        outer = before.get(name)
-        warn = outer.warn if outer and outer.warn is not None else _warnings(settings, spec, name)
-        if warn and min(warn) >= min(change.limit.values()):
-            what = (
-                f"时限改短到 {format_duration(min(change.limit.values()))} 后，原有的预警都来不及，不会再预警"
-            )
+        outer = before[name].warn if name in before else None
+        warns = [outer] if outer is not None else [each[name].warn for each in over if name in each]
+        limit = min(change.limit.values())
+        if all(warn and min(warn) >= limit for warn in warns):
+            what = f"时限改短到 {format_duration(limit)} 后，原有的预警都来不及，不会再预警"
             yield (*at, "rules", name), what, "补一个比时限短的 warn"
 
 
-def _warnings(settings: Settings, spec: PolicySpec, rule: str) -> tuple[timedelta, ...]:
-    """The warnings a rule has without the policy."""
-    found = settings.book.rule(rule)
-    return found.warn if found else ()
-
-
-_NOT_A_PLATFORM: Final = "没有这个平台的配置，按通用规则处理"
-
-
-def _matches(settings: Settings, platforms: Sequence[str]) -> Said:
-    """Platforms nobody knows: the match may be meant for orders that carry that word, or be a typo."""
-    if not platforms:
-        return
+def _platforms(settings: Settings, platforms: Sequence[str]) -> Said:
+    """Platforms without a profile: a word the orders really carry, or a slip."""
     every: list[tuple[KeyPath, Match]] = [
         *((("routes", n), each.match) for n, each in enumerate(settings.routes)),
         *((("policies", n), each.match) for n, each in enumerate(settings.policies)),
@@ -199,8 +187,8 @@ def _matches(settings: Settings, platforms: Sequence[str]) -> Said:
     for at, match in every:
         for name in sorted(match.get("platform", frozenset()) - set(platforms)):
             near = get_close_matches(name, platforms, n=1)
-            todo = f"是不是想写 {near[0]}？" if near else f"可用的有：{'、'.join(sorted(platforms))}"
-            yield (*at, "match", "platform"), f"平台 {name}：{_NOT_A_PLATFORM}", todo
+            todo = f"是不是想写 {near[0]}？" if near else f"有配置的平台：{'、'.join(platforms)}"
+            yield (*at, "match", "platform"), f"没有平台 {name} 的配置，它的订单按通用规则处理", todo
 
 
 def _exemptions(settings: Settings, now: datetime | None) -> Said:

@@ -22,14 +22,14 @@ __all__ = ["OUR_PACKAGES", "disk", "homes", "reach", "sqlite_version", "store"]
 OUR_PACKAGES: Final = ("domain", "carriers", "rules", "notifiers", "monitor")
 _TIGHT: Final = 1 << 30
 _FULL: Final = 100 << 20
+_ALONE: Final = "把 parcelwatch 装进它自己的虚拟环境，或卸载同名的包"
 _CALL: Final = 5.0
 """Seconds to wait for a connection."""
 
 
 def store(settings: Settings) -> Iterator[CheckLine]:
     """The database answers, its schema is ours, and only we can read it."""
-    from monitor.store.database import schema_state
-    from monitor.store.errors import StoreError
+    from monitor.store.database import StoreError, schema_state
 
     file = sqlite_file(settings.store)
     if file is not None and not file.parent.is_dir():
@@ -90,29 +90,23 @@ def homes(
     root: Path = Path(__file__).parent.parent,
     search: Sequence[str] | None = None,
     owners: Mapping[str, Sequence[str]] | None = None,
-) -> Iterator[CheckLine]:
+) -> list[CheckLine]:
     """Each of our package names has one home and one owner; public packages have the same names."""
     search = sys.path if search is None else search
     owners = packages_distributions() if owners is None else owners
-    todo = "把 parcelwatch 装进它自己的虚拟环境，或卸载同名的包"
-    fine = True
+    root = root.resolve()
+    said = []
     for name in OUR_PACKAGES:
-        found = list(
-            dict.fromkeys(place for each in search if (place := Path(each).resolve()) and _has(place, name))
-        )
-        others = [place for place in found if place != root.resolve()]
-        if others:
-            fine = False
-            level = "fail" if found[0] != root.resolve() else "warn"
-            yield CheckLine(
-                "fail" if level == "fail" else "warn", f"{others[0]} 里也有名叫 {name} 的包", todo
-            )
+        places = dict.fromkeys(Path(each).resolve() for each in search)
+        found = [place for place in places if _has(place, name)]
+        if found and found[0] != root:
+            said.append(CheckLine("fail", f"{found[0]} 里有另一个 {name}，程序会用错", _ALONE))
+        elif len(found) > 1:
+            said.append(CheckLine("warn", f"{found[1]} 里也有名叫 {name} 的包", _ALONE))
         claimed = sorted(set(owners.get(name, ())))
         if len(claimed) > 1:
-            fine = False
-            yield CheckLine("fail", f"{name} 属于几个安装包：{'、'.join(claimed)}，会互相覆盖", todo)
-    if fine:
-        yield CheckLine("ok", f"程序只有一份，在 {root}")
+            said.append(CheckLine("fail", f"{name} 属于几个安装包：{'、'.join(claimed)}，会互相覆盖", _ALONE))
+    return said or [CheckLine("ok", f"程序只有一份，在 {root}")]
 
 
 def _has(place: Path, name: str) -> bool:
@@ -149,4 +143,5 @@ def _address(adapter: object) -> tuple[str, int] | None:
         parts = urlsplit(value.reveal().strip() if isinstance(value, Secret) else str(value))
         if parts.hostname:
             return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    return None
+    host, port = getattr(adapter, "host", ""), getattr(adapter, "port", 0)
+    return (str(host), int(port)) if host and port else None

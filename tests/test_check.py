@@ -1,0 +1,269 @@
+"""`parcelwatch check`: everything wrong by line, everything odd, and what the machine lacks."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections import namedtuple
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor import machine
+from monitor.check import CheckLine, check
+from monitor.lint import lint
+from monitor.profiles import load_profiles, vocabulary
+from monitor.settings import load
+from monitor.store.database import migrate
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+ENV = {
+    "KEY": "k-71",
+    "HOOK": "https://oapi.dingtalk.com/robot/send?access_token=t-52",
+    "HOOK2": "https://oapi.dingtalk.com/robot/send?access_token=t-53",
+}
+ACCOUNT = '[[providers]]\nname = "k100"\nkind = "kuaidi100"\ncustomer = "env:KEY"\nkey = "env:KEY"\ncarriers = ["*"]\n'
+ROBOT = '[[channels]]\nname = "ops"\nkind = "dingtalk"\nwebhook = "env:HOOK"\n'
+ROUTE = '[[routes]]\nchannels = ["ops"]\n'
+WEB = '[web]\npublic_url = "https://watch.example.com"\n'
+WHOLE = f"{WEB}{ACCOUNT}{ROBOT}{ROUTE}"
+POLICY = '[[policies]]\nname = "a"\n'
+EXEMPTION = "[[exemptions]]\nname = '台风'\nfrom = 2026-09-01T00:00:00Z\nuntil = 2026-09-03T00:00:00Z\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "parcelwatch.toml"
+    path.touch(0o640)
+    return path
+
+
+def odd(file: Path, text: str) -> list[tuple[int, str]]:
+    """What `lint` says of a valid file: line and words."""
+    file.write_text(text, "utf-8")
+    found = lint(load(file, ENV), vocabulary(load_profiles()), NOW)
+    assert {each.level for each in found} <= {"warn"}
+    assert all(each.todo for each in found)
+    return [(each.line, each.what) for each in found]
+
+
+def test_a_whole_configuration_has_nothing_odd(file: Path) -> None:
+    assert odd(file, WHOLE + POLICY + EXEMPTION + "proof = 'https://example.com'\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        pytest.param("", 0, "没有轨迹服务商", id="nobody to ask"),
+        pytest.param(ACCOUNT, 0, "没有消息渠道", id="nobody to tell"),
+        pytest.param(WEB + ACCOUNT + ROBOT, 0, "没有路由", id="channels, but no route"),
+        pytest.param(WHOLE.replace(WEB, ""), 1, "public_url", id="messages without a link"),
+        pytest.param(WHOLE.replace("https://w", "http://w"), 2, "https", id="a console in clear text"),
+        pytest.param(WHOLE.replace('carriers = ["*"]\n', ""), 3, "不会被用到", id="a provider without carriers"),
+        pytest.param(
+            WHOLE + ACCOUNT.replace('"k100"', '"two"').replace("*", "中通"), 20, "中通快递 已由 k100", id="never its turn"
+        ),
+        pytest.param(WHOLE.replace("*", "tiantian"), 8, "tiantian", id="a carrier nobody listed"),
+        pytest.param(WHOLE.replace("env:KEY", "k-71", 1), 6, "明文", id="a secret written out"),
+        pytest.param(f"store = 'postgresql://a:b@c/d'\n{WHOLE}", 1, "明文", id="a password in the store"),
+        pytest.param(f"freshness = '10m'\n{WHOLE}", 1, "30m", id="fresher than the provider allows"),
+        pytest.param(
+            WHOLE + ROBOT.replace('"ops"', '"b"').replace("HOOK", "HOOK2"), 15, "没有路由用到 b", id="a channel unused"
+        ),
+        pytest.param(WHOLE + ROBOT.replace('"ops"', '"b"'), 15, "同一个机器人", id="one robot twice"),
+        pytest.param(WHOLE + POLICY + POLICY.replace('"a"', '"b"'), 17, "「a」", id="two policies for everything"),
+        pytest.param(
+            f"{WHOLE}{POLICY}match.shop = ['x', 'y']\n[[policies]]\nname = 'b'\nmatch.shop = 'y'\n",
+            18, "「a」", id="two equal matches with a shop in common",
+        ),
+        pytest.param(
+            f"{WHOLE}{POLICY}profile = 'taobao_tmall'\nrules.transit_stagnation.limit = '8h'\n",
+            18, "预警", id="a limit shorter than every warning of the profile",
+        ),
+        pytest.param(
+            f"{WHOLE}{POLICY}rules.no_pickup.warn = '6h'\n[[policies.overrides]]\nmatch.tag = 'x'\nrules.no_pickup.limit = '5h'\n",
+            20, "预警", id="an override shorter than the policy's warning",
+        ),
+        pytest.param(WHOLE + "match.platform = 'taobao_tmal'\n", 15, "taobao_tmal", id="a platform without a profile"),
+        pytest.param(WHOLE + EXEMPTION, 15, "凭据", id="an exemption without proof"),
+        pytest.param(
+            WHOLE + EXEMPTION.replace("until = 2026", "until = 2027") + "proof = 'x'\n", 15, "60 天", id="a long one"
+        ),
+        pytest.param(
+            WHOLE + EXEMPTION.replace("2026", "2062") + "proof = 'x'\n", 17, "一年以后", id="one of another century"
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_odd_is_told_with_its_line(file: Path, text: str, line: int, words: str) -> None:
+    assert [at for at, what in odd(file, text) if words in what] == [line]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            f"{POLICY}match.shop = 'x'\n[[policies]]\nname = 'b'\nmatch.shop = 'y'\n", id="other shops"
+        ),
+        pytest.param(f"{POLICY}match.shop = 'x'\n[[policies]]\nname = 'b'\n", id="the finer one wins"),
+        pytest.param(f"{POLICY}rules.no_pickup = {{limit = '5h', warn = []}}\n", id="no warning on purpose"),
+        pytest.param(f"{POLICY}rules.lost.notify = false\n", id="no limit touched"),
+    ],
+)
+def test_policies_that_are_fine_are_not_remarked_on(file: Path, text: str) -> None:
+    assert odd(file, WHOLE + text) == []
+
+
+def test_a_file_with_secrets_is_for_its_owner_only(file: Path) -> None:
+    key = file.parent / "key"
+    key.write_text("k-71")
+    text = WHOLE.replace("env:KEY", f"file:{key}", 1)
+
+    for mode, told in ((0o604, True), (0o640, False), (0o600, False)):
+        key.chmod(mode)
+        assert any(str(key) in what for _, what in odd(file, text)) is told
+    for mode, told in ((0o644, True), (0o640, False)):
+        file.chmod(mode)
+        assert any("任何用户" in what for _, what in odd(file, WHOLE.replace("env:KEY", "k", 1))) is told
+    file.chmod(0o644)
+    assert odd(file, WHOLE) == []
+
+
+# ── check: the whole ──
+
+
+def told(lines: list[CheckLine], words: str) -> CheckLine:
+    [found] = [each for each in lines if words in each.what]
+    return found
+
+
+def test_every_mistake_is_a_failure_with_its_line(file: Path) -> None:
+    file.write_text("langage = 'zh-CN'\n[web]\nport = 0\n", "utf-8")
+
+    lines = check(file, env={}, now=NOW)
+
+    assert [(each.line, each.what.partition("：")[0]) for each in lines if each.level == "fail"] == [
+        (1, "`langage`"),
+        (3, "`web.port`"),
+    ]
+
+
+def test_a_missing_file_is_a_failure_of_the_file(tmp_path: Path) -> None:
+    assert told(check(tmp_path / "none.toml", env={}), "没有这个文件").level == "fail"
+
+
+def test_a_sound_installation_has_no_failure_and_no_warning(file: Path) -> None:
+    file.write_text(WHOLE, "utf-8")
+    migrate(f"sqlite:///{file.parent}/parcelwatch.db")
+    (file.parent / "parcelwatch.db").chmod(0o640)
+
+    lines = check(file, env=ENV, now=NOW)
+
+    assert [each for each in lines if each.level != "ok"] == []
+    assert told(lines, "1 个服务商账号、1 个渠道、1 条路由、0 条策略")
+    assert not any(value in str(lines) for value in ENV.values())
+
+
+def test_the_store_is_asked_for_its_schema(file: Path) -> None:
+    store = file.parent / "parcelwatch.db"
+    file.write_text(f"store = 'sqlite:///{store}'\n", "utf-8")
+    assert told(check(file, env=ENV), "还没有建立").todo == "parcelwatch migrate"
+    assert not store.exists()
+
+    migrate(f"sqlite:///{store}")
+    store.chmod(0o644)
+    assert told(check(file, env=ENV), "数据库结构").level == "ok"
+    assert told(check(file, env=ENV), "任何用户").line == 1
+
+    store.write_bytes(b"not a database, but long enough to be taken for one" * 20)
+    assert any(each.level == "fail" and each.line == 1 for each in check(file, env=ENV))
+    file.write_text("store = 'sqlite:///nowhere/x.db'\n", "utf-8")
+    assert told(check(file, env=ENV), "nowhere").level == "fail"
+
+
+@pytest.mark.parametrize(("state", "level"), [("outdated", "fail"), ("newer", "fail"), ("current", "ok")])
+def test_a_schema_that_is_not_ours_is_a_failure(
+    file: Path, monkeypatch: pytest.MonkeyPatch, state: str, level: str
+) -> None:
+    (file.parent / "parcelwatch.db").touch(0o600)
+    monkeypatch.setattr("monitor.store.database.schema_state", lambda url: state)
+
+    [line] = machine.store(load(file, ENV))
+
+    assert line.level == level
+
+
+@pytest.mark.parametrize(
+    ("free", "level"),
+    [(50 << 20, "fail"), (500 << 20, "warn"), (5 << 30, "ok")],
+    ids=["full", "tight", "roomy"],
+)
+def test_the_disk_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1 << 40, 0, free))
+
+    assert machine.disk(tmp_path / "not yet" / "x.db").level == level
+
+
+@pytest.mark.parametrize(
+    ("version", "bug"),
+    [
+        ((3, 40, 1), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 53, 4), False),
+    ],
+)
+def test_the_wal_reset_bug_is_known_by_version(version: tuple[int, int, int], bug: bool) -> None:
+    """`facts/libraries.md` §5: fixed in 3.51.3, back-ported to 3.50.7 and 3.44.6."""
+    line = machine.sqlite_version(version)
+
+    assert ("WAL-reset" in line.what) is bug
+    assert line.level == "ok"
+
+
+def package(folder: Path, name: str) -> Path:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").touch()
+    return folder
+
+
+def test_each_of_our_packages_has_one_home_and_one_owner(tmp_path: Path) -> None:
+    """Public packages called `rules` and `notifiers` exist (style.md, packaging)."""
+    ours = tmp_path / "ours"
+    for name in machine.OUR_PACKAGES:
+        package(ours, name)
+    other = package(tmp_path / "other", "rules")
+    (tmp_path / "empty" / "notifiers").mkdir(parents=True)
+    empty = str(tmp_path / "empty")
+
+    def levels(search: list[Path | str], owners: dict[str, list[str]]) -> list[str]:
+        return [each.level for each in machine.homes(ours, [str(each) for each in search], owners)]
+
+    assert levels([empty, ours, ours], {"rules": ["parcelwatch", "parcelwatch"]}) == ["ok"]
+    assert levels([other, ours], {}) == ["fail"]
+    assert levels([ours, other], {}) == ["warn"]
+    assert levels([ours], {"notifiers": ["notifiers", "parcelwatch"]}) == ["fail"]
+
+
+def test_this_installation_is_not_shadowed() -> None:
+    assert [each.level for each in machine.homes()] == ["ok"]
+
+
+def test_with_reachable_every_service_is_called_on(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there, socket.create_server(("127.0.0.1", 0)) as gone:
+        up, down = there.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        robot = f'[[channels]]\nname = "qq"\nkind = "onebot"\nurl = "http://127.0.0.1:{down}"\ngroup_id = 1\n'
+        file.write_text(f'{ACCOUNT}base_url = "http://127.0.0.1:{up}"\n{robot}', "utf-8")
+
+        lines = check(file, env=ENV, reachable=True)
+
+    assert told(lines, f"127.0.0.1:{up}").level == "ok"
+    assert (told(lines, f"127.0.0.1:{down}").level, told(lines, f"127.0.0.1:{down}").line) == ("fail", 8)
