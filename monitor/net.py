@@ -7,6 +7,7 @@ of what may be asked twice, one bound on all of it, and no secret in anything th
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -219,9 +220,5 @@ def _presentable(error: RemoteError, secrets: set[Secret], reply: Reply | None) 
 
 def _where(error: Exception) -> str:
     """The kind of an exception and the line it came from: its text may quote the answer."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    if step is None:
-        return type(error).__name__
-    return f"{type(error).__name__} @ {Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} @ {Path(last.filename).name}:{last.lineno}"

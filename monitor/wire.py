@@ -94,7 +94,10 @@ def lost(request: Request, name: str) -> RemoteError:
 
 
 def address(request: Request) -> str:
-    """The whole URL. A query already in it stays (a pasted robot address): httpx's `params` would drop it."""
+    """The whole URL. A query already in it stays (a pasted robot address): httpx's `params` would drop it.
+
+    aiohttp writes an escape plainly where it may (`%2F` in a query leaves as `/`): the meaning stays, not each byte.
+    """
     if not request.query:
         return request.url
     return f"{request.url}{'&' if '?' in request.url else '?'}{urlencode(request.query)}"
