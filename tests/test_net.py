@@ -539,7 +539,7 @@ def test_a_body_shorter_than_announced_is_no_answer(repeatable: bool, raised: ty
 
 
 def test_a_peer_that_drips_is_bounded_by_the_total() -> None:
-    timeout = Timeouts(total=timedelta(milliseconds=120), backoff=timedelta(0))
+    timeout = Timeouts(total=timedelta(milliseconds=300), backoff=timedelta(0))
     error, place = over_the_wire(drip, lambda net, at: refused(net, at, repeatable=False), timeout)
     assert type(error) is Unanswered
     assert len(place.requests) == 1
