@@ -150,6 +150,7 @@ class Poller:
         self._lanes = asyncio.Semaphore(account.ceilings.concurrency)
         self._feed = Feed()
         self._loaded = False
+        self._saved_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -425,10 +426,10 @@ class Poller:
         return outbox.put(conn, rows)
 
     def _save_feed(self, conn: Connection, feed: Feed) -> None:
-        if replace(feed, last_good_at=None) == replace(self._feed, last_good_at=None) and not _stale(
-            self._feed.last_good_at, feed.last_good_at
-        ):
+        same = replace(feed, last_good_at=None) == replace(self._feed, last_good_at=None)
+        if same and not _stale(self._saved_at, feed.last_good_at):
             return
+        self._saved_at = feed.last_good_at
         providers.save(
             conn,
             providers.ProviderState(

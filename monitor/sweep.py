@@ -186,7 +186,7 @@ class Sweep:
             parcel_id=parcel_id,
             at=now,
             severity=worst.severity,
-            summary=f"{wording.parcel_name(case)} {wording.summary(case, worst, now)}",
+            summary=headline(case, worst, now),
             filled=filled_in(case),
             finding_ids=[ids[finding.rule] for finding in standing],
         )
@@ -216,8 +216,14 @@ class Sweep:
             tickets.entry(conn, ticket.id, now, EntryKind.SCAN, author=MACHINE, text=look.news)
         new = [*changes.opened, *(after for _, after in changes.grown)]
         if new:
-            severity = max(finding.severity for finding in changes.standing)
-            tickets.attach(conn, ticket.id, [ids[finding.rule] for finding in new], severity=severity)
+            worst = max(changes.standing, key=lambda finding: finding.severity)
+            tickets.attach(
+                conn,
+                ticket.id,
+                [ids[finding.rule] for finding in new],
+                severity=worst.severity,
+                summary=headline(look.case, worst, now),
+            )
         for finding in new:
             text = wording.summary(look.case, finding, now)
             tickets.entry(
@@ -343,6 +349,11 @@ _ENDED_ZH: Final = {
     "expired": "不再适用",
     "dismissed": "人工忽略",
 }
+
+
+def headline(case: Case, finding: Finding, now: datetime) -> str:
+    """A ticket in one line: which parcel, what is worst."""
+    return f"{wording.parcel_name(case)} {wording.summary(case, finding, now)}"
 
 
 def _told(changes: Changes, before: Mapping[str, OpenFinding]) -> dict[str, int]:

@@ -1,33 +1,63 @@
 """The command line: contracts of `design.md` §4. Each command is in a module of its own kind.
 
-Exit codes: 0 done, 1 it failed, 2 the user must change something.
+Exit codes: 0 done, 1 it failed, 2 the user must change something. A command's module is imported
+when it is called: `--help` and completion answer at once.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
-from monitor.cli import demo, lists, look, orders, service, tickets
-from monitor.cli.common import Friendly
+from monitor.cli.errors import Friendly
 
 __all__ = ["main"]
 
+_COMMANDS: Final = {
+    "demo": ("demo", "在模拟的世界里看完整产品：不要密钥，不连外网"),
+    "run": ("service", "启动监控，直到被停止"),
+    "check": ("service", "一次列出配置和环境的全部问题，带行号"),
+    "import": ("orders", "导入订单文件（CSV 或 XLSX），逐行给出结论"),
+    "explain": ("look", "解释一个运单：轨迹、每个时效、为什么"),
+    "try": ("look", "打一次真实的电话：查一个运单，或发一条测试消息"),
+    "tickets": ("tickets", "列出工单；认领、留言、解决、重开"),
+    "findings": ("lists", "列出异常"),
+    "outbox": ("lists", "列出待发、失败和死信的消息"),
+    "providers": ("lists", "列出数据源账号的状态和花费"),
+    "migrate": ("service", "建立或升级数据库"),
+    "completion": ("service", "打印命令补全脚本"),
+}
+"""Name: the module it is in, and what it does in one line."""
+
+
+class Commands(Friendly):
+    """Finds a command by name, and lists them all without importing one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"monitor.cli.{_COMMANDS[cmd_name][0]}")
+        return next((each for each in module.COMMANDS if each.name == cmd_name), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("命令"):
+            formatter.write_dl([(name, told) for name, (_, told) in _COMMANDS.items()])
+
 
 @click.group(
-    cls=Friendly,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="每条命令加 --help 看详细说明。命令补全：parcelwatch completion --help",
 )
 @click.version_option(package_name="parcelwatch", message="parcelwatch %(version)s")
 def cli() -> None:
     """物流异常监控：在平台罚款之前发现揽收超时、虚假发货和物流停滞。"""
-
-
-for module in (demo, service, orders, look, lists, tickets):
-    for command in module.COMMANDS:
-        cli.add_command(command)
 
 
 def main() -> None:

@@ -8,37 +8,17 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from monitor import logs
-from monitor.settings import ConfigError, Settings, default_path, load
-from monitor.store.database import Database, StoreError
+from monitor.settings import Settings, default_path, load
+from monitor.store.database import Database
 
-__all__ = ["Friendly", "as_json", "config_option", "emit", "open_store", "settings_from", "table"]
+__all__ = ["as_json", "config_option", "emit", "open_store", "settings_from", "table"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-CHANGE: Final = 2
-"""The user must change something."""
-
-
-class Friendly(click.Group):
-    """Says what is wrong in one line and with the right exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ConfigError as error:
-            click.echo(str(error), err=True)
-            ctx.exit(CHANGE)
-        except StoreError as error:
-            click.echo(f"存储：{error}", err=True)
-            ctx.exit(CHANGE if "migrate" in str(error) else 1)
-        except BrokenPipeError:
-            # The reader of our output has left (`| head`): nothing more to say.
-            sys.stderr.close()
-            ctx.exit(0)
 
 
 def config_option(command: F) -> F:

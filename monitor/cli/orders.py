@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import click
 
-from monitor.cli.common import CHANGE, as_json, config_option, json_option, open_store, settings_from
+from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
+from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.intake.export import write_rejected
 from monitor.intake.files import FileRefused, OrderFile, read_orders

@@ -9,7 +9,8 @@ import click
 
 from monitor import app
 from monitor.check import check as run_checks
-from monitor.cli.common import CHANGE, as_json, config_option, json_option, settings_from
+from monitor.cli.common import as_json, config_option, json_option, settings_from
+from monitor.cli.errors import CHANGE
 from monitor.settings import default_path
 from monitor.store.database import migrate as migrate_store
 

@@ -78,13 +78,20 @@ def open_(
 
 
 def attach(
-    conn: Connection, ticket_id: int, finding_ids: Sequence[int], *, severity: int | None = None
+    conn: Connection,
+    ticket_id: int,
+    finding_ids: Sequence[int],
+    *,
+    severity: int | None = None,
+    summary: str | None = None,
 ) -> None:
-    """Put findings of the parcel into its ticket; with `severity`, that is the ticket's from now on."""
+    """Put findings of the parcel into its ticket; `severity` and `summary` are the ticket's from now on."""
     for some in chunks(finding_ids):
         conn.execute(update(_findings).where(_findings.c.id.in_(some)).values(ticket_id=ticket_id))
-    if severity is not None:
-        conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(severity=severity))
+    now = {"severity": severity, "summary": summary}
+    changed = {name: value for name, value in now.items() if value is not None}
+    if changed:
+        conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(**changed))
 
 
 def told(conn: Connection, ticket_id: int) -> None:
