@@ -217,6 +217,8 @@ def _check_meaning(
     for key in sorted(_NEEDED[kind] - keys):
         problems.at((*path, key), f"{kind} 规则缺少 {key}")
     for key, known in _WORDS[kind].items():
+        if key in keys and said[key] == ():
+            problems.at((*path, key), f"{key} 不能是空的")
         for word in words(said[key] or ()):
             if word not in known:
                 near = get_close_matches(word, sorted(known), n=1)
@@ -225,9 +227,9 @@ def _check_meaning(
     limit, warn, start = said["limit"], said["warn"], said["start"]
     if limit and warn and warn[0] >= min(limit.values()):
         problems.at((*path, "warn"), "预警提前量必须小于时限")
-    if said["promise"] and start not in ORDER_TIMES:
+    if kind is Kind.CLOCK and said["promise"] and start not in ORDER_TIMES:
         problems.at((*path, "promise"), "只有从订单的时间起算的规则才能按承诺时间")
-    if said["restarts"] and start not in _SCANS:
+    if kind is Kind.CLOCK and said["restarts"] and start not in _SCANS:
         problems.at((*path, "restarts"), "只有从承运商的节点起算的规则才能重新计时")
 
 
