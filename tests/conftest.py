@@ -126,7 +126,7 @@ def empty_postgresql_url(postgresql_server: str) -> Iterator[str]:
 @pytest.fixture
 def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
     name = f"test_{SESSION}_{WORKER}_{next(_numbers)}"
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
     _on(postgresql_server, statement.format(sql.Identifier(name), sql.Identifier(postgresql_template)))
     yield _within(postgresql_server, name)
     _drop(postgresql_server, name)
@@ -155,7 +155,7 @@ def _embedded_server() -> str:
     It listens on a Unix socket only. Run by root it works as a user of its own, so its folder lies
     where everybody may pass; and its module wants XDG_RUNTIME_DIR, for its lock, when it is imported.
     """
-    home = Path(tempfile.gettempdir()) / f"pw-pg-{SESSION}"
+    home = _roomy_memory() / f"pw-pg-{SESSION}"
     runtime = home.with_name(f"{home.name}-run")
     runtime.mkdir(mode=0o700, exist_ok=True)
     with _runtime_dir(runtime), (runtime / "start.lock").open("w") as lock:
@@ -170,6 +170,14 @@ def _embedded_server() -> str:
         settings = ("fsync", "full_page_writes")
         _on(uri, *(off.format(sql.Identifier(name)) for name in settings), sql.SQL("SELECT pg_reload_conf()"))
         return uri
+
+
+def _roomy_memory() -> Path:
+    """A folder in memory, where a copy of the template takes 20 ms instead of a second; else on disk."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30:
+        return memory
+    return Path(tempfile.gettempdir())
 
 
 def _sweep_up(home: Path, runtime: Path) -> None:

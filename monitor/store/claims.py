@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from domain.remote import Secret
 from domain.time import to_micros
@@ -24,6 +24,7 @@ from monitor.store.sealing import Unsealable, keys_of, unseal
 __all__ = ["Claim", "claim_polls", "open_tail", "phone_context"]
 
 _DAY: Final = 24 * 3600 * 1_000_000
+_NEVER: Final = 1 << 62
 _due = schema.due
 
 
@@ -172,7 +173,7 @@ _ADDRESSES: Final = (
         schema.order_parcels.c.parcel_id.in_(bindparam("ids", expanding=True)),
         schema.order_parcels.c.unlinked_at.is_(None),
     )
-    .order_by(schema.orders.c.paid_at.desc(), schema.orders.c.id.desc())
+    .order_by(func.coalesce(schema.orders.c.paid_at, _NEVER).desc(), schema.orders.c.id.desc())
 )
 
 
