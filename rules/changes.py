@@ -77,16 +77,25 @@ def _ending(old: Finding, clock: ClockReading | None, case: Case, now: datetime)
         return Ending(FindingState.RETRACTED, now, f"「{old.evidence.get('started_by', '起点')}」已被撤回")
     if clock.asleep:
         return Ending(FindingState.EXPIRED, now, clock.asleep)
+    if _corrected(old, clock, case.journey):
+        return Ending(FindingState.RETRACTED, now, "起点时间已更正，原来的计时不成立")
     relief = _relief(old, clock, case.journey)
     if relief is None:
-        if clock.started_at != old.started_at:
-            return Ending(FindingState.RETRACTED, now, "起点时间已更正，原来的计时不成立")
         return Ending(FindingState.EXPIRED, now, "时限已调整，按新的时限不再成立")
     at, by = relief
     told_at = old.deadline if old.stage is Stage.BREACH and old.deadline else old.crossed_at
     if at <= told_at:
         return Ending(FindingState.RETRACTED, at, f"补传的轨迹显示当时已有「{by}」")
     return Ending(FindingState.CLEARED, at, by)
+
+
+def _corrected(old: Finding, clock: ClockReading, journey: Journey) -> bool:
+    """The wait started later than was thought, and counted from there it was not too long."""
+    if clock.started_at is None or clock.started_at <= old.started_at or clock.stale:
+        return False
+    if _restarted(old, clock.started_at, journey):
+        return False
+    return clock.ended_at is None or clock.deadline is None or clock.ended_at <= clock.deadline
 
 
 def _relief(old: Finding, clock: ClockReading, journey: Journey) -> tuple[datetime, str] | None:
@@ -111,7 +120,8 @@ def _restarted(old: Finding, started_at: datetime, journey: Journey) -> bool:
 def _scan_at(journey: Journey, at: datetime) -> str:
     """What the movement at that moment was, as far as the condensed history knows."""
     seen = (*journey.first.items(), *journey.last.items())
-    return next((MILESTONE_ZH[milestone] for milestone, when in seen if when == at), "新的扫描")
+    marks = [milestone for milestone, when in seen if when == at]
+    return MILESTONE_ZH[max(marks, key=lambda mark: mark.rank)] if marks else "新的扫描"
 
 
 def _trouble_over(old: Finding, case: Case, now: datetime) -> Ending:
