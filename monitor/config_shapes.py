@@ -59,6 +59,7 @@ class Shape:
 
 
 REQUIRED: Final = object()
+_FEW: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,12 @@ Table: TypeAlias = Mapping[str, Setting]
 
 
 def hint(word: str, known: Collection[str]) -> str:
-    """The nearest known word, or all of them when none is near."""
+    """The nearest known word, or all of them when none is near and they are few."""
     near = get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f"，是不是想写 {near[0]}？"
-    return f"；可用的有：{'、'.join(sorted(set(known)))}" if known else ""
+    words = sorted(set(known))
+    return f"；可用的有：{'、'.join(words)}" if 0 < len(words) <= _FEW else ""
 
 
 def leaf(parse: Callable[[Any], Any], **schema: Any) -> Shape:

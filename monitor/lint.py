@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from itertools import combinations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -145,10 +144,9 @@ def _web(settings: Settings) -> Said:
 
 def _policies(settings: Settings, words: Words) -> Said:
     specs = settings.policies
-    for first, second in combinations(range(len(specs)), 2):
-        if _both_fit(specs[first].match, specs[second].match):
-            what = f"与「{specs[first].name}」匹配同样的包裹，以先写的为准"
-            yield ("policies", second), what, "把 match 写得更细，或合并成一条"
+    for second, first in _overlaps([spec.match for spec in specs]):
+        what = f"与「{specs[first].name}」匹配同样的包裹，以先写的为准"
+        yield ("policies", second), what, "把 match 写得更细，或合并成一条"
     for n, spec in enumerate(specs):
         at: KeyPath = ("policies", n)
         over = words.candidates(spec.profile, spec.match.get("platform", ()))
@@ -157,9 +155,21 @@ def _policies(settings: Settings, words: Words) -> Said:
             yield from _unwarned(override.rules, spec.rules, over, (*at, "overrides", m))
 
 
-def _both_fit(one: Match, other: Match) -> bool:
-    """The same fields with a value in common: equally specific, and some parcel fits both."""
-    return one.keys() == other.keys() and all(one[key] & other[key] for key in one)
+def _overlaps(matches: Sequence[Match]) -> Iterator[tuple[int, int]]:
+    """Pairs (later, earlier) with the same fields and a value of each in common: some parcel fits both.
+
+    Thousands of policies, one a shop, are compared only where their first field has a value in common.
+    """
+    alike: dict[tuple[frozenset[str], str], list[int]] = {}
+    for n, match in enumerate(matches):
+        fields = frozenset(match)
+        marks = sorted(match[min(fields)]) if fields else [""]
+        rivals = {earlier for mark in marks for earlier in alike.get((fields, mark), ())}
+        for earlier in sorted(rivals):
+            if all(match[key] & matches[earlier][key] for key in fields):
+                yield n, earlier
+        for mark in marks:
+            alike.setdefault((fields, mark), []).append(n)
 
 
 def _unwarned(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 from collections import namedtuple
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,12 +108,32 @@ def test_what_is_odd_is_told_with_its_line(file: Path, text: str, line: int, wor
             f"{POLICY}match.shop = 'x'\n[[policies]]\nname = 'b'\nmatch.shop = 'y'\n", id="other shops"
         ),
         pytest.param(f"{POLICY}match.shop = 'x'\n[[policies]]\nname = 'b'\n", id="the finer one wins"),
+        pytest.param(
+            f"{POLICY}match = {{shop = 'x', tag = '1'}}\n[[policies]]\nname = 'b'\nmatch = {{shop = 'x', tag = '2'}}\n",
+            id="one field in common, the other not",
+        ),
         pytest.param(f"{POLICY}rules.no_pickup = {{limit = '5h', warn = []}}\n", id="no warning on purpose"),
         pytest.param(f"{POLICY}rules.lost.notify = false\n", id="no limit touched"),
     ],
 )
 def test_policies_that_are_fine_are_not_remarked_on(file: Path, text: str) -> None:
     assert odd(file, WHOLE + text) == []
+
+
+def test_a_refresh_lag_shorter_than_the_providers_own_is_odd_except_in_a_rehearsal(file: Path) -> None:
+    """L1: silence is proven only as far back as the provider may be behind the carrier."""
+    file.write_text(WHOLE, "utf-8")
+    settings = load(file, ENV)
+    account = settings.providers[0]
+    behind = replace(account.provider, refresh_lag=timedelta(hours=1))  # type: ignore[type-var]
+
+    def said(provider: Any) -> bool:
+        now = replace(settings, providers=(replace(account, provider=provider),))
+        return any("refresh_lag" in each.what for each in lint(now, vocabulary(load_profiles())))
+
+    assert said(behind)
+    assert not said(account.provider)
+    assert not said(replace(behind, base_url="http://127.0.0.1:9000"))  # type: ignore[type-var, call-arg]
 
 
 def test_a_file_with_secrets_is_for_its_owner_only(file: Path) -> None:

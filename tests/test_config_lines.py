@@ -94,6 +94,7 @@ def test_every_path_of_the_contract_is_found() -> None:
         pytest.param('a = """\nb = 1\n[c]\n"""\nz = 1\n', id="keys inside a multi-line text"),
         pytest.param("a = '''\n''b = 1\n[c]'''''\nz = 1\n", id="quotes beside the closing ones"),
         pytest.param('a = """x\\"""" # ]\nz = 1\n', id="an escaped quote at the end"),
+        pytest.param('a = """x""""\nb = """""x"""""\nz = 1\n', id="double quotes beside the closing ones"),
         pytest.param('a = [ # [\n "]", # ]\n [1,\n 2],]\nz = 1\n', id="brackets in comments and texts"),
         pytest.param('a = {b = "}", c = {d = [{e = 1}]}}\nz = 1\n', id="nested inline tables"),
         pytest.param(

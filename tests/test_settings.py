@@ -763,3 +763,18 @@ def test_the_config_folder_holds_no_python_and_is_found() -> None:
     assert config_folder() == ROOT / "config"
     assert [*config_folder().rglob("*.py")] == []
     assert "generic_cn" in load_profiles()
+
+
+def test_a_wheel_brings_the_folder_inside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    inside = tmp_path / wheel["sources"]["config"]
+    monkeypatch.setattr("monitor.profiles.__file__", str(tmp_path / "monitor" / "profiles.py"))
+    assert config_folder() == tmp_path / "config"
+
+    inside.mkdir(parents=True)
+
+    assert config_folder() == inside
