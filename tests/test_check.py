@@ -133,7 +133,7 @@ def test_a_refresh_lag_shorter_than_the_providers_own_is_odd_except_in_a_rehears
 
     assert said(behind)
     assert not said(account.provider)
-    assert not said(replace(behind, base_url="http://127.0.0.1:9000"))  # type: ignore[type-var, call-arg]
+    assert not said(replace(behind, base_url="http://127.0.0.1:9000"))  # type: ignore[type-var]
 
 
 def test_a_file_with_secrets_is_for_its_owner_only(file: Path) -> None:
