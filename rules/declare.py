@@ -81,6 +81,8 @@ class Rule:
     confidence: str = ""
     source: tuple[str, ...] = ()
     note: str = ""
+    profile: str = ""
+    """The profile that says so, for those that inherit it too (L8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,8 @@ def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Decline
     if not isinstance(tables, Mapping):
         problems.at(("rules",), "规则要写成表：[rules.规则名]")
         tables = {}
-    rules = {rule: _parse_rule(rule, table, ("rules", rule), problems) for rule, table in tables.items()}
+    by = name.get("id") or ""
+    rules = {rule: _parse_rule(rule, by, table, ("rules", rule), problems) for rule, table in tables.items()}
     if problems:
         return None, problems
     return (
@@ -165,7 +168,9 @@ def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Decline
     )
 
 
-def _parse_rule(name: str, table: Any, path: tuple[str, ...], problems: Problems) -> Rule | None:
+def _parse_rule(
+    name: str, profile: str, table: Any, path: tuple[str, ...], problems: Problems
+) -> Rule | None:
     if not isinstance(table, Mapping):
         problems.at(path, f"每条规则要写成一张表：[rules.{name}]")
         return None
@@ -202,6 +207,7 @@ def _parse_rule(name: str, table: Any, path: tuple[str, ...], problems: Problems
         confidence=said["confidence"],
         source=said["source"],
         note=said["note"],
+        profile=profile,
     )
 
 

@@ -192,7 +192,7 @@ class PolicyBook:
         of: Mapping[str, frozenset[str]],
         excuses: frozenset[str],
     ) -> Line:
-        source, by_merchant, for_place = f"{profile.id}.{rule.id}", False, False
+        source, by_merchant, for_place = f"{rule.profile or profile.id}.{rule.id}", False, False
         for layer in layers:
             change = layer.rules.get(rule.id)
             if change is None:
