@@ -1,8 +1,7 @@
 """What an all-seeing judge would say of a scripted parcel: the waits, their ends, and the limits they break.
 
 Derived from the script, not from anybody's reading of it, so that recall and precision can be counted. Rule
-names are those of `config/profiles/`; the limits of taobao_tmall and pinduoduo restate
-`facts/platform-rules.md` §11, the last-mile ones the defaults for the rest of the country.
+names are those of `config/profiles/`. `LIMITS` restates `facts/platform-rules.md` §11 for the two platforms.
 A breach is *more than* the limit: a wait that ends on the dot broke nothing.
 """
 
@@ -20,8 +19,22 @@ from domain.orders import Order
 from domain.tracking import ExceptionKind, Milestone, Motion
 from monitor.demo.places import tier
 from monitor.demo.scans import Scan
+from rules.policy import Policy
 
-__all__ = ["LIMITS", "Crossing", "Limit", "Scripted", "Trouble", "Wait", "crossings", "troubles", "waits"]
+__all__ = [
+    "LIMITS",
+    "Crossing",
+    "Limit",
+    "Scripted",
+    "Trouble",
+    "Wait",
+    "crossings",
+    "limits_of",
+    "troubles",
+    "waits",
+]
+
+_HOUR: Final = timedelta(hours=1)
 
 
 class Scripted(Protocol):
@@ -55,18 +68,9 @@ def _same(normal: float, *warn: float) -> Limit:
     return Limit(normal, warn, normal, normal)
 
 
-_EVERYWHERE: Final[Mapping[str, Limit]] = {
-    "dispatch_sign": _same(24, 6),
-    "failed_no_retry": _same(48, 24),
-    "locker_overdue": _same(72, 24),
-    "return_transit": _same(72, 24),
-    "no_record": _same(72, 24),
-    "thorough_delay": Limit(240, (72, 24), 336, 408),
-}
 LIMITS: Final[Mapping[str, Mapping[str, Limit]]] = MappingProxyType(
     {
         "taobao_tmall": {
-            **_EVERYWHERE,
             "late_shipment": _same(48, 12, 4),
             "pickup_kpi_24h": _same(24, 6),
             "out_of_stock": _same(120, 24),
@@ -75,16 +79,27 @@ LIMITS: Final[Mapping[str, Mapping[str, Limit]]] = MappingProxyType(
             "paid_to_signed": _same(59, 12),
         },
         "pinduoduo": {
-            **_EVERYWHERE,
             "late_shipment": _same(48, 12, 4),
             "no_pickup": _same(24, 8, 2),
             "pickup_no_update": _same(24, 8, 2),
             "first_hub": Limit(48, (24, 8), 72, 120),
             "update_timeout": Limit(48, (24, 8), 72, 120),
+            "dispatch_sign": _same(24, 6),
             "out_of_stock": _same(72, 24),
         },
     }
 )
+
+
+def limits_of(policy: Policy) -> dict[str, Limit]:
+    """The limits a real policy sets one parcel: for whoever wants to hold the rules to the truth."""
+    return {
+        line.rule.id: _same(
+            line.limit / _HOUR, *(ahead / _HOUR for ahead in line.rule.warn if ahead < line.limit)
+        )
+        for line in policy.lines
+        if line.limit is not None and not line.asleep
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +149,10 @@ class Trouble:
 
 
 def crossings(parcel: Scripted, limits: Mapping[str, Limit] | None = None) -> tuple[Crossing, ...]:
-    """Every warning step and limit a parcel passes, also those that only seem to be passed, in order."""
+    """Every warning step and limit a parcel passes, also those that only seem to be passed, in order.
+
+    `limits` by rule, hours before the limit for its warnings; without them those of the parcel's platform.
+    """
     allowed = limits if limits is not None else LIMITS[parcel.order.platform]
     found = []
     for wait in waits(parcel):
@@ -172,8 +190,7 @@ def waits(parcel: Scripted) -> tuple[Wait, ...]:
     if forward:
         found += _pickup_waits(forward, back, duoduo)
         found += _silences("update_timeout" if duoduo else "transit_stagnation", forward, back)
-        end = _first(moved, Milestone.DELIVERED, Milestone.RETURNED) or back
-        found.append(_wait("thorough_delay", forward[0], end))
+        found.append(_wait("thorough_delay", forward[0], _first(forward, Milestone.DELIVERED) or back))
     if back is not None and back.milestone is Milestone.RETURNING:
         found.append(_wait("return_transit", back, _first(moved, Milestone.RETURNED)))
     return tuple(found)

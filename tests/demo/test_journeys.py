@@ -14,7 +14,7 @@ from monitor.demo.noise import Noise
 from monitor.demo.places import tier
 from monitor.demo.scans import Scan, events_at
 from monitor.demo.story import Kind
-from monitor.demo.truth import crossings, troubles, waits
+from monitor.demo.truth import Limit, crossings, troubles, waits
 from monitor.demo.world import Parcel, World
 
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -41,8 +41,22 @@ def longest_gap(scans: Sequence[Scan]) -> timedelta:
     return max((b.occurred_at - a.occurred_at for a, b in pairwise(scans)), default=timedelta(0))
 
 
+LAST_MILE = {
+    rule: Limit(hours, (), hours, hours)
+    for rule, hours in {
+        "dispatch_sign": 24,
+        "locker_overdue": 72,
+        "no_record": 72,
+        "failed_no_retry": 48,
+    }.items()
+}
+"""Hours that no platform prescribes to a taobao_tmall shop."""
+
+
 def breached(parcel: Parcel) -> set[str]:
-    return {step.rule for step in crossings(parcel) if step.stage is Stage.BREACH and not step.retracted}
+    """The rules whose limit a parcel really breaks."""
+    steps = (*crossings(parcel), *crossings(parcel, LAST_MILE))
+    return {step.rule for step in steps if step.stage is Stage.BREACH and not step.retracted}
 
 
 def test_normal_parcels_break_nothing_but_the_mean_of_paid_to_signed() -> None:
