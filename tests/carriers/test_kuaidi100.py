@@ -291,6 +291,9 @@ class TestCodes:
                 "1002", "快件已存放至菜鸟驿站", M.READY_FOR_COLLECTION, set(), id="trunk on a storage row"
             ),
             pytest.param(
+                "1001", "已放入快递柜，取件码已发送", M.READY_FOR_COLLECTION, set(), id="1001 on a locker"
+            ),
+            pytest.param(
                 "5", "已暂存至丰巢快递柜，请凭取件码取件", M.READY_FOR_COLLECTION, set(), id="5 on a locker"
             ),
             pytest.param(
@@ -383,6 +386,10 @@ class TestRows:
         rows = [row("已揽收", "1", time="2026-05-07 10:00:00"), *(row(words, "1002") for words in told)]
         answer = ask("kuaidi100", reply(*(reversed(rows) if newest_first else rows)))
         assert [e.text for e in answer.events] == ["已揽收", *told]
+
+    def test_a_track_of_one_second_is_newest_first_as_asked(self, ask: Ask) -> None:
+        answer = ask("kuaidi100", reply(row("已到达乙", "1002"), row("已到达甲", "1002")))
+        assert [e.text for e in answer.events] == ["已到达甲", "已到达乙"]
 
     def test_within_a_second_the_milestone_comes_first(self, ask: Ask) -> None:
         rows = [row("正在派件", "5"), row("已签收", "3"), row("已揽收", "1", time="2026-05-07 10:00:00")]

@@ -319,9 +319,9 @@ class TestCondense:
             pytest.param([*STORY[:4]], Whereabouts.DELIVERY_LEG, id="with the courier"),
             pytest.param([*STORY], None, id="delivered"),
             pytest.param(
-                [ARRIVED, replace(LEFT, occurred_at=at(10))],
+                [replace(ARRIVED, text="乙"), replace(LEFT, occurred_at=at(10), text="一")],
                 Whereabouts.BETWEEN_NODES,
-                id="came and went at once",
+                id="came and went in one second, whatever the words",
             ),
         ],
     )
