@@ -60,8 +60,7 @@ def patience(case: Case, verdict: Verdict, pace: Pace) -> timedelta | None:
     """
     if verdict.findings or case.journey.over or case.observed_at is None:
         return None
-    moved_at = case.journey.last_movement_at or case.observed_at
-    return _patience(verdict, pace, case.observed_at, silent=case.observed_at - moved_at)
+    return _patience(verdict, pace, case.observed_at, silent=_silence(case, case.observed_at))
 
 
 def repeat_question(
@@ -85,12 +84,22 @@ def _floor(case: Case, verdict: Verdict, pace: Pace, now: datetime) -> datetime:
 
     A parcel never looked at is looked at now when nobody says when it began.
     """
-    begun = min((at for order in case.orders if (at := order.shipped_at or order.paid_at)), default=None)
-    since = case.observed_at or begun
-    if since is None or since > now:
-        return now
-    moved_at = case.journey.last_movement_at or begun or since
-    return since + _patience(verdict, pace, since, silent=since - moved_at)
+    since = case.observed_at
+    if since is None:
+        since = _begun(case)
+        if since is None or since > now:
+            return now
+    return since + _patience(verdict, pace, since, silent=_silence(case, since))
+
+
+def _begun(case: Case) -> datetime | None:
+    """When the parcel's way began, as far as the shop says."""
+    return min((at for order in case.orders if (at := order.shipped_at or order.paid_at)), default=None)
+
+
+def _silence(case: Case, since: datetime) -> timedelta:
+    """How long nothing had moved by then."""
+    return since - (case.journey.last_movement_at or _begun(case) or since)
 
 
 def _patience(verdict: Verdict, pace: Pace, since: datetime, silent: timedelta) -> timedelta:
