@@ -9,7 +9,8 @@ import click
 
 from monitor import logs
 from monitor.app import stop_signals
-from monitor.cli.common import CHANGE
+from monitor.cli.errors import CHANGE
+from monitor.demo.show import SPEED, PortTaken, show
 
 __all__ = ["COMMANDS"]
 
@@ -24,7 +25,7 @@ __all__ = ["COMMANDS"]
 )
 @click.option(
     "--speed",
-    default=576.0,
+    default=SPEED,
     show_default=True,
     type=click.FloatRange(1, 5000),
     help="模拟时间是真实时间的多少倍；576 是五分钟走完两天",
@@ -32,8 +33,6 @@ __all__ = ["COMMANDS"]
 @click.pass_context
 def demo(ctx: click.Context, port: int, speed: float) -> None:
     """在模拟的世界里看完整产品：不需要密钥和网络，打开一个页面即可。Ctrl-C 结束，不留下任何文件。"""
-    from monitor.demo.show import PortTaken, show  # slow to import, of no use to the other commands
-
     logs.configure(json=False, level="error")
 
     async def main() -> None:

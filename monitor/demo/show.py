@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -47,8 +48,8 @@ log = structlog.get_logger()
 SPEED: Final = 576.0
 """Two simulated days in five minutes."""
 _SEED: Final = 20261111
-_PER_DAY: Final = 150.0
-_BACKLOG: Final = timedelta(days=5)
+_PER_DAY: Final = 180.0
+_BACKLOG: Final = timedelta(days=4)
 _CONFIG: Final = Path(__file__).parent / "demo.toml"
 _GROUPS: Final = (
     Group(
@@ -171,9 +172,8 @@ def _door(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
-        raise PortTaken(
-            f"端口 {port} 用不了（{error.strerror}）。换一个：parcelwatch demo --port {port + 1}"
-        ) from None
+        why = {errno.EADDRINUSE: "已被占用", errno.EACCES: "需要管理员权限"}.get(error.errno or 0, "打不开")
+        raise PortTaken(f"端口 {port} {why}，请换一个，如 parcelwatch demo --port {port + 1}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,10 @@ async def _page(scene: Stage, door: socket.socket) -> AsyncIterator[None]:
             groups=_GROUPS,
             accounts=[account.name for account in scene.settings.providers],
             script=script,
-            rules={name: rule.zh for name, rule in vocabulary(load_profiles()).rules.items()},
+            rules={
+                platform: {name: rule.zh for name, rule in rules.items()}
+                for platform, rules in vocabulary(load_profiles()).profiles.items()
+            },
             base=scene.url,
         )
     )
@@ -241,6 +244,7 @@ async def _page(scene: Stage, door: socket.socket) -> AsyncIterator[None]:
 async def play(scene: Stage, until: asyncio.Event, timing: Timing = Timing()) -> None:
     """Let the world move: orders come in, the daemon runs, the provider fails now and then."""
     await _import(scene, scene.world.opened_at, scene.clock.now())
+    await scene.app.sweep_tick()
     beside = [_orders(scene, timing), _outages(scene, timing)]
     tasks = [asyncio.create_task(_surely(each)) for each in beside]
     try:
@@ -268,8 +272,8 @@ async def _orders(scene: Stage, timing: Timing) -> None:
 
 
 async def _import(scene: Stage, since: datetime, until: datetime) -> None:
-    """A file with the parcels shipped in between, through the real import."""
-    parcels = scene.world.shipped(since, until)
+    """A file with the parcels shipped in between, the newest first, through the real import."""
+    parcels = scene.world.shipped(since, until)[::-1]
     if parcels:
         await asyncio.to_thread(_take, scene, parcels, until)
     scene.imported.append(until)

@@ -144,12 +144,15 @@ def _items(conn: Connection, query: Select[Any], *, standing: bool) -> list[Item
 
 
 def _findings(conn: Connection, ids: Sequence[int], *, standing: bool) -> dict[int, list[Finding]]:
-    """The findings of these tickets, the gravest first; only those that stand where `standing`."""
+    """The findings of these tickets, the gravest first: what is broken before what may be.
+
+    Only those that stand where `standing`.
+    """
     findings = schema.findings
     query = (
         select(findings.c.ticket_id, *FINDING_COLUMNS)
         .where(findings.c.ticket_id.in_(ids))
-        .order_by(findings.c.severity.desc(), findings.c.id.desc())
+        .order_by(findings.c.stage, findings.c.severity.desc(), findings.c.id.desc())
     )
     if standing:
         query = query.where(findings.c.state == "open")

@@ -51,7 +51,8 @@ _HEADING: Final = re.compile(r"#{1,6} ")
 def bubble(item: Received, number: int, base: str, words: Words) -> Node:
     """One message in its group; `number` is its place in the inbox, `base` the address of this site."""
     lines = [_line(line, base) for line in item.reading.lines]
-    rung = "、".join("@" + _person(who, words) for who in item.reading.mentions)
+    in_text = any(line.startswith("@") for line in item.reading.lines)
+    rung = "" if in_text else "、".join("@" + _person(who, words) for who in item.reading.mentions)
     return el(
         "li",
         el("div", _robot(item, words), " ", el("time", words.clock(item.at)), class_="who"),

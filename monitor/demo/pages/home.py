@@ -153,7 +153,7 @@ def _section(board: Board, section: Section, words: Words, *, whole: bool) -> No
         "section",
         head,
         _table(shown, board.at, words) if shown else el("p", say("没有", "none"), class_="empty"),
-        class_=f"tickets {section.value}",
+        class_=f"tickets {section.value}{' whole' if whole else ''}",
         key=section.value,
     )
 

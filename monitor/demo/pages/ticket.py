@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from domain.findings import Stage
+from domain.findings import FindingState, Stage
 from domain.orders import Case, Order
 from domain.tickets import EntryKind, TicketState
 from domain.tracking import EXCEPTION_ZH, Stored
@@ -46,7 +46,10 @@ _PLATFORMS: Final = {
 def head(detail: Detail, script: str, words: Words) -> list[Child]:
     """What it is about and where it stands, readable alone."""
     say, ticket = words.say, detail.ticket
-    worst = next((each for each in detail.findings if each.state.value == "open"), None)
+    standing = [each for each in detail.findings if each.state is FindingState.OPEN]
+    worst = max(
+        standing, key=lambda each: (each.finding.stage is Stage.BREACH, each.finding.severity), default=None
+    )
     waybill = detail.parcel.case.waybill
     return [
         el(
@@ -59,7 +62,11 @@ def head(detail: Detail, script: str, words: Words) -> list[Child]:
             " ",
             el("span", waybill.waybill_no, class_="number"),
         ),
-        el("p", ", ".join(_open_rules(detail, words)) or ticket.resolution or ticket.summary, class_="lead"),
+        el(
+            "p",
+            say("、", ", ").join(_names(standing, words)) or ticket.resolution or ticket.summary,
+            class_="lead",
+        ),
         el(
             "p",
             el("span", ticket.number, class_="number"),
@@ -68,18 +75,19 @@ def head(detail: Detail, script: str, words: Words) -> list[Child]:
             f" · {_seen(detail.parcel.case, words)}",
             class_="quiet",
         ),
-        el("p", say("模拟剧本：", "The script of this parcel: "), el("strong", script), class_="script")
+        el(
+            "p",
+            say("模拟剧本：", "The script of this parcel: "),
+            el("strong", words.kind(script)),
+            class_="script",
+        )
         if script
         else None,
     ]
 
 
-def _open_rules(detail: Detail, words: Words) -> list[str]:
-    return [
-        words.rule(each.finding.rule, each.finding.evidence.get("rule_zh", ""))
-        for each in detail.findings
-        if each.state.value == "open"
-    ]
+def _names(found: Sequence[TicketFinding], words: Words) -> list[str]:
+    return [words.rule(each.finding.rule, each.finding.evidence.get("rule_zh", "")) for each in found]
 
 
 def _badge(worst: TicketFinding | None, words: Words) -> Node | None:

@@ -6,7 +6,7 @@ What comes from the store (messages, scans, ticket entries) is Chinese in both l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -83,6 +83,10 @@ class Words:
     zone: ZoneInfo = SHANGHAI
     rules: Mapping[str, str] = field(default_factory=dict)
     """The rules' Chinese names, as the profiles have them."""
+
+    def naming(self, rules: Mapping[str, str]) -> Words:
+        """The same, with a platform's own names of its rules."""
+        return replace(self, rules=rules)
 
     def say(self, zh: str, en: str) -> str:
         """Whichever of the two is asked for."""
