@@ -106,9 +106,12 @@ def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str
     chosen.sort(key=lambda sheet: "waybill_no" not in sheet.layout.columns)
     if not chosen or (not source.marks and "waybill_no" not in chosen[0].layout.columns):
         raise _unrecognised(file, book)
-    missing = {mapping[name] for name in mapping if all(name not in sheet.layout.columns for sheet in chosen)}
+    headings_seen = {heading_key(name)[0] for sheet in chosen for name in sheet.layout.header}
+    missing = [heading for heading in mapping.values() if heading_key(heading)[0] not in headings_seen]
     if missing:
-        raise FileRefused(file, "bad_mapping", f"列对应表提到的列不在文件里：{'、'.join(sorted(missing))}")
+        raise FileRefused(
+            file, "bad_mapping", f"列对应表提到的列不在文件里：{'、'.join(missing)}；{_seen(chosen[0].header.cells)}"
+        )
     return tuple(chosen)
 
 

@@ -38,16 +38,17 @@ MAX_RATIO: Final = 100
 RATIO_FROM: Final = 10 * 1024 * 1024
 _MAX_DIRECTORY: Final = 2 * 1024 * 1024
 _CHUNK: Final = 1 << 20
+_TAG: Final = 400
+"""How much of a chunk is looked at again with the next: longer than any cell's tag."""
 _ARCHIVES: Final = (".zip", ".rar", ".7z", ".gz", ".xlsx", ".xlsm", ".xlsb", ".ods", ".docx")
-_FAR: Final = re.compile(
-    rb"""<(?:\w+:)?c\b[^<>]*?\br\s*=\s*["'](?:[A-Z]{3,}\d+|[L-Z][A-Z]\d+|K[O-Z]\d+|[A-Z]+(\d{6,}))["'][^<>]*(?<!/)>""",
-    re.IGNORECASE,
+_FAR: Final = (
+    re.compile(rb'r="(?:[A-Za-z]{3,}\d|[L-Zl-z][A-Za-z]\d|[Kk][O-Zo-z]\d|[A-Za-z]{1,2}(\d{6,}))'),
+    re.compile(rb"r='(?:[A-Za-z]{3,}\d|[L-Zl-z][A-Za-z]\d|[Kk][O-Zo-z]\d|[A-Za-z]{1,2}(\d{6,}))"),
 )
-_FILTERED: Final = re.compile(
-    rb"""<(?:\w+:)?autoFilter\b|<(?:\w+:)?row\b[^<>]*\bhidden\s*=\s*["'](?:1|true)"""
-)
+"""Places beyond column KN, the 300th, or with a row number of six digits."""
+_FILTERED: Final = (b"<autoFilter", b' hidden="1"', b' hidden="true"')
 
-FILTERS: Final = Problem("filters_ignored", "", "表里有筛选或隐藏的行；导入读取全部行，不看筛选")
+FILTERS: Final = Problem("filters_ignored", "", "表里有筛选或隐藏的行列；导入读取全部内容，不看筛选")
 
 
 def check_archive(file: str, data: bytes) -> tuple[Problem, ...]:
@@ -96,18 +97,26 @@ def _read_through(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
 
     Returns whether a sheet has filters or hidden rows. Raises `FileRefused` for a cell outside the limits.
     """
-    filtered, tail = False, b""
+    sheet, filtered, tail = member.filename.startswith("xl/worksheets/"), False, b""
     with archive.open(member) as stream:
         while chunk := stream.read(_CHUNK):
             window = tail + chunk
-            for far in _FAR.finditer(window):
-                if far[1] is None:
-                    raise too_wide(file)
-                if int(far[1]) > MAX_ROWS + 1:
-                    raise too_long(file)
-            filtered = filtered or _FILTERED.search(window) is not None
-            tail = window[-400:]
+            _check_places(file, window)
+            filtered = filtered or (sheet and any(mark in window for mark in _FILTERED))
+            tail = window[-_TAG:]
     return filtered
+
+
+def _check_places(file: str, window: bytes) -> None:
+    """Refuse a cell with a value outside the limits; formats without one are everywhere and do no harm."""
+    for pattern in _FAR:
+        for far in pattern.finditer(window):
+            row = int(far[1] or 0)
+            if far[1] is not None and row <= MAX_ROWS + 1:
+                continue
+            tag = window[window.rfind(b"<", 0, far.start()) : window.find(b">", far.end()) + 1]
+            if re.match(rb"<(?:\w+:)?c\s", tag) and not tag.endswith(b"/>"):
+                raise too_long(file) if row else too_wide(file)
 
 
 def too_wide(file: str) -> FileRefused:
