@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from domain.findings import Finding, Stage
+from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Order, Waybill
 from domain.time import to_micros
-from monitor.store import findings, parcels
+from domain.tracking import Answer, Merge, Milestone, TrackingEvent, merge
+from monitor.store import events, findings, parcels, tickets
 from monitor.store.database import Database
-from monitor.store.parcels import Incoming, Taken
+from monitor.store.outbox import NewMessage
+from monitor.store.parcels import Incoming, LiveTicket, Taken
 
 T0 = datetime(2026, 11, 1, 2, tzinfo=UTC)
 H = timedelta(hours=1)
@@ -79,6 +82,51 @@ def due(store: Database, *rows: parcels.Due) -> int:
 def column(store: Database, query: str, **values: Any) -> list[Any]:
     """The first column of a plain query."""
     return list(store.read_now(lambda conn: list(conn.execute(text(query), values).scalars())))
+
+
+PICKED = TrackingEvent(T0, Milestone.PICKED_UP, "已揽收", "103")
+
+
+def answer(*scans: TrackingEvent) -> Answer:
+    """A provider's answer with these scans."""
+    return Answer("zhongtong", "Z1", scans)
+
+
+def learn(store: Database, parcel_id: int, at: datetime, *scans: TrackingEvent) -> Merge:
+    """A provider's answer, folded into what is known, in one transaction, as the poller does it."""
+
+    def work(conn: Connection) -> Merge:
+        change = merge(events.known(conn, [parcel_id])[parcel_id], answer(*scans), at)
+        events.apply(conn, [(parcel_id, change)], provider="k100", at=at)
+        return change
+
+    return store.write_now(work)
+
+
+FILLED = {"orders": [{"order_no": "o1", "shop": "旗舰店"}], "courier": "王师傅"}
+
+
+def open_ticket(
+    store: Database, parcel_id: int, *finding_ids: int, at: datetime = T0, severity: int = 3
+) -> LiveTicket:
+    """A new ticket with these findings in it."""
+    return store.write_now(
+        lambda conn: tickets.open_(
+            conn,
+            parcel_id=parcel_id,
+            at=at,
+            severity=severity,
+            summary="中通 Z1 揽收超时",
+            filled=FILLED,
+            finding_ids=finding_ids,
+        )
+    )
+
+
+def alert(key: str, channel: str = "ops", *, urgency: Urgency = Urgency.HIGH, **row: Any) -> NewMessage:
+    """An alarm for a channel, told apart by its key."""
+    message = Message(MessageKind.ALERT, f"[揽收超时] {key}", urgency=urgency, facts=(("运单", "Z1"),))
+    return NewMessage(key, channel, row.pop("message", message), row.pop("at", T0), **row)
 
 
 def micros(*moments: datetime) -> Sequence[int]:
