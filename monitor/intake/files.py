@@ -17,7 +17,7 @@ from monitor.intake.books import first_rows, open_book
 from monitor.intake.columns import FIELDS, OWN, REQUIRED
 from monitor.intake.file_names import exported_at
 from monitor.intake.layouts import Layout, familiar, layout, recognise, remapped
-from monitor.intake.rows import Judge, RowVerdict
+from monitor.intake.rows import RowVerdict, Terms
 from monitor.intake.sheets import HeadedSheet, headings, verdicts
 from monitor.intake.tables import MAX_COLUMNS, Book, FileRefused, Problem, Record, Table
 from monitor.intake.values import clean, heading_key
@@ -69,7 +69,6 @@ def read_orders(
     main = sheets[0].layout
     if not any(row.raw for sheet in sheets for row in sheet.rows()):
         raise FileRefused(path.name, "no_rows", "只有表头，没有数据行；请确认导出时的筛选条件")
-    judge = Judge(zone, now, platform, shop, merchant)
     return OrderFile(
         path.name,
         main.source.code,
@@ -81,7 +80,7 @@ def read_orders(
         main.header,
         main.mapping,
         (*book.notes, *_notes(sheets)),
-        verdicts(sheets, judge),
+        verdicts(sheets, Terms(zone, now, platform, shop, merchant)),
     )
 
 
@@ -110,7 +109,9 @@ def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str
     missing = [heading for heading in mapping.values() if heading_key(heading)[0] not in headings_seen]
     if missing:
         raise FileRefused(
-            file, "bad_mapping", f"列对应表提到的列不在文件里：{'、'.join(missing)}；{_seen(chosen[0].header.cells)}"
+            file,
+            "bad_mapping",
+            f"列对应表提到的列不在文件里：{'、'.join(missing)}；{_seen(chosen[0].header.cells)}",
         )
     return tuple(chosen)
 

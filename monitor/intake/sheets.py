@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from monitor.intake.books import words
 from monitor.intake.layouts import Layout
-from monitor.intake.rows import Judge, RowVerdict
+from monitor.intake.rows import RowVerdict, Terms, judge
 from monitor.intake.shapes import Row, extract
 from monitor.intake.tables import Record, Table
 from monitor.intake.values import Cell, clean, text
@@ -49,7 +49,7 @@ class HeadedSheet:
         return same and headings(words(record.cells)) == self.header.cells
 
 
-def verdicts(sheets: Sequence[HeadedSheet], judge: Judge) -> Iterator[RowVerdict]:
+def verdicts(sheets: Sequence[HeadedSheet], terms: Terms) -> Iterator[RowVerdict]:
     """Every row's verdicts. Order sheets without waybills are joined to the sheets with them (quirk 14)."""
     parcels = [sheet for sheet in sheets if "waybill_no" in sheet.layout.columns]
     orders = [sheet for sheet in sheets if sheet not in parcels]
@@ -61,13 +61,13 @@ def verdicts(sheets: Sequence[HeadedSheet], judge: Judge) -> Iterator[RowVerdict
             if name in known:
                 shipped.add(name)
                 row = replace(row, fields={**known[name][1].fields, **row.fields})
-            yield from judge(sheet.layout, row)
+            yield from judge(terms, sheet.layout, row)
     for name, (sheet, row) in known.items():
         if name not in shipped:
-            yield from judge(sheet.layout, row)
+            yield from judge(terms, sheet.layout, row)
     for sheet in () if parcels else orders:
         for row in _rows(sheet):
-            yield from judge(sheet.layout, row)
+            yield from judge(terms, sheet.layout, row)
 
 
 def _by_order(sheets: Sequence[HeadedSheet]) -> dict[str, tuple[HeadedSheet, Row]]:

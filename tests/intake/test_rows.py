@@ -88,6 +88,16 @@ def test_what_the_file_does_not_say_is_told_at_import(read: Reader) -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_content_tells_delimiter_and_line_ends(read: Reader, mark: str, end: str) -> None:
+    lines = [
+        mark.join(cells)
+        for cells in (("order_no", "carrier", "waybill_no"), ("A-1", "圆通", "YT2600000000001"))
+    ]
+    assert read(end.join(lines)).parcels() == [("A-1", "yuantong", "YT2600000000001")]
+
+
 def test_times_are_read_in_the_configured_zone(read: Reader) -> None:
     got = read(short("A-1,圆通,YT2600000000001,2026-11-18 09:00:00,"), zone=ZoneInfo("Asia/Tokyo"))
     assert got.orders()[0].paid_at == datetime(2026, 11, 18, 0, tzinfo=UTC)
@@ -179,6 +189,16 @@ def test_all_reasons_of_a_row_are_told_at_once(read: Reader) -> None:
         "bad_time",
         "bad_amount",
     ]
+
+
+def test_a_missing_order_is_told_beside_other_reasons(read: Reader) -> None:
+    reasons = [reason for _, reason, _ in read(short(",圆通,见备注,,")).reasons()]
+    assert reasons == ["bad_waybill", "missing_order_no"]
+
+
+def test_an_order_cell_with_separators_only_is_empty(read: Reader) -> None:
+    got = read("订单号,快递公司,快递单号\n，,圆通,YT2600000000001\n")
+    assert got.reasons() == [(2, "missing_order_no", "订单号")]
 
 
 def test_two_carriers_for_three_waybills_do_not_fit(read: Reader) -> None:
@@ -340,8 +360,15 @@ def test_an_ended_order_is_handed_on_so_that_it_moves_forward(read: Reader) -> N
     assert (order.order_no, order.shop, order.status) == ("9001", "甲店", OrderStatus.CLOSED)
 
 
-def test_a_closed_row_whose_number_is_damaged_is_rejected(read: Reader) -> None:
-    assert read(f"{STATUS}\n3.1E+18,交易关闭,,,,\n").kinds() == ["rejected"]
+@pytest.mark.parametrize("parcel", [",", "圆通,YT2600000000001"])
+def test_a_closed_row_whose_number_is_damaged_is_rejected(read: Reader, parcel: str) -> None:
+    assert read(f"{STATUS}\n3.1E+18,交易关闭,,{parcel},\n").kinds() == ["rejected"]
+
+
+def test_an_order_without_a_parcel_to_watch_is_waited_for_no_longer(read: Reader) -> None:
+    order = read(f"{STATUS}\n9001,已发货,,无需物流,,\n").rows[0].order
+    assert order is not None
+    assert order.status is OrderStatus.FINISHED
 
 
 def test_an_unknown_status_is_told_once_per_file(read: Reader) -> None:

@@ -1,0 +1,235 @@
+"""One row being read: its cells to an order and its parcels.
+
+Street, name and phone are not read; of a phone the last four digits are kept where the carrier asks for
+them (`design.md` §7). Reasons and warnings gather, so that all of them are told at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from carriers.names import phone_needed
+from domain.orders import Order, OrderStatus
+from monitor.intake.columns import OWN, platform_id
+from monitor.intake.layouts import Layout
+from monitor.intake.places import destination, place
+from monitor.intake.shapes import Row
+from monitor.intake.statuses import standing
+from monitor.intake.tables import Problem
+from monitor.intake.values import (
+    Cell,
+    Precision,
+    Unfit,
+    blank,
+    identifier,
+    moment,
+    money,
+    quoted,
+    split_list,
+    text,
+    waybill_no,
+)
+from monitor.intake.verdicts import ParsedWaybill
+from monitor.intake.waybills import carrier_by_shape, carriers, check_zeros
+
+__all__ = ["Reading", "Terms"]
+
+T = TypeVar("T")
+
+_TOTAL: Final = re.compile(r"(?:合计|总计|小计)")
+_SEVERAL: Final = re.compile(r"[,，;；、\r\n]+")
+_PLATFORM_NUMBER: Final = re.compile(r"[!-~]+")
+_AHEAD: Final = timedelta(days=2)
+_PROMISES_AHEAD: Final = timedelta(days=400)
+_KDNIAO_ASKS: Final = frozenset({"zhongtong", "kuayue"})
+"""Carriers of which 快递鸟, though not 快递100, wants the phone (`facts/carriers-codes.csv`, phone_needed)."""
+_PHONE: Final = re.compile(r"(?:\+?86[- ]?)?1[\d*]{6}(\d{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one file is read by. Remembers what was told, so that a word is told once per file."""
+
+    zone: ZoneInfo
+    now: datetime
+    platform: str = ""
+    shop: str = ""
+    merchant: str = ""
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Reading:
+    """One row. `problems` reject it; `warnings` do not."""
+
+    def __init__(self, terms: Terms, layout: Layout, row: Row) -> None:
+        self.terms = terms
+        self.layout = layout
+        self.row = row
+        self.problems: list[Problem] = list(row.faults)
+        self.warnings: list[Problem] = []
+
+    def is_total(self) -> bool:
+        first = next((cell for cell in self.row.raw if not blank(cell)), "")
+        names = (self.row.fields.get(field, "") for field in ("order_no", "waybill_no"))
+        return any(isinstance(cell, str) and _TOTAL.match(text(cell)) for cell in (first, *names))
+
+    def order_numbers(self) -> tuple[str, ...]:
+        cell = self.row.fields.get("order_no", "")
+        several = isinstance(cell, str) and self.layout.source is not OWN
+        parts = _SEVERAL.split(text(cell)) if several else [cell]
+        names = [self._name("order_no", part) for part in parts if not blank(part)]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def platform_orders(self) -> tuple[str, ...]:
+        parts = _SEVERAL.split(text(self.row.fields.get("platform_order_no", "")))
+        names = [self._name("platform_order_no", part) for part in parts if not blank(part)]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def waybill_numbers(self) -> tuple[tuple[str, bool], ...]:
+        """(number, whether it came out of a number cell) of every parcel in the cell."""
+        parts = split_list(self.row.fields.get("waybill_no", ""))
+        read = [self._try("waybill_no", waybill_no, part) for part in parts if not blank(part)]
+        numbers = dict(filter(None, read))
+        if any(numbers.values()):
+            self._warn_number_cell("waybill_no")
+        return tuple(numbers.items())
+
+    def stand_in(self, numbers: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
+        """The order of a row that names none: its waybill where the file has no order column at all."""
+        if "order_no" not in self.layout.columns:
+            return tuple(number for number, _ in numbers[:1])
+        if not self.problems or "order_no" not in self.row.fields:
+            self.missing("order_no")
+        return ()
+
+    def waybills(self, numbers: Sequence[tuple[str, bool]]) -> tuple[ParsedWaybill, ...]:
+        """The row's parcels; fewer than its numbers only where a problem was kept."""
+        if not numbers:
+            return ()
+        if "carrier" not in self.layout.columns and "carrier" not in self.row.fields:
+            keys = [self._try("waybill_no", carrier_by_shape, number) for number, _ in numbers]
+            return tuple(
+                ParsedWaybill(key, number, guessed=True)
+                for key, (number, _) in zip(keys, numbers, strict=True)
+                if key is not None
+            )
+        named = self._try(
+            "carrier", lambda cell: carriers(cell, len(numbers)), self.row.fields.get("carrier", "")
+        )
+        pairs = list(zip(named or (), numbers, strict=False))
+        for key, (number, from_number) in pairs:
+            if from_number:
+                self._try("waybill_no", partial(check_zeros, key), number)
+        return tuple(ParsedWaybill(key, number) for key, (number, _) in pairs)
+
+    def phone_tail(self, waybills: Sequence[ParsedWaybill]) -> str:
+        cell = self.row.fields.get("phone_tail", "")
+        own = text(cell) if isinstance(cell, str) else text(cell).zfill(4)
+        if own:
+            if re.fullmatch(r"\d{4}", own):
+                return own
+            self.warn("bad_phone_tail", "phone_tail", "手机后四位应是四个数字，已忽略")
+        elif any(phone_needed(one.carrier) or one.carrier in _KDNIAO_ASKS for one in waybills):
+            whole = _PHONE.fullmatch(text(self.row.fields.get("phone", "")))
+            return whole[1] if whole else ""
+        return ""
+
+    def order(self, name: str, status: OrderStatus | None) -> Order:
+        fields = self.row.fields
+        merchant, platform, shop = self.whose()
+        province, city = destination(text(fields.get("address", "")))
+        return Order(
+            name,
+            merchant,
+            platform,
+            shop,
+            status or OrderStatus.AWAITING,
+            paid_at=self.time("paid_at"),
+            confirmed_at=self.time("confirmed_at"),
+            shipped_at=self.time("shipped_at"),
+            promised_ship_at=self.time("promised_ship_at", _PROMISES_AHEAD),
+            amount=self._try("amount", money, fields.get("amount", "")),
+            receiver_province=place(fields.get("receiver_province", "")) or province,
+            receiver_city=place(fields.get("receiver_city", "")) or city,
+            warehouse=self._words("warehouse"),
+            goods_type=self._words("goods_type"),
+            tags=frozenset(text(tag)[:64] for tag in split_list(fields.get("tags", ""))) - {""},
+        )
+
+    def whose(self) -> tuple[str, str, str]:
+        """Merchant, platform and shop: the row's own, else what was told at import, else the source's."""
+        terms = self.terms
+        platform = platform_id(self._words("platform")) or terms.platform or self.layout.source.platform
+        return self._words("merchant") or terms.merchant, platform, self._words("shop") or terms.shop
+
+    def status(self, *, shipped: bool) -> OrderStatus | None:
+        fields = self.row.fields
+        said = standing(text(fields.get("status", "")), text(fields.get("refund", "")), shipped=shipped)
+        for word in said.unknown:
+            self._once(
+                "unknown_status",
+                "status",
+                word,
+                f"不认识的状态{quoted(word)}：有运单号按已发货，没有按已付款处理",
+            )
+        return said.status
+
+    def time(self, field: str, ahead: timedelta = _AHEAD) -> datetime | None:
+        cell = self.row.fields.get(field)
+        if cell is None:
+            return None
+        found = self._try(
+            field, lambda written: moment(written, self.terms.zone, latest=self.terms.now + ahead), cell
+        )
+        if found is not None and found.precision is Precision.DAY:
+            self._once("only_a_day", field, field, "只有日期，没有时刻，按当天 23:59:59 计")
+        return found.at if found else None
+
+    def missing(self, field: str) -> None:
+        heading = self.layout.heading(field)
+        self.problems.append(Problem(f"missing_{field}", heading, f"“{heading}”是空的"))
+
+    def warn(self, reason: str, field: str, words: str) -> None:
+        self.warnings.append(Problem(reason, self.layout.heading(field), words))
+
+    def _words(self, name: str) -> str:
+        """A cell that is only shown and matched: at most 64 characters."""
+        return text(self.row.fields.get(name, ""))[:64]
+
+    def _name(self, field: str, cell: Cell) -> str:
+        """An order number; those of platforms and ERPs have no Chinese in them."""
+        name, from_number = self._try(field, identifier, cell) or ("", False)
+        if name and self.layout.source.marks and not _PLATFORM_NUMBER.fullmatch(name):
+            self.problems.append(
+                Problem("bad_number", self.layout.heading(field), f"{quoted(name)}不是订单号")
+            )
+            return ""
+        if from_number:
+            self._warn_number_cell(field)
+        return name
+
+    def _try(self, field: str, read: Callable[[Cell], T], cell: Cell) -> T | None:
+        """What `read` makes of the cell; None, with the reason kept, where it cannot."""
+        try:
+            return read(cell)
+        except Unfit as unfit:
+            self.problems.append(Problem(unfit.reason, self.layout.heading(field), str(unfit)))
+            return None
+
+    def _warn_number_cell(self, field: str) -> None:
+        self.warn(
+            "number_cell_in_identifier_column",
+            field,
+            "号码存成了数字；这次没有丢位，建议把这一列设为文本格式",
+        )
+
+    def _once(self, reason: str, field: str, word: str, words: str) -> None:
+        if (reason, word) not in self.terms.told:
+            self.terms.told.add((reason, word))
+            self.warn(reason, field, words)
