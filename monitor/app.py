@@ -65,12 +65,14 @@ class App:
         self.clock = clock or Clock()
         self.net = net or Net(on_call=self._heard)
         self.sweep = build_sweep(settings)
+        self.engine = Engine()
         self.pollers = [
             Poller(account, db, self.net, self.sweep, self.clock, settings.routes)
             for account in settings.providers
         ]
-        self.deliverer = Deliverer(settings.channels, settings.routes, db, self.net, self.clock)
-        self.engine = Engine()
+        self.deliverer = Deliverer(
+            settings.channels, settings.routes, db, self.net, self.clock, lambda: self.engine.stopping
+        )
 
     def _heard(self, call: CallRecord) -> None:
         """Every answer tells the time too."""
@@ -141,7 +143,8 @@ class App:
         self.engine.register("sweep", 1.0, self.sweep_tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
-        self.engine.register("deliver", 0.5, self.deliverer.tick)
+        for robot in self.deliverer.robots:
+            self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
         log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
         try:
             await self.engine.run(until)

@@ -2,13 +2,14 @@
 
 One message leaves at a time per robot, inside its budget. What does not fit is folded into a digest
 that names the parcels. A message is marked as leaving before it leaves, so that after a crash its
-fate is *unknown* and it is said again at most as often as its robot allows (promise 4).
+fate is *unknown* and it is said once more, with the same number (promise 4). How often one is said
+again whose receipt got lost on the way is the robot's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -65,6 +66,11 @@ def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) ->
     )
 
 
+def _foldable(row: Waiting) -> bool:
+    """A digest would lose its names in another one; what may be in the group already is repeated as it was."""
+    return row.message.kind is not MessageKind.DIGEST and not row.unknowns
+
+
 class Deliverer:
     """Speaks for all channels, one lane per robot."""
 
@@ -75,30 +81,40 @@ class Deliverer:
         db: Database,
         net: Net,
         clock: Clock,
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`ending` says that the service stops: what leaves now is finished, nothing more is begun."""
         self._channels = {channel.name: channel for channel in channels}
         self._routes = routes
         self._db = db
         self._net = net
         self._clock = clock
+        self._ending = ending
         self._busy: set[str] = set()
 
+    @property
+    def robots(self) -> tuple[str, ...]:
+        """Every robot once: each is a lane of its own, and one that hangs holds up no other."""
+        return tuple(dict.fromkeys(channel.notifier.robot for channel in self._channels.values()))
+
     async def recover(self) -> int:
-        """After a start: what was leaving when the process died has an unknown fate."""
+        """After a start: what was leaving when the process died may never have left, so it leaves again."""
 
         def settle(conn: Connection) -> int:
             now = self._clock.now()
             left = outbox.recover(conn, now)
             for row in left:
-                self._settle_unknown(conn, row, "进程中断，平台是否收到未知", now)
+                why = "进程中断，平台是否收到未知"
+                outbox.finish(conn, row.id, Outcome.UNKNOWN, why, now, state=MessageState.WAITING)
             return len(left)
 
         return await self._db.write(settle)
 
-    async def tick(self) -> int:
-        """Say what may be said now on every channel; returns how many messages left."""
+    async def tick(self, robot: str = "") -> int:
+        """Say what may be said now, through every robot or through one; returns how many messages left."""
         waiting = await self._db.read(lambda conn: outbox.channels_waiting(conn, self._clock.now()))
         lanes = [self._channels[name] for name in waiting if name in self._channels]
+        lanes = [channel for channel in lanes if robot in ("", channel.notifier.robot)]
         lanes = [channel for channel in lanes if channel.notifier.robot not in self._busy]
         if not lanes:
             return 0
@@ -110,7 +126,7 @@ class Deliverer:
         self._busy.add(robot)
         try:
             sent = 0
-            while await self._one(channel):
+            while not self._ending() and await self._one(channel):
                 sent += 1
             return sent
         finally:
@@ -149,9 +165,9 @@ class Deliverer:
         free = pacing.room(state, pace, now, critical=critical)
         if free == 0:
             return None
-        row = rows[0]
-        if len(rows) >= _FOLD_FROM and (len(rows) > free or len(rows) > 2 * _FOLD_FROM):
-            row = self._fold(conn, channel, rows, now)
+        row, crowd = rows[0], [each for each in rows if _foldable(each)]
+        if row in crowd and len(crowd) >= _FOLD_FROM and (len(crowd) > free or len(crowd) > 2 * _FOLD_FROM):
+            row = self._fold(conn, channel, crowd, now)
         outbox.begin(conn, [row.id], now)
         robots.save(conn, robot, pacing.taken(state, pace, now))
         return replace(row, attempts=row.attempts + 1)
@@ -219,16 +235,17 @@ class Deliverer:
             )
 
     def _settle_unknown(
-        self, conn: Connection, row: Waiting, why: str, now: datetime, error: RemoteError | None = None
+        self, conn: Connection, row: Waiting, why: str, now: datetime, error: RemoteError
     ) -> None:
         """It may be in the group: say it again as often as its robot allows, then leave it be."""
         channel = self._channels.get(row.channel)
         repeats = channel.notifier.pace.repeats_after_unknown if channel else 0
         if row.unknowns >= repeats:
             why = f"{why}；可能已送达，不再重复"
+            log.error("dead letter", channel=row.channel, reference=row.message.reference, why=why)
             outbox.finish(conn, row.id, Outcome.UNKNOWN, why, now, state=MessageState.DEAD)
             return
-        wait = pacing.wait_after(row.attempts, error) if error is not None else now - now
+        wait = pacing.wait_after(row.attempts, error)
         outbox.finish(
             conn, row.id, Outcome.UNKNOWN, why, now, state=MessageState.WAITING, next_try_at=now + wait
         )
