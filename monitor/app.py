@@ -66,13 +66,12 @@ class App:
         self.net = net or Net(on_call=self._heard)
         self.sweep = build_sweep(settings)
         self.engine = Engine()
+        routes, ending = settings.routes, lambda: self.engine.stopping
         self.pollers = [
-            Poller(account, db, self.net, self.sweep, self.clock, settings.routes)
+            Poller(account, db, self.net, self.sweep, self.clock, routes, ending)
             for account in settings.providers
         ]
-        self.deliverer = Deliverer(
-            settings.channels, settings.routes, db, self.net, self.clock, lambda: self.engine.stopping
-        )
+        self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending)
 
     def _heard(self, call: CallRecord) -> None:
         """Every answer tells the time too."""

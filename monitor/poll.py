@@ -50,6 +50,8 @@ __all__ = ["Poller"]
 log = structlog.get_logger()
 T = TypeVar("T")
 _BATCH: Final = 200
+_WORTH: Final = 4.0
+"""Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
 _LINGER: Final = 0.02
 _LEASE: Final = timedelta(seconds=45)
 _REFUSED_AGAIN: Final = timedelta(hours=24)
@@ -67,6 +69,9 @@ class Result:
 
     claim: Claim
     asked_at: datetime
+    """Silence is proven up to here at most."""
+    answered_at: datetime
+    """The provider's pause is counted from here: it cannot have heard the question later."""
     answer: Answer | Same | RemoteError
     digest: str = ""
 
@@ -139,13 +144,16 @@ class Poller:
         sweep: Sweep,
         clock: Clock,
         routes: Sequence[Route],
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`ending` says that the service stops: what was claimed is asked, nothing more is claimed."""
         self._account = account
         self._db = db
         self._net = net
         self._sweep = sweep
         self._clock = clock
         self._routes = routes
+        self._ending = ending
         self._pace = Pace(account.ceilings.per_waybill_interval, account.refresh_lag)
         self._lanes = asyncio.Semaphore(account.ceilings.concurrency)
         self._feed = Feed()
@@ -165,14 +173,15 @@ class Poller:
     async def tick(self) -> Judged:
         """Ask about everything that is due now and may be asked; returns when it is all kept."""
         if not self._loaded:
-            self._feed = await self._db.read(self._load_feed)
+            self._feed = await self._db.write(self._begin)
             self._loaded = True
         total, flight, more = Judged(), Flight(), True
         try:
             while more or flight.under_way:
-                if more and flight.under_way <= _BATCH // 2:
-                    claims = await self._claim()
-                    more = len(claims) >= _BATCH
+                room = self._room()
+                if more and flight.under_way <= room // 2:
+                    claims = await self._claim(room) if room else []
+                    more = 0 < room <= len(claims)
                     self._send_out(flight, claims)
                 if group := await flight.landed():
                     _add(total, await self._db.write(partial(self._keep, group)))
@@ -185,26 +194,37 @@ class Poller:
         for n, claim in enumerate(claims):
             flight.start(self._ask(claim, n * gap))
 
-    def _load_feed(self, conn: Connection) -> Feed:
-        row = providers.load(conn, self._account.name)
+    def _begin(self, conn: Connection) -> Feed:
+        """The account's health as last known, and what a dead process had claimed given back.
+
+        A start is a reason to try at once whether an outage is over: somebody may have mended the key.
+        """
+        name, now = self._account.name, self._clock.now()
+        interval = self._account.ceilings.per_waybill_interval
+        polls.release(conn, name, now, interval=interval, lease=_LEASE)
+        row = providers.load(conn, name)
+        state = FeedState(row.state)
         return Feed(
-            FeedState(row.state),
+            state,
             row.since,
             row.last_good_at,
             row.last_bad_at,
             row.last_error,
             row.failures,
             bool(row.told),
-            row.resume_at,
+            None if state is FeedState.DOWN else row.resume_at,
         )
 
-    async def _claim(self) -> list[Claim]:
-        now = self._clock.now()
-        allowed = feeds.may_ask(self._feed, now)
-        if allowed == 0:
-            return []
-        ceilings = self._account.ceilings
-        limit = min(_BATCH, allowed or _BATCH, max(1, int(ceilings.per_second * 10)))
+    def _room(self) -> int:
+        """How many questions may be claimed now."""
+        allowed = feeds.may_ask(self._feed, self._clock.now())
+        if allowed == 0 or self._ending():
+            return 0
+        worth = max(1, int(self._account.ceilings.per_second * _WORTH))
+        return min(_BATCH, allowed or _BATCH, worth)
+
+    async def _claim(self, limit: int) -> list[Claim]:
+        now, ceilings = self._clock.now(), self._account.ceilings
 
         def claim(conn: Connection) -> tuple[list[Claim], timedelta]:
             name = self._account.name
@@ -258,9 +278,9 @@ class Poller:
                     lanes=self._account.ceilings.concurrency,
                 )
             except RemoteError as error:
-                return Result(claim, asked_at, error)
+                return Result(claim, asked_at, self._clock.now(), error)
             answer = answers if isinstance(answers, Same) else answers[0]
-            return Result(claim, asked_at, answer, digest)
+            return Result(claim, asked_at, self._clock.now(), answer, digest)
 
     def _keep(self, results: Sequence[Result], conn: Connection) -> Judged:
         """Everything a group of answers means, in one transaction."""
@@ -289,22 +309,26 @@ class Poller:
 
     def _take(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
         """Answers: scans appended, the parcel judged at the moment of the look."""
-        quiet = {r.claim.parcel_id: q for r in results if (q := self._quiet(r)) is not None}
+        quiet = {r.claim.parcel_id: q for r in results if (q := self._quiet(r, now)) is not None}
         polls.unchanged(conn, list(quiet.values()))
         results = [result for result in results if result.claim.parcel_id not in quiet]
         judged = self._judge(conn, results, now) if results else Judged()
         judged.parcels += len(quiet)
         return judged
 
-    def _quiet(self, result: Result) -> Quiet | None:
+    def _seen(self, result: Result, now: datetime) -> datetime:
+        """Up to when the answer proves silence; a clock that ran ahead when it was asked proves nothing more."""
+        return min(result.asked_at, now) - self._account.refresh_lag
+
+    def _quiet(self, result: Result, now: datetime) -> Quiet | None:
         """The short way for an answer that repeats the last one while nothing is due or open."""
         claim = result.claim
         if not isinstance(result.answer, Same) or claim.patience is None:
             return None
-        seen = result.asked_at - self._account.refresh_lag
+        seen = self._seen(result, now)
         if claim.next_deadline_at is not None and claim.next_deadline_at <= seen:
             return None
-        earliest = result.asked_at + self._pace.interval
+        earliest = result.answered_at + self._pace.interval
         at = repeat_question(seen, claim.patience, claim.next_deadline_at, self._pace, earliest)
         return Quiet(claim.parcel_id, seen, at)
 
@@ -331,10 +355,10 @@ class Poller:
         self, conn: Connection, row: Loaded, result: Result, known: list[Stored], now: datetime
     ) -> tuple[Look, Merge]:
         """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it."""
-        seen = max(result.asked_at - self._account.refresh_lag, row.case.observed_at or row.watch_from)
+        seen = max(self._seen(result, now), row.case.observed_at or row.watch_from)
         case = replace(row.case, observed_at=seen)
         if isinstance(result.answer, Same):
-            return Look(row, case, asked_at=result.asked_at), Merge()
+            return Look(row, case, asked_at=result.answered_at), Merge()
         assert isinstance(result.answer, Answer)
         answer = self._relevant(result.answer, row.watch_from)
         self._note_oddities(conn, result.claim, answer, now)
@@ -343,14 +367,14 @@ class Poller:
         if change.contradicts or emptied:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
             providers.oddity(conn, self._account.name, f"{result.claim.waybill_no}：{why}", "", now)
-            return Look(row, row.case, asked_at=result.asked_at), Merge()
+            return Look(row, row.case, asked_at=result.answered_at), Merge()
         if not change:
-            return Look(row, case, result.digest, asked_at=result.asked_at), change
+            return Look(row, case, result.digest, asked_at=result.answered_at), change
         history = _after(known, change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
         news = newest.event.text if newest is not None else ""
-        return Look(row, replace(case, journey=journey), result.digest, news, result.asked_at), change
+        return Look(row, replace(case, journey=journey), result.digest, news, result.answered_at), change
 
     @staticmethod
     def _relevant(answer: Answer, watch_from: datetime) -> Answer:
@@ -386,7 +410,10 @@ class Poller:
         polls.postpone(conn, later)
 
     def _again(self, error: RemoteError, feed: Feed) -> timedelta:
-        """When to ask again after a failure: never sooner than the ceiling allows."""
+        """When to ask again after a failure: never sooner than the ceiling allows.
+
+        While the whole account fails its own probes set the pace, and nothing waits longer than it lasts.
+        """
         interval = self._account.ceilings.per_waybill_interval
         if isinstance(error, Throttled):
             return max(interval, error.wait)
@@ -395,11 +422,9 @@ class Poller:
         if isinstance(error, Denied):
             return interval
         shortest, longest = _RETRY
-        return (
-            max(interval, min(shortest * (1 << min(feed.failures, 8)), longest))
-            if feed.failures > 1
-            else interval
-        )
+        if feed.failures < 2 or feed.state is not FeedState.UP:
+            return interval
+        return max(interval, min(shortest * (1 << min(feed.failures, 8)), longest))
 
     def _announce(self, conn: Connection, feed: Feed, why: str, down: bool, now: datetime) -> int:
         """Tell of an outage once, and of its end once."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from domain.time import to_micros
 from monitor.store import providers, schema
@@ -19,6 +19,7 @@ __all__ = [
     "overdue",
     "postpone",
     "put_aside",
+    "release",
     "remark",
     "touch",
     "unchanged",
@@ -52,6 +53,27 @@ def postpone(conn: Connection, rows: Sequence[tuple[int, datetime]]) -> None:
     """Ask about these parcels later; their deadlines stay as they are."""
     for parcel_id, at in sorted(rows):
         conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(next_poll_at=to_micros(at)))
+
+
+def release(conn: Connection, provider: str, now: datetime, *, interval: timedelta, lease: timedelta) -> None:
+    """Give back the questions of a process that died over them, before their lease is out.
+
+    `interval` is counted from the latest moment at which such a question can have left.
+    """
+    if interval >= lease:
+        return
+    left_by = case(
+        (_due.c.asked_at + _micros(lease) > to_micros(now), to_micros(now)), else_=_due.c.next_poll_at
+    )
+    conn.execute(
+        update(_due)
+        .where(_due.c.provider == provider, _due.c.next_poll_at == _due.c.asked_at + _micros(lease))
+        .values(next_poll_at=left_by + _micros(interval))
+    )
+
+
+def _micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
