@@ -145,14 +145,20 @@ class Unavailable(RemoteError):
 
 
 class Throttled(RemoteError):
-    """Nobody acts: tried again, not before `wait`. With `closes`, the whole robot or account rests."""
+    """Nobody acts: tried again, not before `wait`. With `closes`, the whole robot or account rests.
+
+    `again` is how long it rests when this comes again right after that: it was a longer limit.
+    """
 
     outcome = Outcome.LATER
 
-    def __init__(self, message: str, wait: timedelta, *, closes: bool = True) -> None:
+    def __init__(
+        self, message: str, wait: timedelta, *, closes: bool = True, again: timedelta | None = None
+    ) -> None:
         super().__init__(message)
         self.wait = wait
         self.closes = closes
+        self.again = again or wait
 
 
 class Denied(RemoteError):

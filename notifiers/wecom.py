@@ -112,7 +112,10 @@ def _refusal(code: int, said: str) -> RemoteError:
     if code == -1:
         return Unavailable(f"-1 系统繁忙：{said}")
     if code == 45009:
-        return Throttled(f"45009 发得太快，机器人歇一分钟：{said}", timedelta(minutes=1))
+        # Again right after the minute: the limit of an hour (`facts/notifiers.md` §3).
+        return Throttled(
+            f"45009 发得太快，机器人歇一会：{said}", timedelta(minutes=1), again=timedelta(hours=1)
+        )
     if code == 45033:
         return Throttled(f"45033 同时调用太多：{said}", timedelta(seconds=5), closes=False)
     if code == 93000:
