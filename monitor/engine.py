@@ -62,8 +62,12 @@ class Engine:
             await until.wait()
         finally:
             self._stopping = True
-            self._scheduler.shutdown(wait=False)
+            self._scheduler.pause()
             await self._drain()
+            # Rings end one turn of the loop after their verb; what is still there then would be
+            # cancelled by the shutdown and cried out as a failed job.
+            await asyncio.sleep(0)
+            self._scheduler.shutdown(wait=False)
 
     async def _drain(self) -> None:
         running = set(self._running)
