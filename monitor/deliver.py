@@ -57,7 +57,7 @@ def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) ->
         title=f"[汇总] 物流告警共 {len(rows)} 条：{'，'.join(counts)}",
         rows=tuple(row.message.title for row in worst[:listed]),
         more=max(0, len(rows) - listed),
-        link=next((row.message.link for row in worst if row.message.link), ""),
+        link=next((_list_beside(row.message.link) for row in worst if row.message.link), ""),
         reference=f"D-{rows[0].id}",
         mentions=tuple(mentions)[:5],
         urgency=worst[0].message.urgency,
@@ -69,6 +69,12 @@ def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) ->
 def _foldable(row: Waiting) -> bool:
     """A digest would lose its names in another one; what may be in the group already is repeated as it was."""
     return row.message.kind is not MessageKind.DIGEST and not row.unknowns
+
+
+def _list_beside(link: str) -> str:
+    """The console that lists all of them, from the address of one ticket."""
+    console, mark, _ = link.partition("/tickets/")
+    return f"{console}/" if mark else link
 
 
 class Deliverer:

@@ -167,12 +167,16 @@ def feed_alert(
         facts = [
             ("原因", why),
             ("最后成功", moment(since)),
-            ("影响", f"{waiting} 个运单到点未能查询；恢复后先重新查询再判定，不会误报"),
+            (
+                "影响",
+                (f"{waiting} 个运单到点未能查询；" if waiting else "") + "恢复后先重新查询再判定，不会误报",
+            ),
         ]
     else:
         gap = hours(now - since) if since is not None else ""
         title = f"[数据源] {account} 已恢复" + (f"，中断 {gap}" if gap else "")
-        facts = [("后续", f"{waiting} 个到点运单正在补查，补查后才会告警")]
+        late = f"{waiting} 个到点运单" if waiting else "到点的运单"
+        facts = [("后续", f"{late}正在补查，补查后才会告警")]
     return Message(
         kind=MessageKind.FEED,
         title=title,
