@@ -236,7 +236,11 @@ def _event(moment: datetime, row: Mapping[str, Any], state: str, unknown: _Unkno
         courier=words.courier,
         next_stop=words.next_stop,
         forecast=words.forecast and milestone is Milestone.UNKNOWN,
+        overlaid=code in _OWN_CLOCKS or (not code and _NAMES.get(status) in _OWN_CLOCKS),
     )
+
+
+_OWN_CLOCKS: Final = frozenset({"201", "202", "205"})
 
 
 def _meaning(code: str, status: str, state: str, unknown: _Unknown) -> _Meaning:

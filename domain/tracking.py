@@ -278,6 +278,8 @@ class TrackingEvent:
     next_stop: str = ""
     forecast: bool = False
     """A line about the future ("预计送达"): kept and shown, never a movement."""
+    overlaid: bool = field(default=False, compare=False)
+    """The provider's own "overdue" clock stands on this row: its code says nothing of the scan beneath."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "occurred_at", aware(self.occurred_at))
@@ -369,7 +371,8 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
     missing: list[Stored] = []
     for moment in sorted(before.keys() | now.keys()):
         pairs, left, fresh = _pair(before.get(moment, []), now.get(moment, []))
-        for row, event in pairs:
+        for row, told in pairs:
+            event = _beneath(row.event, told)
             if row.event != event:
                 edited.append((row, replace(row, event=event, withdrawn_at=None)))
             elif row.withdrawn_at is not None:
@@ -384,6 +387,11 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
         if answer.whole and row.withdrawn_at is None and row.event.occurred_at >= reaches_back_to
     ]
     return Merge(tuple(added), tuple(edited), tuple(withdrawn), tuple(restored))
+
+
+def _beneath(known: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
+    """What the row is: a provider's own clock laid over an old scan takes nothing of it away."""
+    return known if told.overlaid and not known.overlaid and told.text == known.text else told
 
 
 def _pair(
@@ -480,10 +488,11 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
     first: dict[Milestone, datetime] = {}
     last: dict[Milestone, datetime] = {}
     movements = _movements(history)
+    counted = {id(event) for event in movements}
     for event in history:
         if event.milestone is Milestone.UNKNOWN or event.forecast:
             continue
-        if event.moves or event.milestone not in MOVEMENTS:
+        if event.milestone not in MOVEMENTS or (event.moves and id(event) in counted):
             first.setdefault(event.milestone, event.occurred_at)
             last[event.milestone] = event.occurred_at
     if movements and (

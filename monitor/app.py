@@ -22,6 +22,7 @@ from monitor.settings import Settings
 from monitor.single import only_one
 from monitor.store import meta, polls
 from monitor.store.database import Database
+from monitor.store.opening import open_store
 from monitor.sweep import Sweep
 from rules.schedule import Pace
 
@@ -173,7 +174,7 @@ def run(settings: Settings) -> None:
 
     async def main() -> None:
         until = asyncio.Event()
-        with stop_signals(until), contextlib.closing(Database.open(settings.store)) as db, only_one(db):
+        with stop_signals(until), contextlib.closing(open_store(settings.store)) as db, only_one(db):
             await App(settings, db).run(until)
         log.info("stopped", config=str(Path(settings.path).name))
 

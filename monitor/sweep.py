@@ -118,7 +118,7 @@ class Sweep:
         )
         says = {telling.finding.rule: telling for telling in tellings(changes, _told(changes, before))}
         ids = self._write_findings(conn, look, changes, before, says, now)
-        if ticket is None and (changes.opened or changes.grown):
+        if ticket is None and any(finding.notify for finding in _new(changes)):
             ticket = self._open_ticket(conn, look.case, look.loaded.id, changes, ids, now)
             done.tickets += 1
         elif ticket is not None:
@@ -214,7 +214,7 @@ class Sweep:
         """What happened, as lines of the live ticket."""
         if look.news:
             tickets.entry(conn, ticket.id, now, EntryKind.SCAN, author=MACHINE, text=look.news)
-        new = [*changes.opened, *(after for _, after in changes.grown)]
+        new = _new(changes)
         if new:
             worst = max(changes.standing, key=lambda finding: finding.severity)
             tickets.attach(
@@ -349,6 +349,11 @@ _ENDED_ZH: Final = {
     "expired": "不再适用",
     "dismissed": "人工忽略",
 }
+
+
+def _new(changes: Changes) -> list[Finding]:
+    """What was not there, or not so bad, before."""
+    return [*changes.opened, *(after for _, after in changes.grown)]
 
 
 def headline(case: Case, finding: Finding, now: datetime) -> str:

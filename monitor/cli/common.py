@@ -14,6 +14,7 @@ import click
 
 from monitor import logs
 from monitor.settings import Settings, default_path, load
+from monitor.store import opening
 from monitor.store.database import Database
 
 __all__ = ["as_json", "config_option", "emit", "open_store", "settings_from", "table"]
@@ -47,7 +48,7 @@ def settings_from(config: Path | None) -> Settings:
 @contextlib.contextmanager
 def open_store(settings: Settings) -> Iterator[Database]:
     """The store of this configuration, closed afterwards."""
-    with contextlib.closing(Database.open(settings.store)) as db:
+    with contextlib.closing(opening.open_store(settings.store)) as db:
         yield db
 
 

@@ -56,8 +56,8 @@ class Relief:
 
 
 def relief(case: Case, changes: Changes) -> Relief | None:
-    """Why the ticket may resolve, or None while something stands."""
-    if changes.standing or not changes.ended:
+    """Why the ticket may resolve, or None while something stands that somebody was to be told of."""
+    if any(finding.notify for finding in changes.standing) or not changes.ended:
         return None
     endings: Sequence[Ending] = [ending for _, ending in changes.ended]
     retracted = all(ending.state is FindingState.RETRACTED for ending in endings)
