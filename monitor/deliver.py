@@ -1,9 +1,14 @@
 """Telling the groups: leased outbox in, receipts and later tries out.
 
 One message leaves at a time per robot, inside its budget. What does not fit is folded into a digest
-that names the parcels. A message is marked as leaving before it leaves, so that after a crash its
-fate is *unknown* and it is said once more, with the same number (promise 4). How often one is said
-again whose receipt got lost on the way is the robot's business.
+that names the parcels. While a robot is closed, and for what it refuses, critical messages are also
+said by the channel's fallback, marked so.
+
+A message is marked as leaving before it leaves, so nothing is said twice but where its fate is *unknown*:
+after a crash it leaves once more, with the same number (promise 4: one duplicate per crash and channel);
+after a lost receipt an alarm is repeated as often as its robot allows, for a duplicate is cheaper than
+silence, and anything else once (`facts/notifiers.md` §3). A digest is the only word on the alarms in it,
+so it is repeated once too.
 """
 
 from __future__ import annotations
@@ -22,59 +27,19 @@ from domain.remote import Denied, Outcome, RemoteError
 from monitor import pacing
 from monitor.accounts import Channel
 from monitor.clock import Clock
+from monitor.digest import digest_of, foldable, on_behalf, without_rows
 from monitor.net import Net
 from monitor.routing import Route, everybody
 from monitor.store import outbox, robots
-from monitor.store.database import Database
-from monitor.store.outbox import MessageState, Waiting
+from monitor.store.database import Database, StoreError
+from monitor.store.outbox import MessageState, NewMessage, Waiting
 
-__all__ = ["Deliverer", "digest_of"]
+__all__ = ["Deliverer"]
 
 log = structlog.get_logger()
 _FOLD_FROM: Final = 6
-_ROWS: Final = 40
 _READ: Final = 500
-
-
-def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) -> Message:
-    """Many messages said as one: worst first, each by its first line; the rest is counted."""
-    order = list(Urgency)
-    worst = sorted(rows, key=lambda row: (order.index(row.message.urgency), row.created_at))
-    kinds = [row.message.kind for row in rows]
-    counts = [
-        f"{label} {n} 条"
-        for label, n in (
-            ("告警", kinds.count(MessageKind.ALERT)),
-            ("恢复", kinds.count(MessageKind.RESOLVED)),
-            ("撤回", kinds.count(MessageKind.RETRACTED)),
-            ("数据源", kinds.count(MessageKind.FEED)),
-        )
-        if n
-    ]
-    mentions = dict.fromkeys(each for row in worst for each in row.message.mentions)
-    return Message(
-        kind=MessageKind.DIGEST,
-        title=f"[汇总] 物流告警共 {len(rows)} 条：{'，'.join(counts)}",
-        rows=tuple(row.message.title for row in worst[:listed]),
-        more=max(0, len(rows) - listed),
-        link=next((_list_beside(row.message.link) for row in worst if row.message.link), ""),
-        reference=f"D-{rows[0].id}",
-        mentions=tuple(mentions)[:5],
-        urgency=worst[0].message.urgency,
-        at=now,
-        data={"list": "parcelwatch tickets"},
-    )
-
-
-def _foldable(row: Waiting) -> bool:
-    """A digest would lose its names in another one; what may be in the group already is repeated as it was."""
-    return row.message.kind is not MessageKind.DIGEST and not row.unknowns
-
-
-def _list_beside(link: str) -> str:
-    """The console that lists all of them, from the address of one ticket."""
-    console, mark, _ = link.partition("/tickets/")
-    return f"{console}/" if mark else link
+_ALARMS: Final = frozenset({MessageKind.ALERT, MessageKind.FEED})
 
 
 class Deliverer:
@@ -97,6 +62,8 @@ class Deliverer:
         self._clock = clock
         self._ending = ending
         self._busy: set[str] = set()
+        self._unkept: dict[str, Callable[[Connection], None]] = {}
+        """What came of a message, by robot, where the store would not take it yet."""
 
     @property
     def robots(self) -> tuple[str, ...]:
@@ -119,21 +86,26 @@ class Deliverer:
     async def tick(self, robot: str = "") -> int:
         """Say what may be said now, through every robot or through one; returns how many messages left."""
         waiting = await self._db.read(lambda conn: outbox.channels_waiting(conn, self._clock.now()))
-        lanes = [self._channels[name] for name in waiting if name in self._channels]
-        lanes = [channel for channel in lanes if robot in ("", channel.notifier.robot)]
-        lanes = [channel for channel in lanes if channel.notifier.robot not in self._busy]
-        if not lanes:
-            return 0
-        by_robot = {channel.notifier.robot: channel for channel in reversed(lanes)}
-        return sum(await asyncio.gather(*(self._lane(channel) for channel in by_robot.values())))
+        if gone := [name for name in waiting if name not in self._channels]:
+            await self._db.write(lambda conn: self._bury_orphans(conn, gone, self._clock.now()))
+        lanes: dict[str, list[Channel]] = {each: [] for each in self._unkept if robot in ("", each)}
+        for channel in (self._channels[name] for name in waiting if name in self._channels):
+            if robot in ("", channel.notifier.robot):
+                lanes.setdefault(channel.notifier.robot, []).append(channel)
+        free = [self._lane(each, channels) for each, channels in lanes.items() if each not in self._busy]
+        return sum(await asyncio.gather(*free))
 
-    async def _lane(self, channel: Channel) -> int:
-        robot = channel.notifier.robot
+    async def _lane(self, robot: str, channels: Sequence[Channel]) -> int:
+        """A robot's channels in turn, until none of them has anything to say or may say it."""
         self._busy.add(robot)
         try:
-            sent = 0
-            while not self._ending() and await self._one(channel):
-                sent += 1
+            if robot in self._unkept:
+                await self._db.write(self._unkept[robot])
+                del self._unkept[robot]
+            sent, talking = 0, list(channels)
+            while talking and not self._ending():
+                talking = [channel for channel in talking if await self._one(channel)]
+                sent += len(talking)
             return sent
         finally:
             self._busy.discard(robot)
@@ -152,15 +124,23 @@ class Deliverer:
             )
         except RemoteError as failed:
             error = failed
-        await self._db.write(
-            lambda conn: self._finish(conn, channel, leased, receipt, error, self._clock.now())
-        )
+
+        def finish(conn: Connection) -> None:
+            self._finish(conn, channel, leased, receipt, error, self._clock.now())
+
+        try:
+            await self._db.write(finish)
+        except StoreError:
+            self._unkept[channel.notifier.robot] = finish
+            raise
         return error is None
 
     def _lease(self, conn: Connection, channel: Channel, now: datetime) -> Waiting | None:
         """Mark the next message as leaving and count it in the robot's window, in one transaction."""
         pace, robot = channel.notifier.pace, channel.notifier.robot
         state = robots.load(conn, robot)
+        if pacing.closed(state, now) and channel.fallback:
+            self._to_fallback(conn, channel, outbox.waiting(conn, channel.name, now, _READ), now)
         if pacing.room(state, pace, now, critical=True) == 0:
             return None
         rows = outbox.waiting(conn, channel.name, now, _READ)
@@ -171,7 +151,7 @@ class Deliverer:
         free = pacing.room(state, pace, now, critical=critical)
         if free == 0:
             return None
-        row, crowd = rows[0], [each for each in rows if _foldable(each)]
+        row, crowd = rows[0], [each for each in rows if foldable(each)]
         if row in crowd and len(crowd) >= _FOLD_FROM and (len(crowd) > free or len(crowd) > 2 * _FOLD_FROM):
             row = self._fold(conn, channel, crowd, now)
         outbox.begin(conn, [row.id], now)
@@ -188,21 +168,64 @@ class Deliverer:
             self._bury(conn, row, "72 小时内未能送达", now)
         return alive
 
-    @staticmethod
-    def _bury(conn: Connection, row: Waiting, why: str, now: datetime) -> None:
+    def _bury_orphans(self, conn: Connection, channels: Sequence[str], now: datetime) -> None:
+        """The same for channels that are in the configuration no more."""
+        for name in channels:
+            self._bury_the_old(conn, outbox.waiting(conn, name, now, _READ), now)
+
+    def _bury(
+        self,
+        conn: Connection,
+        row: Waiting,
+        why: str,
+        now: datetime,
+        outcome: Outcome = Outcome.REFUSED,
+    ) -> None:
         log.error("dead letter", channel=row.channel, reference=row.message.reference, why=why)
-        outbox.finish(conn, row.id, Outcome.REFUSED, why, now, state=MessageState.DEAD)
+        outbox.finish(conn, row.id, outcome, why, now, state=MessageState.DEAD)
+        if row.channel in self._channels:
+            self._to_fallback(conn, self._channels[row.channel], [row], now)
+
+    def _to_fallback(
+        self, conn: Connection, channel: Channel, rows: Sequence[Waiting], now: datetime
+    ) -> None:
+        """What is critical is said by the fallback too, once: the key refuses it a second time."""
+        if channel.fallback not in self._channels:
+            return
+        outbox.put(
+            conn,
+            [
+                NewMessage(
+                    f"fallback:{row.id}:{channel.fallback}",
+                    channel.fallback,
+                    on_behalf(row.message, channel.name),
+                    now,
+                    ticket_id=row.ticket_id,
+                    finding_id=row.finding_id,
+                )
+                for row in rows
+                if row.message.urgency is Urgency.CRITICAL
+            ],
+        )
 
     @staticmethod
     def _fold(conn: Connection, channel: Channel, rows: Sequence[Waiting], now: datetime) -> Waiting:
         """Say all that waits as one digest, in the transaction that leases it."""
         digest = digest_of(rows, now)
         key = f"digest:{channel.name}:{rows[0].id}:{rows[-1].id}:{len(rows)}"
-        outbox.put(conn, [outbox.NewMessage(key, channel.name, digest, now)])
+        outbox.put(conn, [NewMessage(key, channel.name, digest, now)])
         written = outbox.by_key(conn, key)
         assert written is not None
         outbox.fold(conn, [row.id for row in rows], written.id)
         return written
+
+    @staticmethod
+    def _strip(conn: Connection, row: Waiting, now: datetime) -> None:
+        """One line of a digest may have spoilt it: only its counts are said, in words of our own."""
+        outbox.put(conn, [NewMessage(f"{row.key}:bare", row.channel, without_rows(row.message), now)])
+        bare = outbox.by_key(conn, f"{row.key}:bare")
+        assert bare is not None
+        outbox.fold(conn, [row.id], bare.id)
 
     def _finish(
         self,
@@ -216,48 +239,48 @@ class Deliverer:
         """Keep the platform's answer, what it means for the robot, and the next try."""
         robot = channel.notifier.robot
         before = robots.load(conn, robot)
-        robots.save(conn, robot, pacing.after(before, error, now))
-        if receipt is not None:
+        state = pacing.after(before, error, now)
+        robots.save(conn, robot, state)
+        if error is None:
+            assert receipt is not None
             outbox.finish(conn, row.id, Outcome.TAKEN, receipt.answer, now, state=MessageState.SENT)
             return
-        assert error is not None
         log.warning("not delivered", channel=channel.name, error=type(error).__name__, why=str(error))
-        if isinstance(error, Denied) and not before.closed_why:
+        if pacing.denied(state) and not pacing.denied(before):
             self._cry_for_help(conn, channel, str(error), now)
-        if error.outcome is Outcome.UNKNOWN:
-            self._settle_unknown(conn, row, str(error), now, error)
-        elif error.outcome is Outcome.REFUSED and not isinstance(error, Denied):
+        refused = error.outcome is Outcome.REFUSED and not isinstance(error, Denied)
+        if error.outcome is Outcome.UNKNOWN and row.unknowns >= self._repeats(channel, row):
+            self._bury(conn, row, f"{error}；可能已送达，不再重复", now, Outcome.UNKNOWN)
+        elif refused:
             self._bury(conn, row, str(error), now)
+            if row.message.rows:
+                self._strip(conn, row, now)
         else:
             # A robot that is closed or gone keeps its messages: they leave when it is mended.
-            outbox.finish(
-                conn,
-                row.id,
-                error.outcome,
-                str(error),
-                now,
-                state=MessageState.WAITING,
-                next_try_at=now + pacing.wait_after(row.attempts, error),
-            )
+            self._try_later(conn, row, error, now)
+            if pacing.closed(state, now):
+                self._to_fallback(conn, channel, [row], now)
 
-    def _settle_unknown(
-        self, conn: Connection, row: Waiting, why: str, now: datetime, error: RemoteError
-    ) -> None:
-        """It may be in the group: say it again as often as its robot allows, then leave it be."""
-        channel = self._channels.get(row.channel)
-        repeats = channel.notifier.pace.repeats_after_unknown if channel else 0
-        if row.unknowns >= repeats:
-            why = f"{why}；可能已送达，不再重复"
-            log.error("dead letter", channel=row.channel, reference=row.message.reference, why=why)
-            outbox.finish(conn, row.id, Outcome.UNKNOWN, why, now, state=MessageState.DEAD)
-            return
-        wait = pacing.wait_after(row.attempts, error)
+    @staticmethod
+    def _try_later(conn: Connection, row: Waiting, error: RemoteError, now: datetime) -> None:
         outbox.finish(
-            conn, row.id, Outcome.UNKNOWN, why, now, state=MessageState.WAITING, next_try_at=now + wait
+            conn,
+            row.id,
+            error.outcome,
+            str(error),
+            now,
+            state=MessageState.WAITING,
+            next_try_at=now + pacing.wait_after(row.attempts, error),
         )
 
+    @staticmethod
+    def _repeats(channel: Channel, row: Waiting) -> int:
+        """How often a message is said again that may be in the group already."""
+        most = channel.notifier.pace.repeats_after_unknown
+        return most if row.message.kind in _ALARMS else min(most, 1)
+
     def _cry_for_help(self, conn: Connection, channel: Channel, why: str, now: datetime) -> None:
-        """A robot refuses us for good: tell the other channels, once while it lasts."""
+        """A robot refuses us for good: tell the other robots' channels, once while it lasts."""
         message = Message(
             kind=MessageKind.FEED,
             title=f"[数据源] 通知渠道 {channel.name} 拒绝了消息，请检查机器人配置",
@@ -266,11 +289,13 @@ class Deliverer:
             urgency=Urgency.CRITICAL,
             at=now,
         )
-        others = [name for name in everybody(self._routes, message.kind) if name != channel.name]
+        heard = (self._channels.get(name) for name in everybody(self._routes, message.kind))
+        key = f"robot:{channel.notifier.robot}:{now.isoformat()}"
         outbox.put(
             conn,
             [
-                outbox.NewMessage(f"robot:{channel.name}:{now.date()}:{name}", name, message, now)
-                for name in others
+                NewMessage(f"{key}:{other.name}", other.name, message, now)
+                for other in heard
+                if other is not None and other.notifier.robot != channel.notifier.robot
             ],
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.messages import Message, MessageKind
-from monitor.deliver import digest_of
+from monitor.digest import digest_of
 from monitor.store.outbox import MessageState, Waiting
 from monitor.wording import feed_alert
 
