@@ -47,7 +47,8 @@ def aware(moment: datetime) -> datetime:
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970 UTC: how the store keeps a moment."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from json.encoder import encode_basestring as _quote
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from domain.findings import ClockReading, Stage, Step
@@ -30,8 +32,8 @@ from domain.tracking import (
 __all__ = [
     "clean",
     "clocks_text",
-    "detail_text",
     "dump",
+    "event_texts",
     "journey_text",
     "length",
     "message_text",
@@ -53,18 +55,22 @@ _write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enco
 def dump(value: object) -> str:
     """JSON that both databases take: half a surrogate pair, which no UTF-8 has, is escaped."""
     text = _write(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
-    return text
+    return text if _has_utf8(text) else json.dumps(value, separators=(",", ":"))
 
 
 def clean(text: str) -> str:
     """The text without what PostgreSQL refuses in a column: NUL and half surrogate pairs."""
-    if text.isascii() and "\0" not in text:
+    if "\0" not in text and (text.isascii() or _has_utf8(text)):
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _has_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def micros(at: datetime | None) -> int | None:
@@ -88,35 +94,52 @@ def read_mapping(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _typed(kind: type[Any], *types: str) -> tuple[str, ...]:
+    """The fields of a dataclass with one of these types, so that a field that is added is kept too."""
+    return tuple(field.name for field in fields(kind) if field.type in types)
+
+
 def _plain(kind: type[Any]) -> tuple[str, ...]:
     """The fields JSON holds as they are."""
-    return tuple(field.name for field in fields(kind) if field.type in ("str", "int", "bool"))
+    return _typed(kind, "str", "int", "bool")
 
 
 def _moments(kind: type[Any]) -> tuple[str, ...]:
     """The fields that are a moment or nothing."""
-    return tuple(field.name for field in fields(kind) if field.type == "datetime | None")
+    return _typed(kind, "datetime | None")
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────────
 
 _EVENT_COLUMNS: Final = ("text", "code")
 _EVENT_PLAIN: Final = tuple(name for name in _plain(TrackingEvent) if name not in _EVENT_COLUMNS)
+_EVENT_STRINGS: Final = tuple(
+    (name, attrgetter(name))
+    for name in (*_typed(TrackingEvent, "str"), "delivered_kind", "motion")
+    if name not in _EVENT_COLUMNS
+)
+_EVENT_FLAGS: Final = tuple((name, attrgetter(name)) for name in _typed(TrackingEvent, "bool"))
 
 
-def detail_text(event: TrackingEvent) -> str:
-    """What a scan holds beyond the columns `occurred_at`, `milestone`, `code` and `text`."""
-    detail: dict[str, Any] = {name: value for name in _EVENT_PLAIN if (value := getattr(event, name))}
+def event_texts(event: TrackingEvent) -> tuple[str, str, str]:
+    """A scan's columns `code`, `text` and `detail`: what it holds beyond its moment and milestone.
+
+    The columns hold cleaned texts; where that changed something, the carrier's own are in the detail.
+    Put together by hand, because setting up the JSON encoder costs more than writing a scan.
+    """
+    code, text = clean(event.code), clean(event.text)
+    parts = [f'"{name}":{_quote(value)}' for name, read in _EVENT_STRINGS if (value := read(event))]
     if event.exceptions:
-        detail["exceptions"] = sorted(event.exceptions)
-    if event.delivered_kind:
-        detail["delivered_kind"] = event.delivered_kind
-    if event.motion:
-        detail["motion"] = event.motion
-    for name in _EVENT_COLUMNS:  # the column holds a cleaned one: keep the carrier's own
-        if clean(getattr(event, name)) != getattr(event, name):
-            detail[name] = getattr(event, name)
-    return dump(detail) if detail else "{}"
+        parts.append(f'"exceptions":{dump(sorted(event.exceptions))}')
+    parts += [f'"{name}":true' for name, read in _EVENT_FLAGS if read(event)]
+    if code is not event.code:
+        parts.append(f'"code":{_quote(event.code)}')
+    if text is not event.text:
+        parts.append(f'"text":{_quote(event.text)}')
+    if not parts:
+        return code, text, "{}"
+    detail = f"{{{','.join(parts)}}}"
+    return code, text, detail if _has_utf8(detail) else json.dumps(json.loads(detail))
 
 
 def read_event(occurred_at: int, milestone: str, code: str, text: str, detail: str) -> TrackingEvent:

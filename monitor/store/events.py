@@ -12,7 +12,7 @@ from domain.time import from_micros, to_micros
 from domain.tracking import Merge, Stored
 from monitor.store import schema
 from monitor.store.bulk import chunks, insert_many, update_many
-from monitor.store.codec import clean, detail_text, dump, micros, moment, read_event
+from monitor.store.codec import dump, event_texts, micros, moment, read_event
 
 __all__ = ["apply", "known"]
 
@@ -89,9 +89,7 @@ def _row(parcel_id: int, row: Stored, provider: str) -> tuple[Any, ...]:
         micros(row.withdrawn_at),
         provider,
         event.milestone.value,
-        clean(event.code),
-        clean(event.text),
-        detail_text(event),
+        *event_texts(event),
     )
 
 

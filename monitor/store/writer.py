@@ -1,7 +1,8 @@
 """One thread that writes, for the whole process: group commit.
 
 Whatever has arrived while the last transaction was being made durable, up to 500 works, becomes the
-next one. Each work runs inside a savepoint of its own, so one that fails takes nothing else back.
+next one. Each work after the first runs in a savepoint of its own, so one that fails takes nothing
+else back; when the first fails, the others get a transaction without it.
 No timer: an idle store commits at once, a busy one shares its fsyncs (`facts/foundations.md` C2).
 """
 
@@ -47,6 +48,16 @@ class _Job:
                 raise _Broken from error
             point.rollback()
             self.error = error
+
+    def run_first(self, conn: Connection) -> None:
+        """Do the first work of a transaction: with nothing before it to keep, it needs no savepoint.
+
+        That saves SQLite a copy of every page it changes, and PostgreSQL two round trips.
+        """
+        try:
+            self.result = self.work(conn)
+        except Exception as error:
+            raise _Broken from error
 
     def settle(self, failure: BaseException | None = None) -> None:
         """Tell the caller, once, after the commit or the failure."""
@@ -114,7 +125,9 @@ class Writer:
         try:
             with self._backend.exclusive():
                 with self._backend.writer.connect() as conn, conn.begin():
-                    for job in jobs:
+                    started = 1
+                    jobs[0].run_first(conn)
+                    for job in jobs[1:]:
                         started += 1
                         job.run(conn, self._backend)
                 for job in jobs:
