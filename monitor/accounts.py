@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import carriers.base
 import notifiers.base
 from carriers.base import Ceilings, Provider
+from domain.remote import Secret
 from domain.time import format_duration
 from monitor.config_adapters import built, settings_of
 from monitor.config_lines import KeyPath
@@ -47,6 +48,7 @@ __all__ = [
     "on_loopback",
     "provider_kinds",
     "providers",
+    "secrets_of",
 ]
 
 
@@ -172,6 +174,12 @@ def _channel(
     """One channel, or None with its mistakes noted."""
     made = _made(reading, path, value, kinds, notifiers.base.kinds())
     return None if made is None else Channel(made[1]["name"], made[1]["kind"], made[0], made[1]["fallback"])
+
+
+def secrets_of(adapter: object) -> tuple[Secret, ...]:
+    """The settings of an adapter that are nobody's business."""
+    values = (getattr(adapter, name) for name in getattr(adapter, "__dataclass_fields__", ()))
+    return tuple(value for value in values if isinstance(value, Secret) and value)
 
 
 def on_loopback(adapter: object, field: str = "base_url") -> bool:

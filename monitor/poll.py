@@ -8,12 +8,11 @@ nothing due costs a reschedule and nothing else. A failed call never passes for 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -21,7 +20,6 @@ from sqlalchemy import Connection
 from carriers.base import Question
 from domain.orders import Waybill
 from domain.remote import (
-    Conversation,
     Denied,
     Rejected,
     RemoteError,
@@ -33,13 +31,15 @@ from domain.time import SHANGHAI
 from domain.tracking import Answer, Merge, Stored, TrackingEvent, condense, merge
 from monitor import feed as feeds
 from monitor import wording
-from monitor.accounts import ProviderAccount
+from monitor.accounts import ProviderAccount, secrets_of
 from monitor.clock import Clock
 from monitor.feed import Feed, FeedState
+from monitor.flight import Flight, Result, Same, unless_same
 from monitor.net import Net
+from monitor.redaction import redact
 from monitor.routing import Route, everybody
 from monitor.store import events, outbox, parcels, polls, providers
-from monitor.store.database import Database
+from monitor.store.database import Database, StoreError
 from monitor.store.parcels import Claim, Loaded
 from monitor.store.polls import Quiet
 from monitor.sweep import Judged, Look, Sweep
@@ -56,81 +56,6 @@ _LINGER: Final = 0.02
 _LEASE: Final = timedelta(seconds=45)
 _REFUSED_AGAIN: Final = timedelta(hours=24)
 _RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
-
-
-@dataclass(frozen=True, slots=True)
-class Same:
-    """The reply is word for word the last one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One question and what came of it."""
-
-    claim: Claim
-    asked_at: datetime
-    """Silence is proven up to here at most."""
-    answered_at: datetime
-    """The provider's pause is counted from here: it cannot have heard the question later."""
-    answer: Answer | Same | RemoteError
-    digest: str = ""
-
-
-def unless_same(conversation: Conversation[T], known: str) -> Conversation[tuple[T | Same, str]]:
-    """The same conversation, cut short when a reply has the hash `known`; returns the hash too."""
-    request = next(conversation)
-    while True:
-        reply: Reply = yield request
-        digest = hashlib.blake2b(reply.content, digest_size=12).hexdigest()
-        if reply.status == 200 and digest == known:
-            conversation.close()
-            return Same(), digest
-        try:
-            request = conversation.send(reply)
-        except StopIteration as end:
-            return end.value, digest
-
-
-class Flight:
-    """Questions under way, and the answers that have come since anybody looked."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Result]] = set()
-        self._landed: list[asyncio.Task[Result]] = []
-        self._news = asyncio.Event()
-
-    @property
-    def under_way(self) -> int:
-        """How many questions have no answer yet, or one that nobody took."""
-        return len(self._tasks) + len(self._landed)
-
-    def start(self, question: Coroutine[Any, Any, Result]) -> None:
-        """Ask in the background."""
-        task = asyncio.create_task(question)
-        self._tasks.add(task)
-        task.add_done_callback(self._land)
-
-    def _land(self, task: asyncio.Task[Result]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            self._landed.append(task)
-        self._news.set()
-
-    async def landed(self) -> list[Result]:
-        """The answers so far, a moment after the first of them: worth a transaction together."""
-        if not self.under_way:
-            return []
-        await self._news.wait()
-        if self._tasks and len(self._landed) < _BATCH // 4:
-            await asyncio.sleep(_LINGER)
-        self._news.clear()
-        landed, self._landed = self._landed, []
-        return [task.result() for task in landed]
-
-    def cancel(self) -> None:
-        """Nobody waits any more."""
-        for task in tuple(self._tasks):
-            task.cancel()
 
 
 class Poller:
@@ -184,7 +109,7 @@ class Poller:
                     more = 0 < room <= len(claims)
                     self._send_out(flight, claims)
                 if group := await flight.landed():
-                    _add(total, await self._db.write(partial(self._keep, group)))
+                    _add(total, await self._take_in(group))
         finally:
             flight.cancel()
         return total
@@ -279,27 +204,53 @@ class Poller:
                 )
             except RemoteError as error:
                 return Result(claim, asked_at, self._clock.now(), error)
-            answer = answers if isinstance(answers, Same) else answers[0]
-            return Result(claim, asked_at, self._clock.now(), answer, digest)
+            return Result(claim, asked_at, self._clock.now(), _only(answers), digest)
 
-    def _keep(self, results: Sequence[Result], conn: Connection) -> Judged:
-        """Everything a group of answers means, in one transaction."""
+    async def _take_in(self, group: Sequence[Result]) -> Judged:
+        """Keep a group of answers. One that cannot be kept stops only itself (promise 7)."""
+        try:
+            judged, self._feed = await self._db.write(partial(self._keep, group))
+            return judged
+        except StoreError:
+            raise
+        except Exception as error:  # whatever it is, the other answers are not to blame
+            if len(group) == 1:
+                why = f"{type(error).__name__}: {error}"
+                log.error(
+                    "an answer cannot be kept", waybill=group[0].claim.waybill_no, why=why, exc_info=True
+                )
+                await self._db.write(partial(self._put_aside, group[0], why))
+                return Judged(parcels=1)
+        total = Judged()
+        for result in group:
+            _add(total, await self._take_in([result]))
+        return total
+
+    def _put_aside(self, result: Result, why: str, conn: Connection) -> None:
+        """Asked again when the ceiling allows, as every claim is; meanwhile it is shown."""
+        now, claim = self._clock.now(), result.claim
+        polls.remark(conn, claim.parcel_id, f"无法处理查询结果：{why}", now)
+        said = _lines(result.answer) if isinstance(result.answer, Answer) else ""
+        providers.oddity(conn, self._account.name, f"{claim.waybill_no}：{why}", said, now)
+
+    def _keep(self, results: Sequence[Result], conn: Connection) -> tuple[Judged, Feed]:
+        """Everything a group of answers means, in one transaction; the account's health after it."""
         now = self._clock.now()
         good = [result for result in results if not isinstance(result.answer, RemoteError)]
         bad = [result for result in results if isinstance(result.answer, RemoteError)]
         feed = self._feed
-        said: list[tuple[str, bool]] = []
+        turns: list[tuple[Feed, Feed]] = []
         for result in sorted(results, key=lambda result: result.asked_at):
-            feed, tell = self._health(feed, result, now)
+            before = feed
+            feed, tell = self._health(before, result, now)
             if tell:
-                said.append((feed.last_error, feed.state is FeedState.DOWN))
+                turns.append((before, feed))
         self._put_off(conn, bad, feed, now)
         judged = self._take(conn, good, now)
-        for why, down in said:
-            judged.messages += self._announce(conn, feed, why, down, now)
+        for before, after in turns:
+            judged.messages += self._announce(conn, before, after, now)
         self._save_feed(conn, feed)
-        self._feed = feed
-        return judged
+        return judged, feed
 
     @staticmethod
     def _health(feed: Feed, result: Result, now: datetime) -> tuple[Feed, bool]:
@@ -317,8 +268,11 @@ class Poller:
         return judged
 
     def _seen(self, result: Result, now: datetime) -> datetime:
-        """Up to when the answer proves silence; a clock that ran ahead when it was asked proves nothing more."""
-        return min(result.asked_at, now) - self._account.refresh_lag
+        """Up to when the answer proves silence: the moment the provider says it read the carrier, else the
+        moment we asked less its lag (L1). A clock that ran ahead when it was asked proves nothing more."""
+        asked_at = min(result.asked_at, now)
+        read_at = result.answer.read_at if isinstance(result.answer, Answer) else None
+        return min(asked_at, read_at) if read_at is not None else asked_at - self._account.refresh_lag
 
     def _quiet(self, result: Result, now: datetime) -> Quiet | None:
         """The short way for an answer that repeats the last one while nothing is due or open."""
@@ -366,15 +320,18 @@ class Poller:
         emptied = not answer.events and any(each.withdrawn_at is None for each in known)
         if change.contradicts or emptied:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
-            providers.oddity(conn, self._account.name, f"{result.claim.waybill_no}：{why}", "", now)
+            reason = f"{result.claim.waybill_no}：{why}"
+            providers.oddity(conn, self._account.name, reason, _lines(result.answer), now)
             return Look(row, row.case, asked_at=result.answered_at), Merge()
+        # What is dated by its own words has to be read again, also when they are the same.
+        digest = result.digest if answer.read_at is None else ""
         if not change:
-            return Look(row, case, result.digest, asked_at=result.answered_at), change
+            return Look(row, case, digest, asked_at=result.answered_at), change
         history = _after(known, change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
         news = newest.event.text if newest is not None else ""
-        return Look(row, replace(case, journey=journey), result.digest, news, result.answered_at), change
+        return Look(row, replace(case, journey=journey), digest, news, result.answered_at), change
 
     @staticmethod
     def _relevant(answer: Answer, watch_from: datetime) -> Answer:
@@ -398,7 +355,9 @@ class Poller:
             if isinstance(error, Rejected):
                 polls.remark(conn, result.claim.parcel_id, str(error), now)
             if isinstance(error, Unreadable):
-                providers.oddity(conn, self._account.name, result.claim.waybill_no, str(error), now)
+                said = redact(_head(error.reply), secrets_of(self._account.provider)) if error.reply else ""
+                reason = f"{result.claim.waybill_no}：{error}"
+                providers.oddity(conn, self._account.name, reason, said, now)
             log.info(
                 "not answered",
                 provider=self._account.name,
@@ -426,9 +385,11 @@ class Poller:
             return interval
         return max(interval, min(shortest * (1 << min(feed.failures, 8)), longest))
 
-    def _announce(self, conn: Connection, feed: Feed, why: str, down: bool, now: datetime) -> int:
+    def _announce(self, conn: Connection, before: Feed, feed: Feed, now: datetime) -> int:
         """Tell of an outage once, and of its end once."""
-        started = self._feed.since if not down else feed.last_good_at
+        down = feed.state is FeedState.DOWN
+        why = feed.last_error if down else before.last_error
+        started = feed.last_good_at if down else before.since
         message = wording.feed_alert(
             self._account.name,
             now,
@@ -474,6 +435,24 @@ class Poller:
 def _stale(before: datetime | None, after: datetime | None) -> bool:
     """The stored moment is more than ten seconds old: worth a write."""
     return after is not None and (before is None or after - before > timedelta(seconds=10))
+
+
+def _only(answers: Same | Sequence[Answer]) -> Same | Answer | Unreadable:
+    """The answer to the one question."""
+    if isinstance(answers, Same):
+        return answers
+    return answers[0] if len(answers) == 1 else Unreadable(f"问一个单号，得到 {len(answers)} 个答复")
+
+
+def _lines(answer: Same | Answer | RemoteError) -> str:
+    """What an answer said, for whoever looks into it."""
+    told = answer.events if isinstance(answer, Answer) else ()
+    return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
+
+
+def _head(reply: Reply) -> str:
+    """As much of a reply as is kept of it."""
+    return reply.content[:20_000].decode("utf-8", "replace")
 
 
 def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:
