@@ -579,3 +579,25 @@ class TestCondenseLaws:
             before.whereabouts,
         )
         assert after.unread == before.unread + 1
+
+
+def test_a_provider_s_own_clock_over_an_old_scan_takes_nothing_of_it():
+    """快递100 puts 202 on the newest row while it is silent (`reply_advanced_stale`, its README line)."""
+    arrived = scan(30, M.ARRIVED_DEST_CITY, "快件已到达 【北京海淀区学院路网点】")
+    known = applied((), merge((), answer(PICKED, arrived), NOW))
+    overdue = replace(arrived, milestone=M.IN_TRANSIT, code="202", overlaid=True)
+    assert merge(known, answer(PICKED, overdue), NOW) == Merge()
+
+
+def test_a_scan_first_seen_under_the_provider_s_clock_is_corrected_when_the_clock_goes():
+    overdue = scan(30, M.IN_TRANSIT, "快件已到达 【北京海淀区学院路网点】", code="202", overlaid=True)
+    arrived = replace(overdue, milestone=M.ARRIVED_DEST_CITY, code="1001", overlaid=False)
+    known = applied((), merge((), answer(PICKED, overdue), NOW))
+    change = merge(known, answer(PICKED, arrived), NOW)
+    assert [after.event.milestone for _, after in change.edited] == [M.ARRIVED_DEST_CITY]
+
+
+def test_an_echoed_scan_does_not_start_a_wait_anew():
+    """The same words within five minutes are one scan (§11, notes): the dispatch began with the first."""
+    echo = scan(40 + 3 / 60, M.OUT_FOR_DELIVERY, OUT.text, courier="李*")
+    assert condense((PICKED, OUT, echo)).last[M.OUT_FOR_DELIVERY] == OUT.occurred_at
