@@ -214,7 +214,7 @@ def test_the_command_says_where_and_ends_without_a_trace(ending: signal.Signals,
             assert "parcelwatch check" in said[1]
             assert list(tmp_path.iterdir()), "it works in a temporary folder"
             demo.send_signal(ending)
-            _, complaints = demo.communicate(timeout=15)
+            _, complaints = demo.communicate(timeout=30)
         finally:
             demo.kill()
     assert demo.returncode == 0
