@@ -116,6 +116,7 @@ class Sweep:
             conn,
             [findings.Ended(before[old.rule].id, end.state, end.at, end.by) for old, end in changes.ended],
         )
+        _drop_overtaken(conn, changes, before)
         says = {telling.finding.rule: telling for telling in tellings(changes, _told(changes, before))}
         ids = self._write_findings(conn, look, changes, before, says, now)
         if ticket is None and any(finding.notify for finding in _new(changes)):
@@ -127,7 +128,7 @@ class Sweep:
             done.messages += self._tell(conn, ticket, look.case, says, ids, now)
             over = relief(look.case, changes)
             if over is not None:
-                done.messages += self._resolve(conn, ticket, look.case, over, changes, before, now)
+                done.messages += self._resolve(conn, ticket, look.case, over, now)
         done.opened += len(changes.opened)
         done.grown += len(changes.grown)
         done.ended += len(changes.ended)
@@ -141,7 +142,7 @@ class Sweep:
         says: Mapping[str, Telling],
         now: datetime,
     ) -> dict[str, int]:
-        """Keep what opened and what grew; the ids of all standing findings by rule."""
+        """Keep what opened, what grew and what is silenced no more; the ids of all standing findings by rule."""
         fresh = [
             findings.NewFinding(
                 parcel_id=look.loaded.id,
@@ -164,7 +165,7 @@ class Sweep:
                     says[after.rule].silenced_by if after.rule in says else "",
                     look.loaded.ticket.id if look.loaded.ticket else None,
                 )
-                for _, after in changes.grown
+                for after in (*(after for _, after in changes.grown), *_unsilenced(changes, before, says))
             ],
         )
         return ids
@@ -279,8 +280,6 @@ class Sweep:
         ticket: LiveTicket,
         case: Case,
         over: Relief,
-        changes: Changes,
-        before: Mapping[str, OpenFinding],
         now: datetime,
     ) -> int:
         """The ticket resolves; the groups hear of it only where they heard the alarm."""
@@ -289,12 +288,14 @@ class Sweep:
         )
         unsaid = outbox.unsent_of_ticket(conn, ticket.id)
         outbox.drop(conn, [row.id for row in unsaid], "未发出前已恢复")
+        # Where a receipt was lost the alarm may have been heard.
+        heard = {*outbox.channels_told(conn, ticket.id), *(row.channel for row in unsaid if row.unknowns)}
         message = wording.relieved(
             case,
             ticket.number,
             now,
             because=over.because,
-            retracted=over.retracted,
+            state=over.state,
             link=self.link(ticket.number),
         )
         return outbox.put(
@@ -303,7 +304,7 @@ class Sweep:
                 self._row(
                     f"ticket:{ticket.id}:{ticket.version}:over:{channel}", channel, message, now, ticket.id
                 )
-                for channel in outbox.channels_told(conn, ticket.id)
+                for channel in sorted(heard)
             ],
         )
 
@@ -318,7 +319,8 @@ class Sweep:
         case, loaded = look.case, look.loaded
         feed = self.feeds(case.waybill.carrier)
         asked_at = look.asked_at or loaded.asked_at
-        why = _finished(case, changes, now)
+        left = loaded.state == "unwatched"
+        why = loaded.why if left else _finished(case, changes, now)
         ask_at = next_question(case, verdict, feed[1], asked_at, now) if feed and not why else None
         if not why and feed and ask_at is None:
             why = MILESTONE_ZH[case.journey.milestone]
@@ -332,9 +334,9 @@ class Sweep:
                 answer_hash=look.answer_hash,
                 clocks=verdict.clocks,
                 policy_version=self.book.version,
-                state="done" if why else "watched",
+                state="unwatched" if left else "done" if why else "watched",
                 why=why,
-                done_at=now if why else None,
+                done_at=now if why and not left else None,
             )
         )
         # A step that waits for a look is judged even when the answer repeats the last one.
@@ -369,7 +371,26 @@ def _told(changes: Changes, before: Mapping[str, OpenFinding]) -> dict[str, int]
 
 def _unsaid(changes: Changes, before: Mapping[str, OpenFinding]) -> bool:
     """A standing finding was never told: perhaps the one that silenced it has ended."""
-    return any(finding.step > before[finding.rule].told_step for finding in changes.kept)
+    return any(finding.notify and finding.step > before[finding.rule].told_step for finding in changes.kept)
+
+
+def _unsilenced(
+    changes: Changes, before: Mapping[str, OpenFinding], says: Mapping[str, Telling]
+) -> list[Finding]:
+    """Findings that go on as they were, but are told of now."""
+    spoken = [finding for finding in changes.kept if finding.rule in says and says[finding.rule].spoken]
+    return [finding for finding in spoken if before[finding.rule].silenced_by]
+
+
+def _drop_overtaken(conn: Connection, changes: Changes, before: Mapping[str, OpenFinding]) -> None:
+    """What waits to be said of a finding that has grown or ended since is not said any more.
+
+    Where a receipt was lost it is left: the group may know it already, by the same number.
+    """
+    ended = [(old, "未发出前已结束") for old, _ in changes.ended]
+    for old, why in [*ended, *((old, "未发出前已有更新的提醒") for old, _ in changes.grown)]:
+        unsaid = outbox.unsent_of_finding(conn, before[old.rule].id)
+        outbox.drop(conn, [row.id for row in unsaid if not row.unknowns], why)
 
 
 def _finished(case: Case, changes: Changes, now: datetime) -> str:

@@ -8,21 +8,24 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from carriers import names
-from domain.findings import Finding, Stage
+from domain.findings import Finding, FindingState, Stage
+from domain.masking import clean, safe_text
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case
 from domain.time import SHANGHAI
-from domain.tracking import Whereabouts
+from domain.tracking import Journey, Whereabouts
 
 __all__ = ["alert", "feed_alert", "hours", "relieved", "summary"]
 
 _URGENT_FROM: Final = 60
 _TEXT_LIMIT: Final = 60
+_REASON_LIMIT: Final = 80
+_MOMENT: Final = timedelta(seconds=30)
 
 
 def hours(length: timedelta) -> str:
-    """`53 小时`, `40 分钟`, `6 秒`, `3 天`: as a person would say it."""
-    seconds = int(length.total_seconds())
+    """`6 秒`, `40 分钟`, `53 小时`, `10 天`: as a person would say it; hours up to a week."""
+    seconds = max(0, int(length.total_seconds()))
     if seconds < 120:
         return f"{seconds} 秒"
     if seconds < 7200:
@@ -39,7 +42,7 @@ def moment(at: datetime | None, zone: ZoneInfo = SHANGHAI) -> str:
 
 def parcel_name(case: Case) -> str:
     """`中通 75812345678901`."""
-    return f"{names.display(case.waybill.carrier)} {case.waybill.waybill_no}"
+    return f"{clean(names.display(case.waybill.carrier), 20)} {clean(case.waybill.waybill_no, 40)}"
 
 
 def summary(case: Case, finding: Finding, now: datetime) -> str:
@@ -50,11 +53,21 @@ def summary(case: Case, finding: Finding, now: datetime) -> str:
         return what if trouble in what or what in trouble else f"{what}：{trouble}"
     limit = f"（限 {hours(finding.limit)}）"
     if finding.stage is Stage.BREACH:
-        return f"{what} 已 {hours(max(now - finding.started_at, finding.limit))}{limit}"
+        return (
+            f"{what} 已 {hours(max(_known_until(finding, now) - finding.started_at, finding.limit))}{limit}"
+        )
     left = finding.deadline - now
     if left <= timedelta(0):
         return f"{what} 即将超时{limit}"
-    return f"{what} 还剩 {hours(left)}{limit}"
+    # Read a moment after the step of two hours, two hours are left, not 119 minutes.
+    about = left + _MOMENT if left > 20 * _MOMENT else left
+    return f"{what} 还剩 {hours(about)}{limit}"
+
+
+def _known_until(finding: Finding, now: datetime) -> datetime:
+    """No more silence is claimed than was observed (L1)."""
+    seen = finding.evidence.get("silent_until")
+    return min(now, datetime.fromisoformat(seen)) if seen else now
 
 
 def urgency(finding: Finding) -> Urgency:
@@ -97,11 +110,13 @@ def _facts(
     case: Case, finding: Finding, others: Sequence[Finding], zone: ZoneInfo
 ) -> tuple[tuple[str, str], ...]:
     order, journey = case.order, case.journey
-    shop = "·".join(part for part in (order.shop or order.merchant, order.order_no) if part)
-    place = " ".join(part for part in (order.receiver_province, order.receiver_city) if part)
-    facts = [("订单", shop + (f"（收货 {place}）" if place else ""))]
+    # Each part has its share of the line: a shop's name never pushes the order's number out of it.
+    shop = safe_text(order.shop or order.merchant, 20)
+    place = safe_text(f"{order.receiver_province} {order.receiver_city}", 16)
+    whose = "·".join(part for part in (shop, clean(order.order_no, 32)) if part)
+    facts = [("订单", whose + (f"（收货 {place}）" if place else ""))]
     if journey.events:
-        facts.append(("最后轨迹", f"{moment(journey.last_event_at, zone)} {_short(journey.last_text)}"))
+        facts.append(_last_scan(journey, zone))
     else:
         facts.append(("最后轨迹", "承运商尚无任何记录" + _doubt(finding)))
     if finding.deadline is not None:
@@ -116,7 +131,7 @@ def _facts(
     whereabouts = finding.evidence.get("whereabouts")
     if whereabouts:
         stop = journey.node + (f" → {journey.next_stop}" if journey.next_stop else "")
-        facts.append(("位置", f"{Whereabouts(whereabouts).zh} {stop}".strip()))
+        facts.append(("位置", f"{Whereabouts(whereabouts).zh} {safe_text(stop, _TEXT_LIMIT)}".strip()))
     if others:
         facts.append(("同时", "、".join(other.evidence.get("rule_zh", other.rule) for other in others[:4])))
     return tuple((label, value) for label, value in facts[:6] if value)
@@ -127,8 +142,14 @@ def _doubt(finding: Finding) -> str:
     return f"（{doubt}）" if doubt else ""
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+def _last_scan(journey: Journey, zone: ZoneInfo) -> tuple[str, str]:
+    return "最后轨迹", f"{moment(journey.last_event_at, zone)} {safe_text(journey.last_text, _TEXT_LIMIT)}"
+
+
+_ENDINGS: Final = {
+    FindingState.RETRACTED: ("[撤回]", "告警撤回"),
+    FindingState.EXPIRED: ("[结束]", "不必再处理"),
+}
 
 
 def relieved(
@@ -137,16 +158,17 @@ def relieved(
     now: datetime,
     *,
     because: str,
-    retracted: bool,
+    state: FindingState = FindingState.CLEARED,
     link: str = "",
     zone: ZoneInfo = SHANGHAI,
 ) -> Message:
-    """The parcel moved, or the alarm never was true; said only where the alarm was."""
-    tag, what = ("[撤回]", "告警撤回") if retracted else ("[恢复]", "已恢复")
+    """The parcel moved, the alarm never was true, or nobody waits any more; said only where the alarm was."""
+    tag, what = _ENDINGS.get(state, ("[恢复]", "已恢复"))
+    retracted = state is FindingState.RETRACTED
     journey = case.journey
-    facts = [("原因", because)]
+    facts = [("原因", safe_text(because, _REASON_LIMIT))]
     if journey.events:
-        facts.append(("最后轨迹", f"{moment(journey.last_event_at, zone)} {_short(journey.last_text)}"))
+        facts.append(_last_scan(journey, zone))
     return Message(
         kind=MessageKind.RETRACTED if retracted else MessageKind.RESOLVED,
         title=f"{tag} {parcel_name(case)} {what} · {ticket}",
@@ -165,7 +187,7 @@ def feed_alert(
     if down:
         title = f"[数据源] {account} 查询中断，暂停一切基于它的判定"
         facts = [
-            ("原因", why),
+            ("原因", safe_text(why, _REASON_LIMIT)),
             ("最后成功", moment(since)),
             (
                 "影响",

@@ -52,7 +52,8 @@ class Relief:
     """Nothing stands any more: the ticket resolves by itself."""
 
     because: str
-    retracted: bool
+    state: FindingState
+    """How: the parcel moved, it never was true, or nobody waits any more."""
 
 
 def relief(case: Case, changes: Changes) -> Relief | None:
@@ -63,8 +64,9 @@ def relief(case: Case, changes: Changes) -> Relief | None:
     retracted = all(ending.state is FindingState.RETRACTED for ending in endings)
     last = max(endings, key=lambda ending: ending.at)
     if retracted:
-        return Relief(last.by, True)
+        return Relief(last.by, FindingState.RETRACTED)
     if last.state is FindingState.EXPIRED:
-        return Relief(last.by, False)
+        return Relief(last.by, FindingState.EXPIRED)
     text = case.journey.last_text
-    return Relief(f"包裹已有新进展（{last.by}）" if last.by else f"包裹已有新进展：{text}", False)
+    because = f"包裹已有新进展（{last.by}）" if last.by else f"包裹已有新进展：{text}"
+    return Relief(because, FindingState.CLEARED)
