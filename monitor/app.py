@@ -21,7 +21,7 @@ from monitor.poll import Poller
 from monitor.settings import Settings
 from monitor.single import only_one
 from monitor.store import meta, polls
-from monitor.store.database import Database
+from monitor.store.database import Database, StoreError
 from monitor.store.opening import open_store
 from monitor.sweep import Sweep
 from rules.schedule import Pace
@@ -115,7 +115,9 @@ class App:
             return False
         try:
             done = await self.db.write(lambda conn: self.sweep.tick(conn, now, _SWEEP))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except StoreError:
+            raise
+        except Exception as error:  # whatever it is, the other parcels are not to blame
             log.error("a parcel cannot be judged", why=str(error), exc_info=True)
             await self._one_by_one()
             return False
@@ -130,7 +132,9 @@ class App:
         for parcel_id in ids:
             try:
                 await self.db.write(partial(self._settle_one, parcel_id))
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - put aside, counted and shown
                 why = f"{type(error).__name__}: {error}"
                 await self.db.write(partial(_put_aside, parcel_id, why, now))
 
