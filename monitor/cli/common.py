@@ -48,7 +48,7 @@ def settings_from(config: Path | None) -> Settings:
 @contextlib.contextmanager
 def open_store(settings: Settings) -> Iterator[Database]:
     """The store of this configuration, closed afterwards."""
-    with contextlib.closing(opening.open_store(settings.store)) as db:
+    with contextlib.closing(opening.open_store(settings.store, settings.path.parent)) as db:
         yield db
 
 

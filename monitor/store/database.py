@@ -69,7 +69,7 @@ class Database:
             case "outdated":
                 raise StoreOutdated(
                     "数据库是旧版本的，程序没有启动，数据没有改动。"
-                    "请先备份（parcelwatch backup 文件名），再运行：parcelwatch migrate"
+                    "请先备份数据库，再运行：parcelwatch migrate"
                 )
             case "newer":
                 raise newer()

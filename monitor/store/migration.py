@@ -63,7 +63,7 @@ def newer() -> StoreNewer:
     """The refusal, with what to do."""
     return StoreNewer(
         "数据库是由更新版本的 parcelwatch 建立的，这个版本不认识它，没有做任何改动。"
-        "请升级程序；若要退回旧版，请先用升级前的备份恢复（parcelwatch restore）。"
+        "请升级程序；若要退回旧版，请先恢复升级前的备份。"
         "parcelwatch migrate 只能升级，不能降级。"
     )
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from monitor.store.database import Database, migrate, schema_state
+from monitor.store.sealing import Keys
 
 __all__ = ["open_store"]
 
 
-def open_store(url: str) -> Database:
+def open_store(url: str, folder: Path) -> Database:
     """The store at `url`; one that does not exist yet is made.
+
+    `folder` is the configuration's: a store without a file of its own (PostgreSQL) keeps its sealing
+    key there.
 
     An older one is refused with `StoreOutdated`: upgrading is the operator's decision, after a backup.
     """
     if schema_state(url) == "absent":
         migrate(url)
-    return Database.open(url)
+    return Database.open(url, keys=None if url.startswith("sqlite") else Keys.beside(folder / "parcelwatch"))
