@@ -42,19 +42,19 @@ class Feed:
     last_bad_at: datetime | None = None
     last_error: str = ""
     failures: int = 0
-    """In a row, over all numbers."""
+    """In a row; a number that nobody can read counts once."""
     told: bool = False
     """The outage now running was told."""
     resume_at: datetime | None = None
     """No asking before this."""
     numbers: Set[str] = frozenset()
-    """Which numbers failed in this row: one poisoned number is not an outage."""
+    """Which numbers were refused or unreadable in this row: a few poisoned ones are no outage."""
 
 
 def after_answer(feed: Feed, now: datetime) -> tuple[Feed, bool]:
     """An answer came. The flag says: tell that it is back (only if the outage was told)."""
     back = feed.told
-    if feed.state is FeedState.UP and not feed.failures:
+    if feed.state is FeedState.UP and not feed.failures and not feed.numbers:
         return replace(feed, last_good_at=now), False
     since = now if feed.state is not FeedState.UP else feed.since
     fresh = Feed(FeedState.UP, since=since, last_good_at=now, last_bad_at=feed.last_bad_at)
@@ -66,8 +66,12 @@ def after_error(feed: Feed, error: RemoteError, number: str, now: datetime) -> t
     if isinstance(error, Throttled):
         resume = now + error.wait if error.closes else feed.resume_at
         return replace(feed, resume_at=resume, last_bad_at=now, last_error=str(error)), False
-    numbers = frozenset(sorted(feed.numbers | {number})[:_REFUSALS])
-    failures = feed.failures + 1
+    own = isinstance(error, (Rejected, Unreadable))
+    numbers = frozenset(sorted(feed.numbers | {number})[:_REFUSALS]) if own else feed.numbers
+    if isinstance(error, Rejected) and feed.state is FeedState.DOWN and len(numbers) < _REFUSALS:
+        return after_answer(feed, now)  # it is this number's fault, so the account works again
+    known = isinstance(error, Rejected) or (own and number in feed.numbers)
+    failures = feed.failures + (not known)
     state = _state(feed, error, failures, len(numbers))
     down = state is FeedState.DOWN
     worse = replace(
@@ -90,8 +94,6 @@ def _state(feed: Feed, error: RemoteError, failures: int, numbers: int) -> FeedS
         return FeedState.DOWN
     if isinstance(error, Rejected):
         return FeedState.DOWN if numbers >= _REFUSALS else feed.state
-    if isinstance(error, Unreadable) and numbers < 2:
-        return feed.state
     if failures >= _DOWN_AFTER or feed.state is FeedState.DOWN:
         return FeedState.DOWN
     return FeedState.DEGRADED if failures >= _DEGRADED_AFTER else feed.state
