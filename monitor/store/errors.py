@@ -10,6 +10,7 @@ import sqlite3
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 __all__ = [
     "StoreError",
@@ -48,11 +49,11 @@ FULL_ZH: Final = (
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: "数据库文件被另一个程序占用。请关闭其他打开它的工具，稍后会自动重试。",
     sqlite3.SQLITE_LOCKED: "数据库文件被另一个程序占用。请关闭其他打开它的工具，稍后会自动重试。",
-    sqlite3.SQLITE_IOERR: "读写数据库文件时磁盘出错。请检查磁盘和系统日志，必要时从备份恢复（parcelwatch restore）。",
+    sqlite3.SQLITE_IOERR: "读写数据库文件时磁盘出错。请检查磁盘和系统日志，必要时恢复备份。",
     sqlite3.SQLITE_READONLY: "数据库文件不可写。请检查文件和所在目录的属主与权限。",
     sqlite3.SQLITE_CANTOPEN: "打不开数据库文件。请检查路径是否存在，以及文件和所在目录的权限。",
     sqlite3.SQLITE_PERM: "没有权限访问数据库文件。请检查文件和所在目录的属主与权限。",
-    sqlite3.SQLITE_CORRUPT: "数据库文件已损坏。请停止程序，从备份恢复（parcelwatch restore）。",
+    sqlite3.SQLITE_CORRUPT: "数据库文件已损坏。请停止程序，恢复备份。",
     sqlite3.SQLITE_NOTADB: "这个文件不是 SQLite 数据库。请检查配置里的 store 是否指向了别的文件。",
 }
 _PG_FULL: Final = "53100"
@@ -62,6 +63,10 @@ _PG_AWAY: Final = ("08", "57P", "53", "25006")
 
 def translate(error: BaseException) -> BaseException:
     """The `StoreError` a driver's error stands for, with that as its cause; else the error itself."""
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable(
+            "数据库太忙：等了一分钟也没有空闲的连接。请稍后再试；若经常如此，请减少同时的查询。"
+        )
     if not isinstance(error, DBAPIError) or error.orig is None:
         return error
     meant = _of_sqlite(error.orig) if isinstance(error.orig, sqlite3.Error) else _of_postgres(error)
