@@ -134,7 +134,7 @@ def _trouble_over(old: Finding, case: Case, now: datetime) -> Ending:
         return _expired(now) if still else _taken_back(now)
     if kind in _STAYS_OPEN:
         ended_at = journey.last.get(journey.milestone) if journey.milestone.ends else None
-        if ended_at is None:
+        if ended_at is None or ended_at <= old.started_at:
             return _taken_back(now)
         return Ending(FindingState.CLEARED, ended_at, MILESTONE_ZH[journey.milestone])
     later = next((at for at in journey.movements if at > old.started_at), journey.last_event_at)
