@@ -146,7 +146,7 @@ class Sqlite:
         with suppress(OSError, SQLAlchemyError):
             size = self._wal.stat().st_size
             if size > self._threshold:
-                whole = self._checkpoint("PASSIVE")
+                whole = self._checkpoint()
                 self._threshold = CHECKPOINT_BYTES if whole else size + CHECKPOINT_BYTES
 
     def advisory_lock(self, name: str) -> AbstractContextManager[None]:
@@ -156,14 +156,15 @@ class Sqlite:
         self.readers.dispose()
         with self._lock:
             with suppress(SQLAlchemyError):
-                self._checkpoint("TRUNCATE")
-            self.writer.dispose()  # the last connection of all folds the log in: inside the lock
+                self._checkpoint()
+            self.writer.dispose()  # the last connection of all removes the log: inside the lock
         self._lock.close()
 
-    def _checkpoint(self, mode: str) -> bool:
+    def _checkpoint(self) -> bool:
+        """Fold in what no reader holds back; waits for nobody. True when that was all."""
         with self.writer.connect() as conn:
             raw = conn.connection.cursor()
-            busy, log, done = raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             return not busy and log == done
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from monitor.store.backends import FileLock, parse_url, sqlite_path
@@ -149,16 +149,26 @@ def _check_references(conn: Connection) -> None:
 
 def _create_database(url: URL) -> None:
     """Make the PostgreSQL database when the server has none of that name."""
-    try:
-        with create_engine(url, poolclass=NullPool).connect():
-            return
-    except OperationalError as error:
-        if not _no_such_database(error):
-            raise
+    if _exists(url):
+        return
     server = create_engine(url.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as conn:
         name = conn.dialect.identifier_preparer.quote(str(url.database))
-        conn.exec_driver_sql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+        try:
+            conn.exec_driver_sql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+        except DBAPIError:
+            if not _exists(url):  # else another migration made it at the same moment
+                raise
+
+
+def _exists(url: URL) -> bool:
+    try:
+        with create_engine(url, poolclass=NullPool).connect():
+            return True
+    except DBAPIError as error:
+        if _no_such_database(error):
+            return False
+        raise
 
 
 def _no_such_database(error: DBAPIError) -> bool:
