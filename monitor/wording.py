@@ -113,7 +113,7 @@ def _facts(
     # Each part has its share of the line: a shop's name never pushes the order's number out of it.
     shop = safe_text(order.shop or order.merchant, 20)
     place = safe_text(f"{order.receiver_province} {order.receiver_city}", 16)
-    whose = "·".join(part for part in (shop, clean(order.order_no, 32)) if part)
+    whose = "·".join(part for part in (shop, safe_text(order.order_no, 32)) if part)
     facts = [("订单", whose + (f"（收货 {place}）" if place else ""))]
     if journey.events:
         facts.append(_last_scan(journey, zone))
