@@ -83,4 +83,6 @@ def wait_after(attempts: int, error: RemoteError) -> timedelta:
     """How long a message waits for its next try."""
     shortest, longest = _RETRY
     wait = min(shortest * (1 << min(attempts - 1, 12)), longest)
+    if isinstance(error, Denied):
+        return max(wait, _REFUSED_FOR)
     return max(wait, error.wait) if isinstance(error, Throttled) else wait

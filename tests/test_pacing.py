@@ -155,6 +155,7 @@ def test_a_robot_is_denied_until_it_takes_something() -> None:
         pytest.param(
             20, Throttled("45033", 5 * SECOND, closes=False), HOUR, id="nor sooner than our own patience"
         ),
+        pytest.param(1, Denied("310000"), 10 * MINUTE, id="as long as a robot that refuses us is left alone"),
         pytest.param(10_000, Unavailable("-1"), HOUR, id="no number is too large"),
     ],
 )
