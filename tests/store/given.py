@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from domain.findings import Finding, Stage
+from domain.history import Merge, merge
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Order, Waybill
 from domain.time import to_micros
-from domain.tracking import Answer, Merge, Milestone, TrackingEvent, merge
+from domain.tracking import Answer, Milestone, TrackingEvent
 from monitor.store import events, findings, parcels, tickets
 from monitor.store.database import Database
 from monitor.store.outbox import NewMessage

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.findings import ClockReading, Stage, Step
+from domain.journey import Journey, OpenException
 from domain.messages import Message, MessageKind
 from domain.time import from_micros, to_micros
-from domain.tracking import ExceptionKind, Journey, Milestone, OpenException, TrackingEvent
+from domain.tracking import ExceptionKind, Milestone, TrackingEvent
 from monitor.store import codec
 
 MOMENTS = st.integers(946_684_800_000_000, 4_102_444_800_000_000).map(from_micros)

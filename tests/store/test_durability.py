@@ -58,11 +58,14 @@ def sound(store: Database) -> None:
 def test_a_killed_process_loses_nothing_it_was_told_is_kept(database_url, acknowledged):
     process = writer(database_url, "w", 1_000_000)
     assert process.stdout is not None
+    assert process.stderr is not None
     told = [process.stdout.readline().strip() for _ in range(acknowledged)]
     process.send_signal(signal.SIGKILL)
-    rest, complaint = process.communicate()
-    told += rest.split("\n")[:-1]  # whole lines only: the last may be cut
-    assert complaint == ""
+    told += process.stdout.read().split("\n")[:-1]  # whole lines only: the last may be cut
+    assert process.wait() == -signal.SIGKILL
+    assert process.stderr.read() == ""
+    process.stdout.close()
+    process.stderr.close()
     store = Database.open(database_url)
     kept = set(column(store, "SELECT name FROM counters"))
     assert set(told) <= kept

@@ -7,15 +7,8 @@ import json
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from domain.tracking import (
-    DeliveredKind,
-    ExceptionKind,
-    Milestone,
-    Motion,
-    Stored,
-    TrackingEvent,
-    merge,
-)
+from domain.history import Stored, merge
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
 from monitor.store import events
 from tests.store.given import PICKED, T0, H, a_parcel, answer, column, learn, many_parcels
 

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from domain.findings import ClockReading, Stage, Step
+from domain.journey import Journey
 from domain.tickets import TicketState
-from domain.tracking import Journey, Milestone
+from domain.tracking import Milestone
 from monitor.store import findings, parcels, polls
 from tests.store.given import (
     T0,
