@@ -29,8 +29,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from domain.history import Merge, Stored
 from domain.orders import Order, Waybill
-from domain.tracking import Merge, Milestone, Motion, Stored, TrackingEvent
+from domain.tracking import Milestone, Motion, TrackingEvent
 from monitor.store import events, parcels, schema
 from monitor.store.bulk import insert_many
 from monitor.store.database import Database, migrate

@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import mean, median
 
 from domain.findings import Stage
+from domain.journey import condense
 from domain.orders import Case
-from domain.tracking import condense
 from monitor.demo.scans import events_at
 from monitor.demo.world import Parcel, World
 from monitor.profiles import load_profiles

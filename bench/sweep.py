@@ -24,9 +24,10 @@ from statistics import median
 
 from sqlalchemy import Connection, update
 
+from domain.journey import condense
 from domain.orders import Case, Order, Waybill
 from domain.time import to_micros
-from domain.tracking import Milestone, Motion, TrackingEvent, condense
+from domain.tracking import Milestone, Motion, TrackingEvent
 from monitor.profiles import load_profiles
 from monitor.routing import Route
 from monitor.store import bulk, codec, schema

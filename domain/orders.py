@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from domain.tracking import Journey
+from domain.journey import Journey
 
 __all__ = ["ORDER_STATUS_ZH", "Case", "Order", "OrderStatus", "Waybill"]
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from domain.tracking import HUB_WORDS
+from domain.journey import HUB_WORDS
 
 __all__ = ["Places", "find_places"]
 

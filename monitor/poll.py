@@ -18,6 +18,8 @@ import structlog
 from sqlalchemy import Connection
 
 from carriers.base import Question
+from domain.history import Merge, Stored, merge
+from domain.journey import condense
 from domain.orders import Waybill
 from domain.remote import (
     Denied,
@@ -28,7 +30,7 @@ from domain.remote import (
     Unreadable,
 )
 from domain.time import SHANGHAI
-from domain.tracking import Answer, Merge, Stored, TrackingEvent, condense, merge
+from domain.tracking import Answer, TrackingEvent
 from monitor import feed as feeds
 from monitor import wording
 from monitor.accounts import ProviderAccount, secrets_of

@@ -7,7 +7,7 @@ import and every command that changes a parcel end here, inside the transaction 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -96,8 +96,8 @@ class Sweep:
         case, loaded = look.case, look.loaded
         verdict = judge(case, self.book.policy_for(case), now)
         before = {each.finding.rule: each for each in loaded.open}
-        changes = compare([each.finding for each in loaded.open], verdict, case, now)
-        if changes or look.news or _unsaid(changes, before):
+        changes = _as_of_now(compare([each.finding for each in loaded.open], verdict, case, now), verdict)
+        if changes or look.news or _unsaid(changes, before) or _reworded(changes, before):
             self._consequences(conn, look, changes, before, now, done)
         self._keep(look, verdict, changes, now, done)
 
@@ -142,7 +142,7 @@ class Sweep:
         says: Mapping[str, Telling],
         now: datetime,
     ) -> dict[str, int]:
-        """Keep what opened, what grew and what is silenced no more; the ids of all standing findings by rule."""
+        """Keep what opened, grew, has other terms or is silenced no more; the ids of all standing by rule."""
         fresh = [
             findings.NewFinding(
                 parcel_id=look.loaded.id,
@@ -165,7 +165,10 @@ class Sweep:
                     says[after.rule].silenced_by if after.rule in says else "",
                     look.loaded.ticket.id if look.loaded.ticket else None,
                 )
-                for after in (*(after for _, after in changes.grown), *_unsilenced(changes, before, says))
+                for after in (
+                    *(after for _, after in changes.grown),
+                    *_restated(changes, before, says),
+                )
             ],
         )
         return ids
@@ -374,12 +377,28 @@ def _unsaid(changes: Changes, before: Mapping[str, OpenFinding]) -> bool:
     return any(finding.notify and finding.step > before[finding.rule].told_step for finding in changes.kept)
 
 
-def _unsilenced(
+def _as_of_now(changes: Changes, verdict: Verdict) -> Changes:
+    """What goes on is told and kept with today's numbers, whose line of a policy they are (L8)."""
+    found = {finding.rule: finding for finding in verdict.findings}
+    return replace(changes, kept=tuple(found[old.rule] for old in changes.kept))
+
+
+def _reworded(changes: Changes, before: Mapping[str, OpenFinding]) -> list[Finding]:
+    """Findings that go on under another limit or another line of a policy."""
+
+    def terms(finding: Finding) -> tuple[object, ...]:
+        return finding.deadline, finding.limit, finding.policy, finding.step, finding.notify
+
+    return [finding for finding in changes.kept if terms(finding) != terms(before[finding.rule].finding)]
+
+
+def _restated(
     changes: Changes, before: Mapping[str, OpenFinding], says: Mapping[str, Telling]
 ) -> list[Finding]:
-    """Findings that go on as they were, but are told of now."""
+    """Findings that go on, but are told of now, or stand under other terms."""
     spoken = [finding for finding in changes.kept if finding.rule in says and says[finding.rule].spoken]
-    return [finding for finding in spoken if before[finding.rule].silenced_by]
+    heard = [finding for finding in spoken if before[finding.rule].silenced_by]
+    return [*heard, *(finding for finding in _reworded(changes, before) if finding not in heard)]
 
 
 def _drop_overtaken(conn: Connection, changes: Changes, before: Mapping[str, OpenFinding]) -> None:

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from carriers import names
 from domain.findings import Finding, FindingState, Stage
+from domain.journey import Journey, Whereabouts
 from domain.masking import clean, safe_text
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case
 from domain.time import SHANGHAI
-from domain.tracking import Journey, Whereabouts
 
 __all__ = ["alert", "feed_alert", "hours", "relieved", "summary"]
 

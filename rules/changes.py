@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Final
 
 from domain.findings import ClockReading, Ending, Finding, FindingState, Stage, Verdict
+from domain.journey import Journey
 from domain.orders import Case
-from domain.tracking import MILESTONE_ZH, ExceptionKind, Journey, Milestone
+from domain.tracking import MILESTONE_ZH, ExceptionKind, Milestone
 from rules.questions import NOT_STARTED
 
 __all__ = ["Changes", "compare", "silencer"]

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.findings import ClockReading, Stage, Step
+from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus
-from domain.tracking import MILESTONE_ZH, Journey, Milestone
+from domain.tracking import MILESTONE_ZH, Milestone
 from rules.policy import Line
 from rules.questions import OF_ORDER, Plan, plan_of
 

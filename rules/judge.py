@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Final
 
 from domain.findings import ClockReading, Finding, Stage, Verdict
+from domain.journey import Journey
 from domain.orders import Case
 from domain.time import RESOLUTION
-from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Journey, Milestone
+from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Milestone
 from rules.clock import PROMISED, Common, common, read, read_clock
 from rules.declare import Kind, Rule
 from rules.policy import Line, Policy

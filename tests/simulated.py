@@ -104,9 +104,9 @@ class Hands(Clock):
     """A clock that stands where it was put, and goes on with the simulated loop while one runs."""
 
     def __init__(self, start: datetime = T0) -> None:
-        super().__init__(lambda: self.start + timedelta(seconds=self._passed()), self._passed)
         self.start = start
         self.loop: SimulatedLoop | None = None
+        super().__init__(lambda: self.start + timedelta(seconds=self._passed()), self._passed)
 
     def _passed(self) -> float:
         """Asked of in the store's writing thread too, so it looks for no running loop."""

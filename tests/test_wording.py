@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.findings import Finding, FindingState, Stage
+from domain.journey import Journey, condense
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case, Waybill
-from domain.tracking import Journey, Milestone, TrackingEvent, condense
+from domain.tracking import Milestone, TrackingEvent
 from monitor import wording
 from notifiers.wording import MOST_FACTS, VALUE_LIMIT, title_line
 from tests.simulated import T0, at, order, scans

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from carriers import names
 from carriers.base import Question
+from domain.journey import condense
 from domain.messages import Message, MessageKind
 from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
-from domain.tracking import MILESTONE_ZH, Answer, condense
+from domain.tracking import MILESTONE_ZH, Answer
 from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
 from monitor.clock import wall
 from monitor.desk.explain import as_data, as_text

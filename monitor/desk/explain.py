@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from carriers import names
 from domain.findings import ClockReading, Finding, Verdict
+from domain.history import Stored
 from domain.orders import Case
 from domain.time import format_duration
-from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Stored
+from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
 from monitor.wording import hours
 
 __all__ = ["as_data", "as_text", "clock_line"]

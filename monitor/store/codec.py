@@ -16,18 +16,10 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from domain.findings import ClockReading, Stage, Step
+from domain.journey import Journey, OpenException, Whereabouts
 from domain.messages import Message, MessageKind, Urgency
 from domain.time import from_micros, to_micros
-from domain.tracking import (
-    DeliveredKind,
-    ExceptionKind,
-    Journey,
-    Milestone,
-    Motion,
-    OpenException,
-    TrackingEvent,
-    Whereabouts,
-)
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
 
 __all__ = [
     "clean",

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
+from domain.history import Merge, Stored
 from domain.time import from_micros, to_micros
-from domain.tracking import Merge, Stored
 from monitor.store import schema
 from monitor.store.bulk import chunks, insert_many, update_many
 from monitor.store.codec import dump, event_texts, micros, moment, read_event
@@ -48,7 +48,7 @@ def known(conn: Connection, parcel_ids: Sequence[int]) -> dict[int, list[Stored]
 
 
 def apply(conn: Connection, merges: Sequence[tuple[int, Merge]], *, provider: str, at: datetime) -> None:
-    """Keep what `domain.tracking.merge` says changed.
+    """Keep what `domain.history.merge` says changed.
 
     New scans are added. An edited or restored one is rewritten and its earlier state kept in
     `event_edits`, so what was known at any moment can still be told. A withdrawn one is marked.

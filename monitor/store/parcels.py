@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 
 from domain.findings import ClockReading, Finding
+from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus, Waybill
 from domain.tickets import TicketState
 from domain.time import UTC, from_micros, to_micros
-from domain.tracking import Journey
 from monitor.store import schema
 from monitor.store.bulk import Prepared, chunks
 from monitor.store.claims import Claim, claim_polls

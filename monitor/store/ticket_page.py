@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from domain.findings import ClockReading, Finding, FindingState
+from domain.history import Stored
 from domain.messages import Message
 from domain.tickets import EntryKind, TicketState
 from domain.time import from_micros
-from domain.tracking import Stored
 from monitor.store import events, parcels, schema
 from monitor.store.codec import moment, read_mapping, read_message
 from monitor.store.rows import FINDING_COLUMNS, read_finding

@@ -14,6 +14,8 @@ import pytest
 
 from carriers.base import Question
 from carriers.kuaidi100 import Kuaidi100, signature
+from domain.history import merge
+from domain.journey import condense
 from domain.orders import Waybill
 from domain.remote import (
     Denied,
@@ -33,8 +35,6 @@ from domain.tracking import (
     Milestone,
     Motion,
     TrackingEvent,
-    condense,
-    merge,
 )
 
 M, X, D = Milestone, ExceptionKind, DeliveredKind

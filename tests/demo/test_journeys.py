@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from domain.findings import Stage
-from domain.tracking import ExceptionKind, Milestone, Motion, condense
+from domain.journey import condense
+from domain.tracking import ExceptionKind, Milestone, Motion
 from monitor.demo.noise import Noise
 from monitor.demo.places import tier
 from monitor.demo.scans import Scan, events_at
@@ -224,7 +225,7 @@ def test_a_wrong_phone_hides_an_ordinary_parcel() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.HUB_JAM])
 def test_a_perfect_reader_comes_to_the_same_truth(kind: Kind) -> None:
-    """The script's waits against `domain.tracking.condense`, which knows nothing of scripts."""
+    """The script's waits against `domain.journey.condense`, which knows nothing of scripts."""
     for parcel in many(kind, 80, Noise()):
         read = condense(events_at(parcel.scans, END))
         found = {wait.rule: wait for wait in waits(parcel)}

@@ -17,11 +17,13 @@ import pytest
 from sqlalchemy import Connection, select
 
 from domain.findings import ClockReading, Finding, FindingState, Stage, Step
+from domain.history import merge
+from domain.journey import condense
 from domain.messages import Message, MessageKind
 from domain.orders import Order, Waybill
 from domain.remote import Outcome
 from domain.tickets import EntryKind, TicketState
-from domain.tracking import Answer, Milestone, TrackingEvent, condense, merge
+from domain.tracking import Answer, Milestone, TrackingEvent
 from monitor.demo.dialects import Reading
 from monitor.demo.faults import Fault
 from monitor.demo.inbox import Inbox, Received

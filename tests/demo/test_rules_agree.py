@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.findings import Stage
+from domain.journey import condense
 from domain.orders import Case
-from domain.tracking import condense
 from monitor.demo.noise import Noise
 from monitor.demo.scans import events_at
 from monitor.demo.story import Kind

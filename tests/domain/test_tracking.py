@@ -14,19 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.history import Merge, Stored, merge
+from domain.journey import Journey, Whereabouts, condense
 from domain.tracking import (
     Answer,
     DeliveredKind,
     ExceptionKind,
-    Journey,
-    Merge,
     Milestone,
     Motion,
-    Stored,
     TrackingEvent,
-    Whereabouts,
-    condense,
-    merge,
 )
 
 M, X = Milestone, ExceptionKind

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from domain.findings import ClockReading, Finding, Verdict
+from domain.journey import condense
 from domain.orders import Case, Order, Waybill
-from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent, condense
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
 from rules.declare import Profile, Rule, parse_profile
 from rules.judge import judge
 from rules.policy import Change, Exemption, PolicyBook, PolicySpec

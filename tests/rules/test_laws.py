@@ -9,9 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.findings import Finding, Verdict
+from domain.journey import condense
 from domain.orders import Case, Order, OrderStatus, Waybill
 from domain.time import RESOLUTION, Window
-from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent, condense
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
 from rules.changes import compare, silencer
 from rules.declare import Kind
 from rules.policy import Change, Exemption, PolicyBook, PolicySpec

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from domain.journey import Whereabouts
 from domain.orders import OrderStatus
 from domain.time import Window
-from domain.tracking import ExceptionKind, Whereabouts
+from domain.tracking import ExceptionKind
 from rules.policy import Exemption
 from tests.rules.scenes import (
     BACK,

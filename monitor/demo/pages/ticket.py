@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from domain.findings import FindingState, Stage
+from domain.history import Stored
 from domain.orders import Case, Order
 from domain.tickets import EntryKind, TicketState
-from domain.tracking import EXCEPTION_ZH, Stored
+from domain.tracking import EXCEPTION_ZH
 from monitor.demo.pages.clocks import clocks
 from monitor.demo.pages.nodes import Child, Node, el
 from monitor.demo.pages.words import Words
