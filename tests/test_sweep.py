@@ -6,7 +6,9 @@ broken after 22 h; picked up at 0, `transit_stagnation` warns after 24 h and 40 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -572,16 +574,19 @@ def the_laws_hold(world: World, parcel: int) -> None:
     assert len({key for *_, key in told}) == len(told)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEP, min_size=1, max_size=8))
-def test_both_databases_judge_alike(
-    sqlite_url: str, postgresql_url: str, tmp_path: Any, steps: list[dict[str, Any]]
-) -> None:
-    rows: list[list[Any]] = []
-    for url in (sqlite_url, postgresql_url):
-        with opened(url, tmp_path) as store:
-            world = World(store, [Robot("ops"), Robot("qq")], TO_BOTH)
-            number = f"Z{world.column('SELECT count(*) FROM parcels')[0]}"
-            parcel = live(world, number, steps)
-            rows.append([world.rows(query, p=parcel) for query in SHOWN])
+@pytest.fixture
+def both(sqlite_url: str, postgresql_url: str, tmp_path: Path) -> Iterator[list[World]]:
+    """The same world on either database."""
+    with opened(sqlite_url, tmp_path) as one, opened(postgresql_url, tmp_path) as other:
+        yield [World(store, [Robot("ops"), Robot("qq")], TO_BOTH) for store in (one, other)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, min_size=1, max_size=6))
+def test_both_databases_judge_alike(both: list[World], steps: list[dict[str, Any]]) -> None:
+    rows = []
+    for world in both:
+        number = f"Z{world.column('SELECT count(*) FROM parcels')[0]}"
+        parcel = live(world, number, steps)
+        rows.append([world.rows(query, p=parcel) for query in SHOWN])
     assert rows[0] == rows[1]
