@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from domain.masking import safe_text
 from monitor.intake.values import Cell
 
 __all__ = [
@@ -34,7 +35,7 @@ class FileRefused(Exception):
     """A file that is not read at all. The message names it, says why and what to do next, in Chinese."""
 
     def __init__(self, file: str, reason: str, message: str) -> None:
-        super().__init__(f"没有导入“{file}”：{message}")
+        super().__init__(f"没有导入“{safe_text(file, 80)}”：{message}")
         self.file = file
         self.reason = reason
 

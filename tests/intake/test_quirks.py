@@ -310,9 +310,9 @@ def test_quirk_14_split_workbooks_are_read_as_one(read: Reader) -> None:
 
 def test_quirk_14_the_three_sheets_of_qianniu_are_joined_by_order(read: Reader) -> None:
     orders = [
-        ["订单编号", "买家会员名", "买家应付货款", "订单状态", "订单付款时间", "店铺名称"],
-        ["91001", "a", "10", SHIPPED, "2026-11-18 09:00:00", "甲店"],
-        ["91002", "b", "10", "买家已付款，等待卖家发货", "2026-11-18 10:00:00", "甲店"],
+        ["订单编号", "买家会员名", "买家应付货款", "订单状态", "订单付款时间", "店铺名称", "发货时间"],
+        ["91001", "a", "10", SHIPPED, "2026-11-18 09:00:00", "甲店", "2026-11-18 16:00:00"],
+        ["91002", "b", "10", "买家已付款，等待卖家发货", "2026-11-18 10:00:00", "甲店", None],
     ]
     items = [
         ["子订单编号", "主订单编号", "宝贝标题", "订单状态"],
@@ -330,7 +330,7 @@ def test_quirk_14_the_three_sheets_of_qianniu_are_joined_by_order(read: Reader) 
     shipped, waiting = got.orders()
     assert (shipped.order_no, shipped.shop) == ("91001", "甲店")
     assert shipped.paid_at == datetime(2026, 11, 18, 1, tzinfo=UTC)
-    assert shipped.shipped_at == datetime(2026, 11, 18, 9, tzinfo=UTC)
+    assert shipped.shipped_at == datetime(2026, 11, 18, 9, tzinfo=UTC), "the parcel's own sheet knows better"
     assert waiting.order_no == "91002"
 
 
@@ -467,12 +467,13 @@ def test_quirk_21_an_xls_that_is_html(read: Reader) -> None:
 def test_quirk_21_html_cells_that_span_rows_say_the_same_in_each(read: Reader) -> None:
     page = (
         "<table><tr><th colspan=3>发货表<tr><th>订单号<th>快递公司<th>快递单号"
-        "<tr><td rowspan=2>H-1<td>圆通<td>YT2600000000221"
+        "<tr><td rowspan=3>H-1<td>圆通<td>YT2600000000221"
         "<tr><td>圆通<td>YT2600000000222"
+        "<tr><td>圆通<td>YT2600000000224"
         "<tr><td>H-2<td>圆通<td>YT2600000000223</table>"
     )
     got = read(page, name="发货.xls")
-    assert [order for order, _, _ in got.parcels()] == ["H-1", "H-1", "H-2"]
+    assert [order for order, _, _ in got.parcels()] == ["H-1", "H-1", "H-1", "H-2"]
 
 
 def test_quirk_21_an_xls_that_is_csv(read: Reader) -> None:

@@ -135,6 +135,16 @@ def test_formats_without_a_value_far_out_do_no_harm(read: Reader) -> None:
     assert read(package({"Sheet1": far}), name="a.xlsx").kinds() == ["shipment"]
 
 
+def test_a_long_sheet_within_the_limit_is_read(read: Reader) -> None:
+    row = "".join(
+        f'<c r="{at}200000" t="str"><v>{cell}</v></c>'
+        for at, cell in zip("ABC", ("A-2", "圆通", "YT2"), strict=True)
+    )
+    long = sheet(ROWS).replace("</sheetData>", f'<row r="200000">{row}</row></sheetData>')
+    got = read(package({"Sheet1": long}), name="a.xlsx")
+    assert [row.line for row in got.rows] == [2, 200_000]
+
+
 def test_columns_are_named_as_a_spreadsheet_does() -> None:
     assert [column(place) for place in (0, 25, 26, 299, 300, 16383)] == ["A", "Z", "AA", "KN", "KO", "XFD"]
 
@@ -178,10 +188,20 @@ def test_an_archive_in_a_workbook(read: Reader) -> None:
     assert refusal(read, nested, name="a.xlsx").reason == "nested_archive"
 
 
-def test_quotes_that_never_close_cannot_make_reading_slow(read: Reader) -> None:
-    """Every line opens a quote that the next one keeps open: what is read again is bounded."""
-    text = "order_no,carrier,waybill_no\n" + 'x""","\n' * 120_000
-    assert refusal(read, text).reason == "unclosed_quote"
+def test_quotes_that_never_close_cannot_make_reading_slow(tmp_path: Path) -> None:
+    """Every line opens a quote that the next one keeps open.
+
+    No record grows past a quarter of a million characters, so that reading goes on behind it, and
+    what is read again is bounded, so that it comes to an end.
+    """
+    path = tmp_path / "订单.csv"
+    path.write_text("order_no,carrier,waybill_no\n" + 'x""","\n' * 120_000, "utf-8")
+    rows, lines = read_orders(path, zone=SHANGHAI, now=NOW).rows, []
+    with pytest.raises(FileRefused, match="引号") as refused:
+        lines.extend(row.line for row in rows)
+    assert refused.value.reason == "unclosed_quote"
+    assert lines == list(range(2, len(lines) + 2))
+    assert len(lines) > 200
 
 
 def test_quotes_that_close_a_line_later_cannot_make_reading_slow(read: Reader) -> None:

@@ -143,6 +143,7 @@ PHONES = "订单编号,买家会员名,买家应付货款,宝贝标题,订单状
         ("顺丰速运", "'13800000421", "0421"),
         ("顺丰速运", "138****0421", "0421"),
         ("顺丰速运", "1380*****21", ""),
+        ("中通快递", "138****0421", "0421"),
         ("圆通速递", "'13800000421", ""),
     ],
 )
@@ -313,6 +314,14 @@ def test_a_line_in_another_encoding_is_rejected_alone(read: Reader, main: str, o
     assert got.file.encoding == main
     assert [row.line for row in got.rows if row.kind == "rejected"] == [4]
     assert [order for order, _, _ in got.parcels()] == ["A-1", "A-2", "A-4", "A-5"]
+
+
+def test_a_damaged_cell_that_is_read_rejects_its_row(read: Reader) -> None:
+    line = "A-1,圆通,YT2600000000001,一号".encode()[:-1]
+    good = "A-2,圆通,YT2600000000002,一号".encode()
+    got = read(b"order_no,carrier,waybill_no,warehouse\n" + line + b"\n" + good + b"\n")
+    assert got.reasons() == [(2, "bad_encoding", "warehouse")]
+    assert got.orders()[0].warehouse == "一号"
 
 
 def test_a_damaged_remark_that_nobody_reads_does_no_harm(read: Reader) -> None:
