@@ -65,7 +65,7 @@ def import_(
     每行都有结论；被拒绝的行连同原因写入 FILE.rejected.csv，改好后可再次导入。重复导入不会重复登记。
     """
     settings = settings_from(config)
-    now = wall()
+    now, tally = wall(), Tally()
     try:
         read = read_orders(
             file,
@@ -82,13 +82,14 @@ def import_(
                 _greet(db, read)
             known_at = read.exported_at or now
             with _progress(as_json_) as show:
-                tally = Tally()
                 for tally in take(db, read.rows, known_at=known_at, now=now, dry_run=dry_run):
                     show(tally)
             if not dry_run:
                 _remember(db, read, tally)
     except FileRefused as error:
         click.echo(str(error), err=True)
+        if tally.rows:
+            click.echo(f"此前的 {tally.rows} 行已处理，改好文件后整份再导入即可，不会重复登记。", err=True)
         ctx.exit(CHANGE)
     rejected = file.with_name(file.name + ".rejected.csv")
     if tally.rejected:
@@ -115,7 +116,9 @@ def _mapping(settings: Settings, name: str | None) -> Mapping[str, str] | None:
 
 def _greet(db: Database, read: OrderFile) -> None:
     seen = db.read_now(lambda conn: meta.seen_import(conn, read.sha256))
-    click.echo(f"识别为：{read.source}（{read.encoding}）", err=True)
+    click.echo(f"识别为：{read.source_name}（{read.encoding}）", err=True)
+    for note in read.notes:
+        click.echo(f"提示：{note.text}", err=True)
     if seen is not None:
         click.echo(
             f"提示：同一文件已于 {seen.at:%Y-%m-%d %H:%M} UTC 导入过（{seen.name}），重复导入无妨。", err=True

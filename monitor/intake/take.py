@@ -10,11 +10,11 @@ from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from domain.orders import Waybill
 from monitor.intake.rows import RowVerdict
-from monitor.store import parcels, polls
+from monitor.store import parcels, polls, schema
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming
 
@@ -52,14 +52,19 @@ def take(
     now: datetime,
     dry_run: bool = False,
 ) -> Iterator[Tally]:
-    """Keep a file's orders; yields the running tally after each batch, for a progress display."""
+    """Keep a file's orders; yields the running tally after each batch, for a progress display.
+
+    A dry run does all of it and takes it back. An ignored row (a closed order, one without logistics)
+    puts nothing on watch, but ends an order that is watched already.
+    """
     tally = Tally()
+    keep = _rehearse if dry_run else _keep
     for some in batches(rows):
-        incoming = [
-            _incoming(row, known_at) for row in some if row.order is not None and row.kind != "rejected"
+        wanted = [
+            _incoming(row, known_at) for row in some if row.kind in ("shipment", "awaiting") and row.order
         ]
-        if not dry_run:
-            tally.counts.update(db.write_now(partial(_keep, incoming, now)))
+        ended = [_incoming(row, known_at) for row in some if row.kind == "ignored" and row.order]
+        tally.counts.update(keep(db, wanted, ended, now))
         for row in some:
             _count(tally, row)
         yield tally
@@ -71,10 +76,50 @@ def _incoming(row: RowVerdict, known_at: datetime) -> Incoming:
     return Incoming(row.order, waybills, row.phone_tail, known_at)
 
 
-def _keep(incoming: list[Incoming], now: datetime, conn: Connection) -> list[str]:
-    taken = parcels.intake(conn, incoming, now)
-    polls.touch(conn, sorted({each for one in taken for each in one.parcel_ids}), now)
+def _keep(db: Database, wanted: list[Incoming], ended: list[Incoming], now: datetime) -> list[str]:
+    return db.write_now(partial(_write, wanted, ended, now))
+
+
+def _write(wanted: list[Incoming], ended: list[Incoming], now: datetime, conn: Connection) -> list[str]:
+    taken = parcels.intake(conn, wanted, now)
+    over = parcels.intake(conn, _known(conn, ended), now)
+    touched = sorted({parcel_id for one in (*taken, *over) for parcel_id in one.parcel_ids})
+    polls.touch(conn, touched, now)
     return [one.outcome for one in taken]
+
+
+class _TakenBack(Exception):
+    """Ends a dry run's transaction with nothing kept; carries what would have become of the rows."""
+
+    def __init__(self, outcomes: list[str]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
+
+
+def _rehearse(db: Database, wanted: list[Incoming], ended: list[Incoming], now: datetime) -> list[str]:
+    def write(conn: Connection) -> None:
+        raise _TakenBack(_write(wanted, ended, now, conn))
+
+    try:
+        db.write_now(write)
+    except _TakenBack as done:
+        return done.outcomes
+    raise AssertionError("a dry run that was kept")
+
+
+def _known(conn: Connection, incoming: list[Incoming]) -> list[Incoming]:
+    """Those whose order is in the store already."""
+    order = schema.orders.c
+    numbers = {each.order.order_no for each in incoming}
+    query = select(order.merchant, order.platform, order.shop, order.order_no).where(
+        order.order_no.in_(numbers)
+    )
+    known = {tuple(row) for row in conn.execute(query)} if numbers else set()
+    return [
+        each
+        for each in incoming
+        if (each.order.merchant, each.order.platform, each.order.shop, each.order.order_no) in known
+    ]
 
 
 def _count(tally: Tally, row: RowVerdict) -> None:
