@@ -360,7 +360,9 @@ class Poller:
                 said = redact(_head(error.reply), secrets_of(self._account.provider)) if error.reply else ""
                 reason = f"{result.claim.waybill_no}：{error}"
                 providers.oddity(conn, self._account.name, reason, said, now)
-            log.info(
+            # An outage is told when it begins and when it ends, not at every question.
+            say = log.debug if feed.state is FeedState.DOWN else log.info
+            say(
                 "not answered",
                 provider=self._account.name,
                 waybill=result.claim.waybill_no,

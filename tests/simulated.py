@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 
 from carriers.base import Ceilings, Question
 from domain.findings import Finding
@@ -38,6 +38,7 @@ from domain.remote import (
     Unavailable,
     Unreadable,
 )
+from domain.time import to_micros
 from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
 from monitor.accounts import Channel, ProviderAccount
 from monitor.clock import Clock
@@ -45,7 +46,7 @@ from monitor.deliver import Deliverer
 from monitor.net import Net
 from monitor.poll import Poller
 from monitor.routing import Route
-from monitor.store import outbox, parcels, polls
+from monitor.store import outbox, parcels, polls, schema
 from monitor.store.database import Database
 from monitor.store.outbox import NewMessage
 from monitor.store.parcels import Incoming, Loaded
@@ -509,6 +510,13 @@ class World:
             return self.sweep.settle(conn, [Look(look_.loaded, case)], self.now)
 
         return self.store.write_now(work)
+
+    def due_now(self, *parcel_ids: int) -> None:
+        """Everything, or these parcels, wait for a question; the ceilings hold all the same."""
+        query = update(schema.due).values(next_poll_at=to_micros(self.now))
+        if parcel_ids:
+            query = query.where(schema.due.c.parcel_id.in_(parcel_ids))
+        self.store.write_now(lambda conn: conn.execute(query))
 
     def loaded(self, parcel_id: int) -> Loaded:
         [found] = self.store.read_now(lambda conn: parcels.load(conn, [parcel_id]))

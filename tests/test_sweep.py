@@ -581,7 +581,7 @@ def both(sqlite_url: str, postgresql_url: str, tmp_path: Path) -> Iterator[list[
         yield [World(store, [Robot("ops"), Robot("qq")], TO_BOTH) for store in (one, other)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_both_databases_judge_alike(both: list[World], steps: list[dict[str, Any]]) -> None:
     rows = []
