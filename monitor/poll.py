@@ -286,7 +286,7 @@ class Poller:
             return None
         earliest = result.answered_at + self._pace.interval
         at = repeat_question(seen, claim.patience, claim.next_deadline_at, self._pace, earliest)
-        return Quiet(claim.parcel_id, seen, at)
+        return Quiet(claim.parcel_id, seen, at, result.answered_at)
 
     def _judge(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
         """Answers that say something new, or come when something is due."""
@@ -305,6 +305,7 @@ class Poller:
                 merges.append((row.id, change))
             looks.append(look)
         events.apply(conn, merges, provider=self._account.name, at=now)
+        polls.answered(conn, [polls.Asked(r.claim.parcel_id, r.answered_at) for r in results])
         return self._sweep.settle(conn, looks, now)
 
     def _look(
@@ -348,12 +349,15 @@ class Poller:
 
     def _put_off(self, conn: Connection, results: Sequence[Result], feed: Feed, now: datetime) -> None:
         """No answer: the parcel stays due, later; what nobody could read is kept."""
-        later: list[tuple[int, datetime]] = []
+        later: list[polls.Asked] = []
         for result in results:
             error = result.answer
             assert isinstance(error, RemoteError)
             wait = self._again(error, feed)
-            later.append((result.claim.parcel_id, now + wait))
+            # A pause that the provider asks for holds for everybody who reckons the next question.
+            rest = wait - self._account.ceilings.per_waybill_interval
+            counts_from = now + rest if isinstance(error, Throttled) else result.answered_at
+            later.append(polls.Asked(result.claim.parcel_id, counts_from, now + wait))
             if isinstance(error, Rejected):
                 polls.remark(conn, result.claim.parcel_id, str(error), now)
             if isinstance(error, Unreadable):
@@ -370,7 +374,7 @@ class Poller:
                 why=str(error),
                 again_in=str(wait),
             )
-        polls.postpone(conn, later)
+        polls.answered(conn, later)
 
     def _again(self, error: RemoteError, feed: Feed) -> timedelta:
         """When to ask again after a failure: never sooner than the ceiling allows.

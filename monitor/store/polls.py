@@ -13,11 +13,12 @@ from monitor.store import providers, schema
 from monitor.store.bulk import update_many
 
 __all__ = [
+    "Asked",
     "Quiet",
+    "answered",
     "deadline_waiting",
     "due_deadlines",
     "overdue",
-    "postpone",
     "put_aside",
     "release",
     "remark",
@@ -49,10 +50,29 @@ def overdue(conn: Connection, provider: str, now: datetime) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def postpone(conn: Connection, rows: Sequence[tuple[int, datetime]]) -> None:
-    """Ask about these parcels later; their deadlines stay as they are."""
-    for parcel_id, at in sorted(rows):
-        conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(next_poll_at=to_micros(at)))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question is over: the provider's pause counts from `at`, whoever reckons the next one.
+
+    A claim counts from itself, and its question leaves a little later.
+    """
+
+    parcel_id: int
+    at: datetime
+    again_at: datetime | None = None
+    """The next one, where the judgement does not say it."""
+
+
+def answered(conn: Connection, rows: Sequence[Asked]) -> None:
+    """These parcels were asked about; their deadlines stay as they are."""
+    rows = sorted(rows, key=lambda row: row.parcel_id)
+    update_many(conn, _due, ("parcel_id",), [_asked(row) for row in rows if row.again_at is None])
+    update_many(conn, _due, ("parcel_id",), [_asked(row) for row in rows if row.again_at is not None])
+
+
+def _asked(row: Asked) -> dict[str, int]:
+    values = {"parcel_id": row.parcel_id, "asked_at": to_micros(row.at)}
+    return values if row.again_at is None else values | {"next_poll_at": to_micros(row.again_at)}
 
 
 def release(conn: Connection, provider: str, now: datetime, *, interval: timedelta, lease: timedelta) -> None:
@@ -83,6 +103,7 @@ class Quiet:
     parcel_id: int
     seen_at: datetime
     next_poll_at: datetime
+    answered_at: datetime
 
 
 def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
@@ -96,6 +117,7 @@ def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
                 "parcel_id": row.parcel_id,
                 "seen_at": to_micros(row.seen_at),
                 "next_poll_at": to_micros(row.next_poll_at),
+                "asked_at": to_micros(row.answered_at),
             }
             for row in sorted(rows, key=lambda row: row.parcel_id)
         ],

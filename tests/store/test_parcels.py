@@ -94,10 +94,11 @@ def test_silence_once_proven_stays_proven(database, first, second, kept):
 def test_an_answer_that_repeats_the_last_one_proves_silence_too(database):
     parcel_id = a_parcel(database)
     save(database, parcel_id, observed_at=T0)
-    quiet = polls.Quiet(parcel_id, T0 + H, T0 + 2 * H)
+    quiet = polls.Quiet(parcel_id, T0 + H, T0 + 2 * H, T0 + H)
     database.write_now(lambda conn: polls.unchanged(conn, [quiet]))
     found = loaded(database, parcel_id)
     assert (found.case.observed_at, found.next_poll_at, found.version) == (T0 + H, T0 + 2 * H, 1)
+    assert found.asked_at == T0 + H
 
 
 def test_a_parcel_is_done_from_the_first_time_it_was_and_not_once_it_is_watched_again(database):
