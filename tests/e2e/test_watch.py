@@ -1,0 +1,195 @@
+"""The whole watch, with real processes: orders in by the command, late parcels out as tickets and messages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.time import SHANGHAI
+from monitor.clock import wall
+from tests.e2e.stage import (
+    DELIVERING,
+    LEFT_HUB,
+    PICKED,
+    SIGNED,
+    Heard,
+    Installation,
+    Parcel,
+    Peers,
+    configuration,
+    seconds,
+    until,
+)
+
+LATE, FAKE, STALLED, LATE_NEWS, HEALTHY = (
+    "770000000000001",
+    "YT0000000000002",
+    "75000000000003",
+    "YT0000000000004",
+    "430000000000005",
+)
+RULE_ZH = {LATE: "延迟发货", FAKE: "揽收后无更新（虚假发货）", STALLED: "中转停滞", LATE_NEWS: "中转停滞"}
+ROUTES = (
+    {"match": {"stage": "warning"}, "channels": ["ops", "wx"]},
+    {"match": {"stage": "breach"}, "channels": ["ops"], "mention": ["13800000000"]},
+    {"match": {"stage": "breach"}, "channels": ["wx"], "mention": ["zhangsan"]},
+    {"match": {"stage": "breach", "shop": "旗舰店"}, "channels": ["qq"], "mention": ["10001"]},
+)
+RUNG = {"ding": ("13800000000",), "wecom": ("zhangsan",), "qq": ("10001",)}
+HEARD_BY = dict.fromkeys((LATE, FAKE, STALLED), ("ding", "wecom", "qq")) | {LATE_NEWS: ("ding", "wecom")}
+
+
+def told(peers: Peers, robot: str, waybill: str, stage: str) -> list[Heard]:
+    """The messages of one parcel and stage that a group shows."""
+    return [each for each in peers.shown(robot) if (each.waybill, each.stage) == (waybill, stage)]
+
+
+def await_stage(peers: Peers, stage: str, *waybills: str) -> None:
+    """Every group that is to hear of these parcels at this stage has."""
+    wanted = [
+        (robot, waybill)
+        for waybill in waybills
+        for robot in HEARD_BY[waybill]
+        if robot != "qq" or stage != "warning"
+    ]
+    until(
+        f"{stage} of {waybills} in every group",
+        lambda: all(told(peers, robot, waybill, stage) for robot, waybill in wanted),
+        seen=peers.heard,
+    )
+
+
+@pytest.fixture
+def store_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Not migrated: the commands do that."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path / 'parcelwatch' / 'parcelwatch.db'}"
+    return str(request.getfixturevalue("empty_postgresql_url"))
+
+
+def test_late_fake_and_stalled_parcels_are_told_once_in_every_group_and_stage_and_resolve_when_they_move(
+    peers: Peers, parcelwatch: Installation, store_url: str, backend: str
+) -> None:
+    sqlite = backend == "sqlite"
+    parcelwatch.configure(configuration(peers, store_url, routes=ROUTES))
+    assert parcelwatch.command("check").code == 0
+    assert parcelwatch.command("migrate").code == 0
+    daemon = parcelwatch.start(fresh=sqlite)
+
+    began = wall().replace(microsecond=0)
+    late = Parcel(LATE, "shentong", paid_at=began)
+    fake = Parcel(FAKE, "yuantong", paid_at=began).scan(began, PICKED)
+    stalled = (
+        Parcel(STALLED, "zhongtong", paid_at=began).scan(began - seconds(1), PICKED).scan(began, LEFT_HUB)
+    )
+    late_news = Parcel(LATE_NEWS, "yuantong", "专卖店", paid_at=began)
+    late_news.scan(began - seconds(1), PICKED).scan(began, LEFT_HUB)
+    healthy = Parcel(HEALTHY, "yunda", paid_at=began).scan(began, PICKED).scan(began + seconds(1), DELIVERING)
+    parcels = [late, fake, stalled, late_news, healthy]
+    peers.knows(*parcels)
+    counts = parcelwatch.import_(parcels)  # while the daemon runs
+    assert (counts["accepted"], counts["rejected"]) == (5, 0)
+
+    check_imports(parcelwatch, parcels)
+    check_second_daemon(parcelwatch)
+    await_stage(peers, "warning", LATE, FAKE, STALLED, LATE_NEWS)
+    await_stage(peers, "breach", LATE, FAKE, STALLED, LATE_NEWS)
+    check_lists_while_open(parcelwatch)
+
+    moved = wall().replace(microsecond=0)
+    late.scan(moved, PICKED).scan(moved, DELIVERING)
+    fake.scan(moved, DELIVERING)
+    stalled.scan(moved, SIGNED)
+    late_news.scan(began + seconds(3), DELIVERING)  # learned now, but it happened before any limit
+    peers.knows(late, fake, stalled, late_news)
+    await_stage(peers, "resolved", LATE, FAKE, STALLED)
+    await_stage(peers, "retracted", LATE_NEWS)
+    until(
+        "nothing waits", lambda: not parcelwatch.listing("outbox"), seen=lambda: parcelwatch.listing("outbox")
+    )
+
+    assert parcelwatch.stop(daemon) < 10
+    assert parcelwatch.logged("stopped")
+    check_messages(peers)
+    check_lists_in_the_end(parcelwatch)
+    assert peers.violations() == []
+
+
+def check_imports(parcelwatch: Installation, parcels: list[Parcel]) -> None:
+    """The same file again changes nothing; an older export takes nothing back; a bad row comes back as a file."""
+    again = parcelwatch.command("import", "orders.csv")
+    assert "未变（unchanged）：5" in again.out
+    assert "同一文件已于" in again.err
+    yesterday = wall().astimezone(SHANGHAI) - timedelta(days=1)
+    name = f"导出{yesterday:%Y%m%d%H%M}.csv"
+    assert parcelwatch.import_(parcels, name, receiver_province="上海")["older"] == 5
+    bad = parcelwatch.folder / "bad.csv"
+    bad.write_text("order_no,carrier,waybill_no\nB1,中通,75000000000009\nB2,,123\n", "utf-8")
+    done = parcelwatch.command("import", "--dry-run", "bad.csv")
+    assert "拒绝（rejected）：1" in done.out
+    assert "第 3 行" in done.out
+    assert "B2" in (parcelwatch.folder / "bad.csv.rejected.csv").read_text("utf-8-sig")
+
+
+def check_second_daemon(parcelwatch: Installation) -> None:
+    """Two daemons on one store would poll twice and speak twice."""
+    second = parcelwatch.command("run")
+    assert second.code == 1
+    assert "已有一个 parcelwatch run" in second.err or "另一个进程已经占有" in second.err
+    assert "Traceback" not in second.err
+
+
+def check_lists_while_open(parcelwatch: Installation) -> None:
+    open_ones = {row["waybill_no"]: row for row in parcelwatch.listing("tickets")}
+    assert open_ones.keys() == {LATE, FAKE, STALLED, LATE_NEWS}
+    assert all(row["state"] == "open" for row in open_ones.values())
+    explained = parcelwatch.command("explain", "中通", STALLED, "--json").json
+    assert [found["rule"] for found in explained["findings"]] == ["transit_stagnation"]
+
+
+def check_messages(peers: Peers) -> None:
+    """Every request was right for its platform; one message per group, parcel and stage, in that order."""
+    heard = peers.heard()
+    assert [str(each) for each in heard if not each.taken] == []
+    wanted = {
+        (robot, waybill, stage)
+        for waybill, robots in HEARD_BY.items()
+        for robot in robots
+        for stage in ("warning", "breach", "retracted" if waybill == LATE_NEWS else "resolved")
+        if (robot, stage) != ("qq", "warning")
+    }
+    assert sorted((each.robot, each.waybill, each.stage) for each in heard) == sorted(wanted)
+    for waybill, robots in HEARD_BY.items():
+        for robot in robots:
+            story = [each.stage for each in heard if (each.robot, each.waybill) == (robot, waybill)]
+            over = "retracted" if waybill == LATE_NEWS else "resolved"
+            assert story == [*(["warning"] if robot != "qq" else []), "breach", over]
+    for each in heard:
+        assert each.title == each.lines[0]
+        assert each.stage not in ("warning", "breach") or RULE_ZH[each.waybill] in each.title
+        assert each.mentions == (RUNG[each.robot] if each.stage == "breach" else ())
+        assert each.unrung == ()
+    assert {each.ticket for each in heard if each.waybill == LATE} == {
+        told(peers, "ding", LATE, "breach")[0].ticket
+    }
+    assert len({each.ticket for each in heard}) == 4
+
+
+def check_lists_in_the_end(parcelwatch: Installation) -> None:
+    tickets = parcelwatch.listing("tickets", "--all")
+    assert sorted(row["waybill_no"] for row in tickets) == sorted(HEARD_BY)
+    assert {row["state"] for row in tickets} == {"resolved"}
+    found = {(row["waybill_no"], row["rule"]): row for row in parcelwatch.listing("findings", "--all")}
+    assert {key: row["state"] for key, row in found.items() if row["stage"] == "breach"} == {
+        (LATE, "late_shipment"): "cleared",
+        (FAKE, "pickup_no_update"): "cleared",
+        (FAKE, "transit_stagnation"): "cleared",
+        (STALLED, "transit_stagnation"): "cleared",
+        (LATE_NEWS, "transit_stagnation"): "retracted",
+    }
+    outbox = parcelwatch.listing("outbox", "--all")
+    assert {(row["state"], row["attempts"]) for row in outbox} == {("sent", 1)}
+    account = parcelwatch.listing("providers")[0]
+    assert (account["state"], account["unknown_codes"]) == ("up", 0)
