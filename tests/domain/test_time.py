@@ -79,7 +79,9 @@ def test_a_duration_as_people_write_it(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
 
 
-@pytest.mark.parametrize("text", ["", "48", "h", "-1h", "48hours", "1e3h", "1.h", ".5h", "48h8m", "nan h", "inf d"])
+@pytest.mark.parametrize(
+    "text", ["", "48", "h", "-1h", "48hours", "1e3h", "1.h", ".5h", "48h8m", "nan h", "inf d"]
+)
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)

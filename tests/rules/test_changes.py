@@ -150,7 +150,10 @@ def test_a_warning_is_taken_back_only_by_what_came_before_it() -> None:
     """Warned at 34; a scan at 30 shows it never was true, one at 40 ends it."""
     warned = parcel(*STALL, seen=40)
     for news, state in ((30, FindingState.RETRACTED), (40, FindingState.CLEARED)):
-        assert ending(changed(warned, parcel(*STALL, (news, LEFT), seen=41), "transit_stagnation")).state is state
+        assert (
+            ending(changed(warned, parcel(*STALL, (news, LEFT), seen=41), "transit_stagnation")).state
+            is state
+        )
 
 
 def test_a_withdrawn_start_takes_the_finding_back() -> None:
@@ -170,7 +173,9 @@ def test_a_withdrawn_start_takes_the_finding_back() -> None:
 )
 def test_a_corrected_payment_takes_the_finding_back(scans: tuple[Scan, ...], state: FindingState) -> None:
     """Paid at 12, not at 0: due at 60, not at 48."""
-    changes = changed(parcel(seen=49), parcel(*scans, paid_at=12, seen=59 if not scans else 63), "late_shipment")
+    changes = changed(
+        parcel(seen=49), parcel(*scans, paid_at=12, seen=59 if not scans else 63), "late_shipment"
+    )
     assert ending(changes).state is state
     assert [each.started_at for each in changes.opened] == ([at(12)] if not scans else [])
 
@@ -231,7 +236,9 @@ def test_a_breach_that_a_wider_limit_makes_a_warning_expires_and_is_warned_anew(
     [
         pytest.param("unreachable", K.CONTACT_FAILURE, [(12, HUB)], "cleared", 12, id="moved on"),
         pytest.param("refused", K.REFUSED, [(30, BACK), (50, BACK_HOME)], "cleared", 50, id="came home"),
-        pytest.param("customs_exception", K.CUSTOMS_EXCEPTION, [(30, SIGNED)], "cleared", 30, id="signed after all"),
+        pytest.param(
+            "customs_exception", K.CUSTOMS_EXCEPTION, [(30, SIGNED)], "cleared", 30, id="signed after all"
+        ),
     ],
 )
 def test_trouble_ends_by_the_rules_of_its_kind(
@@ -254,12 +261,17 @@ def test_grave_trouble_that_the_carrier_withdrew_never_was(
 
 def test_light_trouble_that_the_carrier_withdrew_never_was() -> None:
     before = parcel((2, PICKED), (10, remark(K.CONTACT_FAILURE)), seen=20)
-    assert ending(changed(before, parcel((2, PICKED), seen=21), "unreachable")).state is FindingState.RETRACTED
+    assert (
+        ending(changed(before, parcel((2, PICKED), seen=21), "unreachable")).state is FindingState.RETRACTED
+    )
 
 
 def test_a_return_that_the_carrier_withdrew_never_was() -> None:
     before = parcel((2, PICKED), (10, BACK), seen=20)
-    assert ending(changed(before, parcel((2, PICKED), (15, HUB), seen=21), "returned")).state is FindingState.RETRACTED
+    assert (
+        ending(changed(before, parcel((2, PICKED), (15, HUB), seen=21), "returned")).state
+        is FindingState.RETRACTED
+    )
 
 
 def test_trouble_that_passed_and_came_again_is_told_again() -> None:

@@ -52,7 +52,9 @@ def scans(draw: st.DrawFn) -> TrackingEvent:
         exceptions=troubles,
         motion=draw(st.sampled_from([None, Motion.ARRIVED, Motion.DEPARTED])),
         hub=draw(hubs),
-        delivered_kind=draw(st.sampled_from([None, *DeliveredKind])) if milestone is Milestone.DELIVERED else None,
+        delivered_kind=draw(st.sampled_from([None, *DeliveredKind]))
+        if milestone is Milestone.DELIVERED
+        else None,
         forecast=not usual and draw(st.booleans()),
     )
 
@@ -85,7 +87,9 @@ def cases(draw: st.DrawFn) -> tuple[Case, datetime]:
     """A parcel as it was known at a look, and that moment: no scan is known before it happened."""
     seen = draw(looks)
     known = [event for event in draw(histories) if event.occurred_at <= seen]
-    case = Case(Waybill("yuantong", "YT1"), draw(parcels), condense(known), seen, draw(st.one_of(st.none(), looks)))
+    case = Case(
+        Waybill("yuantong", "YT1"), draw(parcels), condense(known), seen, draw(st.one_of(st.none(), looks))
+    )
     return case, seen
 
 
@@ -104,7 +108,8 @@ def test_the_order_of_arrival_does_not_matter(
     shuffled = list(history)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     verdicts = [
-        judged(Case(Waybill("yuantong", "YT1"), inside, condense(events), seen, seen), seen) for events in (history, shuffled)
+        judged(Case(Waybill("yuantong", "YT1"), inside, condense(events), seen, seen), seen)
+        for events in (history, shuffled)
     ]
     assert verdicts[0] == verdicts[1]
 
@@ -120,7 +125,9 @@ def test_time_alone_proves_nothing(known: tuple[Case, datetime], later: int) -> 
 
 @ALWAYS
 @given(cases(), st.integers(0, 30_000))
-def test_more_silence_never_clears_a_finding_nor_lowers_its_step(known: tuple[Case, datetime], later: int) -> None:
+def test_more_silence_never_clears_a_finding_nor_lowers_its_step(
+    known: tuple[Case, datetime], later: int
+) -> None:
     case, seen = known
     case = seen_at(case, seen)
     before, after = judged(case, seen), judged(seen_at(case, seen + later * MINUTE), seen + later * MINUTE)
@@ -176,7 +183,10 @@ def test_what_the_carriers_silence_decides_is_part_of_the_next_look(known: tuple
         assert verdict.next_look_at <= verdict.carrier_look_at
     only_carrier = {reading.rule for reading in verdict.clocks if reading.running} - {"out_of_stock"}
     assert bool(verdict.carrier_look_at) or not any(
-        step.at >= seen for reading in verdict.clocks if reading.rule in only_carrier and reading.running for step in reading.steps
+        step.at >= seen
+        for reading in verdict.clocks
+        if reading.rule in only_carrier and reading.running
+        for step in reading.steps
     )
 
 
@@ -192,12 +202,18 @@ def test_every_finding_can_be_explained_by_its_clock(known: tuple[Case, datetime
         assert reading.started_at is not None
         worst = reading.steps[found.step - 1]
         assert (found.stage, found.crossed_at, found.policy) == (worst.stage, worst.at, reading.policy)
-        assert (found.started_at, found.deadline, found.limit) == (reading.started_at, reading.deadline, reading.limit)
+        assert (found.started_at, found.deadline, found.limit) == (
+            reading.started_at,
+            reading.deadline,
+            reading.limit,
+        )
         assert reading.started_at < found.crossed_at
     for reading in verdict.clocks:
         times = [reading.started_at, *(step.at for step in reading.steps)] if reading.started_at else []
         assert times == sorted(set(times)), "steps come one after the other"
-        assert reading.ended_at is None or (reading.started_at is not None and reading.ended_at >= reading.started_at)
+        assert reading.ended_at is None or (
+            reading.started_at is not None and reading.ended_at >= reading.started_at
+        )
         assert bool(reading.asleep) == (reading.started_at is None)
 
 
@@ -214,7 +230,14 @@ def test_a_delivered_parcel_has_no_forward_clock(
 
 # ── laws of policies ─────────────────────────────────────────────────────────────────────────────
 
-CLOCKS = sorted({each.id for profile in profiles().values() for each in profile.rules.values() if each.kind is not Kind.EXCEPTION})
+CLOCKS = sorted(
+    {
+        each.id
+        for profile in profiles().values()
+        for each in profile.rules.values()
+        if each.kind is not Kind.EXCEPTION
+    }
+)
 
 
 def with_limit(rule: str, hours: int) -> PolicyBook:
@@ -228,7 +251,9 @@ def test_a_wider_limit_never_adds_a_finding(
     known: tuple[Case, datetime], rule: str, limit: int, more: int
 ) -> None:
     case, seen = known
-    narrow, wide = (clocks_found(judged(case, seen, by=with_limit(rule, hours))) for hours in (limit, limit + more))
+    narrow, wide = (
+        clocks_found(judged(case, seen, by=with_limit(rule, hours))) for hours in (limit, limit + more)
+    )
     assert wide.keys() <= narrow.keys()
     if rule in wide:
         assert wide[rule].step <= narrow[rule].step
@@ -289,7 +314,7 @@ def test_after_any_change_what_stands_is_what_was_found(
     assert len(changes.standing) == len(after.findings)
     gone = [old for old, _ in changes.ended]
     went_on = [*changes.kept, *(old for old, _ in changes.grown)]
-    assert sorted((old.rule for old in (*gone, *went_on))) == sorted(old.rule for old in before.findings)
+    assert sorted(old.rule for old in (*gone, *went_on)) == sorted(old.rule for old in before.findings)
     for old, ending in changes.ended:
         assert ending.at <= second
         assert ending.by

@@ -48,7 +48,9 @@ def line(by: PolicyBook, rule: str = RULE, **said: Any) -> Line:
 
 BROAD = spec("全部", transit_stagnation=change("40h"))
 SHOP = spec("旗舰店", match(shop="旗舰店"), transit_stagnation=change("41h"))
-SHOP_AND_CARRIER = spec("旗舰店圆通", match(shop="旗舰店", carrier="yuantong"), transit_stagnation=change("42h"))
+SHOP_AND_CARRIER = spec(
+    "旗舰店圆通", match(shop="旗舰店", carrier="yuantong"), transit_stagnation=change("42h")
+)
 MERCHANT = spec("商家", match(merchant="甲"), transit_stagnation=change("43h"))
 TWO_SHOPS = spec("两家店", match(shop=["乙店", "丙店"]), transit_stagnation=change("44h"))
 
@@ -131,7 +133,9 @@ def test_most_specific_of_none() -> None:
 
 WEST = spec("西部", match(receiver_province=["新疆", "西藏"]), transit_stagnation=change("120h"))
 WEST_BULKY = spec(
-    "西部大件", match(receiver_province=["新疆", "西藏"], goods_type="bulky"), transit_stagnation=change(notify=False)
+    "西部大件",
+    match(receiver_province=["新疆", "西藏"], goods_type="bulky"),
+    transit_stagnation=change(notify=False),
 )
 LAYERED = spec(
     "旗舰店", match(shop="旗舰店"), overrides=(WEST, WEST_BULKY), transit_stagnation=change("20h", ["6h"]), lost=change(notify=False)
@@ -179,7 +183,8 @@ def test_warnings_that_fit_no_shorter_limit_come_back_with_a_longer_one() -> Non
 def test_a_limit_by_tier_is_the_destinations() -> None:
     tiered = book(spec(first_hub=change({"normal": "30h", "very_remote": "90h"})))
     limits = [
-        line(tiered, "first_hub", platform="pinduoduo", receiver_province=place).limit for place in ("浙江", "甘肃", "西藏")
+        line(tiered, "first_hub", platform="pinduoduo", receiver_province=place).limit
+        for place in ("浙江", "甘肃", "西藏")
     ]
     assert limits == [30 * HOUR, 30 * HOUR, 90 * HOUR]
 
@@ -206,7 +211,12 @@ def test_the_policy_does_not_depend_on_which_parcel_was_asked_about_first(
 ) -> None:
     """Two orders in one parcel that differ: the earliest paid one speaks, whatever was asked before (L3)."""
     one, other = order("1", **said[0]), order("2", **said[1])
-    cases = [parcel(orders=(one, other)), parcel(orders=(other, one)), parcel(orders=(one,)), parcel(orders=(other,))]
+    cases = [
+        parcel(orders=(one, other)),
+        parcel(orders=(other, one)),
+        parcel(orders=(one,)),
+        parcel(orders=(other,)),
+    ]
     forward, backward = book(), book()
     there = [forward.policy_for(case) for case in cases]
     back = [backward.policy_for(case) for case in reversed(cases)]
@@ -259,7 +269,10 @@ def test_exemptions_that_fit_stop_the_calendar_together() -> None:
     windows = [Window(at(10), at(20), "台风"), Window(at(15), at(30), "封路"), Window(at(50), at(60), "国庆")]
     exemptions = tuple(Exemption(window) for window in windows)
     calendar = line(book(exemptions=exemptions)).calendar
-    assert [(each.starts_at, each.ends_at) for each in calendar.pauses] == [(at(10), at(30)), (at(50), at(60))]
+    assert [(each.starts_at, each.ends_at) for each in calendar.pauses] == [
+        (at(10), at(30)),
+        (at(50), at(60)),
+    ]
     assert calendar.pauses[0].name == "台风、封路"
 
 
@@ -317,7 +330,14 @@ def test_the_version_is_the_same_in_every_process() -> None:
     said = set()
     for seed in ("1", "2", "3"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run([sys.executable, "-c", _IN_ANOTHER_PROCESS], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", _IN_ANOTHER_PROCESS],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         said.add(run.stdout.strip())
     assert said == {book(LAYERED, TWO_SHOPS, tiers={"贵州": Tier.REMOTE, "云南": Tier.REMOTE}).version}
 

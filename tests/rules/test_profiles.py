@@ -106,7 +106,9 @@ def fact_rules() -> Iterator[tuple[str, dict[str, Any]]]:
     """(profile, rule) for every rule of §11 that a profile of ours has under the same name."""
     if not FACTS.exists():
         return
-    section = FACTS.read_text(encoding="utf-8").partition("## 11.")[2].partition("```yaml")[2].partition("```")[0]
+    section = (
+        FACTS.read_text(encoding="utf-8").partition("## 11.")[2].partition("```yaml")[2].partition("```")[0]
+    )
     profile = ""
     for line in section.splitlines():
         if found := re.match(r"  - id: (\w+)", line):
@@ -123,7 +125,11 @@ FACT_RULES = list(fact_rules())
 @pytest.mark.skipif(not FACTS.exists(), reason="the facts are not part of the product")
 def test_the_facts_were_read() -> None:
     names = {(profile, said["id"]) for profile, said in FACT_RULES}
-    assert {("taobao_tmall", "late_shipment"), ("pinduoduo", "first_hub"), ("generic_cn", "no_record")} <= names
+    assert {
+        ("taobao_tmall", "late_shipment"),
+        ("pinduoduo", "first_hub"),
+        ("generic_cn", "no_record"),
+    } <= names
     assert len(names) >= 19
 
 
@@ -144,7 +150,9 @@ def test_what_the_facts_have_and_we_have_not() -> None:
     assert missing == {"trajectory_to_out_of_stock", "same_city", "inter_city"}
 
 
-@pytest.mark.parametrize(("profile", "said"), [pytest.param(p, s, id=f"{p}-{s['id']}") for p, s in FACT_RULES])
+@pytest.mark.parametrize(
+    ("profile", "said"), [pytest.param(p, s, id=f"{p}-{s['id']}") for p, s in FACT_RULES]
+)
 def test_a_rule_equals_the_facts(profile: str, said: dict[str, Any]) -> None:
     ours = profiles()[profile].rules[said["id"]]
     listed = said.get("stop", said.get("until"))
@@ -289,7 +297,13 @@ def test_what_a_rule_leaves_out() -> None:
     assert problems == []
     assert got is not None
     assert (got.zh, got.kind, got.warn, got.severity) == ("r", Kind.CLOCK, (), 50)
-    assert (got.watch, got.notify, got.promise, got.restarts, got.all_stops) == (True, True, False, False, False)
+    assert (got.watch, got.notify, got.promise, got.restarts, got.all_stops) == (
+        True,
+        True,
+        False,
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,7 +328,9 @@ def test_warnings_come_longest_first_and_none_twice(said: Any, expected: tuple[f
     assert tuple(ahead / HOUR for ahead in parse_warn(said)) == expected
 
 
-@pytest.mark.parametrize("value", [48, None, True, "", "h", "-1h", "48 hours", "1e3h", "∞h", "0s", "9" * 400 + "d"])
+@pytest.mark.parametrize(
+    "value", [48, None, True, "", "h", "-1h", "48 hours", "1e3h", "∞h", "0s", "9" * 400 + "d"]
+)
 def test_what_is_no_duration_is_refused_in_chinese(value: Any) -> None:
     with pytest.raises((ValueError, TypeError), match=r"时长|大于零"):
         duration(value)

@@ -225,8 +225,12 @@ def test_what_was_out_for_delivery_is_in_transit_no_more() -> None:
     ("scans", "left_at"),
     [
         pytest.param([(2, PICKED), (10, HUB)], None, id="arrived at the first hub"),
-        pytest.param([(2, PICKED), (10, HUB), (12, TRANSIT)], None, id="a scan that says nothing of the place"),
-        pytest.param([(2, PICKED), (5, LEFT_OUTLET), (10, HUB)], None, id="left the outlet for the first hub"),
+        pytest.param(
+            [(2, PICKED), (10, HUB), (12, TRANSIT)], None, id="a scan that says nothing of the place"
+        ),
+        pytest.param(
+            [(2, PICKED), (5, LEFT_OUTLET), (10, HUB)], None, id="left the outlet for the first hub"
+        ),
         pytest.param([(2, PICKED), (10, HUB), (14, LEFT)], 14, id="left"),
         pytest.param([(2, PICKED), (10, HUB), (30, NEXT_HUB)], 30, id="showed up at a second hub"),
         pytest.param([(2, PICKED), (10, HUB), (40, CITY)], 40, id="showed up at the destination"),
@@ -415,9 +419,13 @@ def test_a_promise_from_before_the_payment_is_none() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "deadline"),
     [
-        pytest.param({"promised_ship_at": 240}, {"paid_at": 40}, 88, id="a late promise excuses only its order"),
+        pytest.param(
+            {"promised_ship_at": 240}, {"paid_at": 40}, 88, id="a late promise excuses only its order"
+        ),
         pytest.param({}, {"paid_at": 40, "promised_ship_at": 200}, 48, id="nor the order before it"),
-        pytest.param({"promised_ship_at": 100}, {"paid_at": 40, "promised_ship_at": 60}, 60, id="the tightest promise"),
+        pytest.param(
+            {"promised_ship_at": 100}, {"paid_at": 40, "promised_ship_at": 60}, 60, id="the tightest promise"
+        ),
     ],
 )
 def test_each_order_has_its_own_promise(

@@ -37,7 +37,9 @@ HOUR = timedelta(hours=1)
 HALF = Pace(interval=HOUR / 2)
 
 
-def asked(case: Case, asked_at: Hours | None = None, now: Hours | None = None, pace: Pace = HALF) -> Hours | None:
+def asked(
+    case: Case, asked_at: Hours | None = None, now: Hours | None = None, pace: Pace = HALF
+) -> Hours | None:
     """The hour of the next question about a parcel as it stands."""
     moment = at(now) if now is not None else case.observed_at
     assert moment is not None
@@ -60,7 +62,9 @@ SOON = pytest.approx
     [
         pytest.param(((2, PICKED), (10, HUB)), 11, 23, id="nothing near: as fresh as promised"),
         pytest.param(((2, PICKED), (10, HUB)), 23, 34, id="the warning comes before that"),
-        pytest.param(((2, PICKED), (10, HUB)), 21.8, 34, id="a question 12 minutes before the step would make it late"),
+        pytest.param(
+            ((2, PICKED), (10, HUB)), 21.8, 34, id="a question 12 minutes before the step would make it late"
+        ),
         pytest.param(((2, PICKED), (10, HUB)), 21, 33, id="one an hour before does not"),
     ],
 )
@@ -184,7 +188,9 @@ def test_what_is_not_over_is_asked_about(word: Word) -> None:
         (None, 90, None),
     ],
 )
-def test_a_signature_is_verified_a_day_later(kind: DeliveredKind | None, seen: Hours, expected: Hours | None) -> None:
+def test_a_signature_is_verified_a_day_later(
+    kind: DeliveredKind | None, seen: Hours, expected: Hours | None
+) -> None:
     """A station may take it back within the day; the receiver's own hand is not doubted."""
     assert asked_of((2, PICKED), (30, SIGNED.but(delivered_kind=kind)), seen=seen) == expected
 
