@@ -131,7 +131,9 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         last.setdefault(Milestone.PICKED_UP, movements[0].occurred_at)
     departed = _departed_first_hub(movements)
     if departed is not None:
-        first[Milestone.DEPARTED_FIRST_HUB] = last[Milestone.DEPARTED_FIRST_HUB] = departed
+        said = first.get(Milestone.DEPARTED_FIRST_HUB, departed)
+        first[Milestone.DEPARTED_FIRST_HUB] = min(said, departed)
+        last.setdefault(Milestone.DEPARTED_FIRST_HUB, departed)
 
     state, stored_after_signing = _state(history)
     latest = movements[-1] if movements else None
@@ -210,7 +212,9 @@ def _movements(history: Sequence[TrackingEvent]) -> list[TrackingEvent]:
         if not event.moves:
             continue
         echo = any(
-            e.text == event.text and event.occurred_at - e.occurred_at <= _SAME_SCAN for e in kept[-3:]
+            (e.text, e.milestone) == (event.text, event.milestone)
+            and event.occurred_at - e.occurred_at <= _SAME_SCAN
+            for e in kept[-3:]
         )
         if not echo:
             kept.append(event)
