@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -39,6 +39,10 @@ __all__ = ["Deliverer"]
 log = structlog.get_logger()
 _FOLD_FROM: Final = 6
 _READ: Final = 500
+_ALL: Final = 20_000
+"""The most that one digest speaks for."""
+_APART: Final = timedelta(minutes=1)
+"""Between two digests of a channel: what comes in a storm waits for the next one."""
 _ALARMS: Final = frozenset({MessageKind.ALERT, MessageKind.FEED})
 
 
@@ -62,6 +66,7 @@ class Deliverer:
         self._clock = clock
         self._ending = ending
         self._busy: set[str] = set()
+        self._digested: dict[str, datetime] = {}
         self._unkept: dict[str, Callable[[Connection], None]] = {}
         """What came of a message, by robot, where the store would not take it yet."""
 
@@ -115,6 +120,8 @@ class Deliverer:
         leased = await self._db.write(lambda conn: self._lease(conn, channel, self._clock.now()))
         if leased is None:
             return False
+        if leased.message.kind is MessageKind.DIGEST:
+            self._digested[channel.name] = self._clock.now()
         message = replace(leased.message, data={**leased.message.data, "attempt": str(leased.attempts)})
         receipt: Receipt | None = None
         error: RemoteError | None = None
@@ -153,6 +160,11 @@ class Deliverer:
             return None
         row, crowd = rows[0], [each for each in rows if foldable(each)]
         if row in crowd and len(crowd) >= _FOLD_FROM and (len(crowd) > free or len(crowd) > 2 * _FOLD_FROM):
+            if now - self._digested.get(channel.name, now - _APART) < _APART:
+                return None
+            if len(rows) == _READ:
+                rows = self._bury_the_old(conn, outbox.waiting(conn, channel.name, now, _ALL), now)
+                crowd = [each for each in rows if foldable(each)]
             row = self._fold(conn, channel, crowd, now)
         outbox.begin(conn, [row.id], now)
         robots.save(conn, robot, pacing.taken(state, pace, now))
