@@ -2,8 +2,8 @@
 
 A machine's clock can jump: a wrong battery, a virtual machine resumed, a hand on `date`. A clock two
 days ahead would prove two days of silence that nobody observed. Every answer from outside carries a
-`Date`, so the clock is held against the last one: while they differ, the time told is the witness's,
-carried on by the monotonic clock (promise 5: no alarm from a jump of the clock).
+`Date`, so the clock is held against the last one: while they differ, the time told is the one they last
+agreed on, or else the witness's, carried on by the monotonic clock (promise 5: no alarm from a jump of the clock).
 
 Nor is a witness believed blindly. One that stands alone may hold our clock back, which only delays an
 alarm; it may move it on only when the clock was seen to jump.
@@ -40,23 +40,28 @@ class Clock:
         self._steady = steady
         self._lock = Lock()
         self._heard: dict[str, tuple[datetime, float]] = {}
-        self._began = read(), steady()
+        self._agreed = read(), steady()
 
     def now(self) -> datetime:
         """The machine's time, or the witnesses' where they say it is wrong."""
         told = self._read()
         believed = self._believed()
-        if believed is None or abs(told - believed) <= TOLERANCE:
+        if believed is None:
             return told
-        if believed > told and len(self._heard) == 1 and not self._jumped(told):
+        if abs(told - believed) <= TOLERANCE:
+            self._agreed = told, self._steady()
             return told
-        return believed
+        carried = self._carried()
+        jumped = abs(told - carried) > TOLERANCE
+        if believed > told and len(self._heard) == 1 and not jumped:
+            return told
+        # A `Date` has whole seconds only; a jump moves our own time by less.
+        return carried if abs(carried - believed) <= TOLERANCE else believed
 
-    def _jumped(self, told: datetime) -> bool:
-        """Since we began the machine's clock has gone another way than the monotonic one."""
-        wall_then, steady_then = self._began
-        passed = timedelta(seconds=self._steady() - steady_then)
-        return abs(told - wall_then - passed) > TOLERANCE
+    def _carried(self) -> datetime:
+        """What the machine told when witnesses last agreed with it, or at the start, and the time since."""
+        told, then = self._agreed
+        return told + timedelta(seconds=self._steady() - then)
 
     def witness(self, name: str, date: str) -> None:
         """Hear a `Date` header of an answer from `name`; nonsense is ignored."""

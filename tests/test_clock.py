@@ -59,6 +59,13 @@ def test_a_jump_moves_nobody_who_has_witnesses(jump: timedelta, names: list[str]
     assert machine.jumps(-jump).off == timedelta(0), "and the machine is believed again when it is right"
 
 
+def test_a_jump_costs_no_part_of_a_second() -> None:
+    """A provider's pause of a second would otherwise seem over while it is not."""
+    machine = Machine().passes(0.7 * SECOND).hears("k100")
+    assert machine.off == timedelta(0)
+    assert machine.passes(HOUR).jumps(2 * DAY).off == timedelta(0)
+
+
 @pytest.mark.parametrize("wrong", [2 * DAY, -2 * DAY], ids=str)
 def test_a_machine_that_starts_wrong_is_corrected_by_two_witnesses(wrong: timedelta) -> None:
     assert Machine(wrong).hears("k100").hears("ops").off == timedelta(0)
