@@ -9,10 +9,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import click
 
+from domain.remote import Secret
 from monitor import logs
+from monitor.accounts import secrets_of
 from monitor.settings import Settings, default_path, load
 from monitor.store import opening
 from monitor.store.database import Database
@@ -40,9 +43,21 @@ def json_option(command: F) -> F:
 
 
 def settings_from(config: Path | None) -> Settings:
-    """The configuration, or `ConfigError` with everything wrong in it."""
-    logs.configure(json=not sys.stderr.isatty())
-    return load(config if config is not None else default_path())
+    """The configuration, or `ConfigError` with everything wrong in it. No log line shows its secrets."""
+    json_ = not sys.stderr.isatty()
+    logs.configure(json=json_)
+    settings = load(config if config is not None else default_path())
+    logs.configure(json=json_, secrets=_secrets(settings))
+    return settings
+
+
+def _secrets(settings: Settings) -> list[Secret]:
+    """Everything in the configuration that is nobody's business."""
+    adapters = [account.provider for account in settings.providers]
+    robots = [channel.notifier for channel in settings.channels]
+    password = urlsplit(settings.store).password
+    own = [Secret(unquote(password))] if password else []
+    return [*own, *(secret for each in (*adapters, *robots) for secret in secrets_of(each))]
 
 
 @contextlib.contextmanager

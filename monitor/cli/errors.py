@@ -43,4 +43,6 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return str(error), CHANGE
     if isinstance(error, StoreError):
         return f"存储：{error}", CHANGE if isinstance(error, (StoreOutdated, StoreNewer)) else 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}：{error.strerror}", 1
     return None

@@ -42,7 +42,7 @@ def explain(carrier: str, waybill_no: str, config: Path | None, as_json_: bool) 
     with open_store(settings) as db:
         told = db.read_now(lambda conn: _explained(conn, settings, key, waybill_no, as_json_))
     if told is None:
-        raise click.ClickException(
+        raise click.BadParameter(
             f"没有在监控 {names.display(key)} {waybill_no}；先用 parcelwatch import 导入订单"
         )
     if as_json_:

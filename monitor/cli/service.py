@@ -11,6 +11,7 @@ from monitor import app
 from monitor.check import check as run_checks
 from monitor.cli.common import as_json, config_option, json_option, settings_from
 from monitor.cli.errors import CHANGE
+from monitor.clock import wall
 from monitor.settings import default_path
 from monitor.store.database import migrate as migrate_store
 
@@ -27,10 +28,11 @@ def run(config: Path | None) -> None:
 @click.command("check")
 @config_option
 @json_option
+@click.option("--reachable", is_flag=True, help="再逐个连一下服务商和渠道（不发送任何内容）")
 @click.pass_context
-def check(ctx: click.Context, config: Path | None, as_json_: bool) -> None:
+def check(ctx: click.Context, config: Path | None, as_json_: bool, reachable: bool) -> None:
     """一次列出配置和环境的全部问题，带行号；有问题时退出码为 2。"""
-    lines = run_checks(config if config is not None else default_path())
+    lines = run_checks(config if config is not None else default_path(), reachable=reachable, now=wall())
     if as_json_:
         as_json(
             [{"level": each.level, "line": each.line, "what": each.what, "todo": each.todo} for each in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,15 +109,23 @@ def reopen(ctx: click.Context, number: str, text: str, by: str | None, config: P
 @click.pass_context
 def comment(ctx: click.Context, number: str, text: str, by: str | None, config: Path | None) -> None:
     """在工单上留言；记录只增不改。"""
-    settings = settings_from(config or ctx.obj)
+    if not text.strip():
+        raise click.BadParameter("留言不能是空的")
+    settings, who = settings_from(config or ctx.obj), by or _me()
     with open_store(settings) as db:
         ticket = _find(db, number)
         db.write_now(
-            lambda conn: tickets.entry(
-                conn, ticket.id, wall(), EntryKind.COMMENT, author=by or getpass.getuser(), text=text
-            )
+            lambda conn: tickets.entry(conn, ticket.id, wall(), EntryKind.COMMENT, author=who, text=text)
         )
     click.echo(f"已在 {number} 留言。")
+
+
+def _me() -> str:
+    """Who is at the keyboard, as the machine knows him; a container may not know anybody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _find(db: Database, number: str) -> tickets.Ticket:
@@ -138,7 +147,7 @@ def _move(config: Path | None, number: str, to: TicketState, by: str | None, tex
                     to=to,
                     version=ticket.version,
                     at=wall(),
-                    by=by or getpass.getuser(),
+                    by=by or _me(),
                     text=text,
                 )
             )

@@ -41,6 +41,7 @@ def as_data(
                 {"order_no": o.order_no, "shop": o.shop, "platform": o.platform, "status": o.status.value}
                 for o in case.orders
             ],
+            "policy_version": verdict.policy_version,
             **extra,
         },
         "events": [_event(row, zone) for row in history],
@@ -48,7 +49,6 @@ def as_data(
         "findings": [_finding(finding, zone) for finding in verdict.findings],
         "next_look_at": _iso(verdict.next_look_at, zone),
         "observed_at": _iso(case.observed_at, zone),
-        "policy_version": verdict.policy_version,
     }
 
 
