@@ -178,7 +178,11 @@ def run(settings: Settings) -> None:
 
     async def main() -> None:
         until = asyncio.Event()
-        with stop_signals(until), contextlib.closing(open_store(settings.store, settings.path.parent)) as db, only_one(db):
+        with (
+            stop_signals(until),
+            contextlib.closing(open_store(settings.store, settings.path.parent)) as db,
+            only_one(db),
+        ):
             await App(settings, db).run(until)
         log.info("stopped", config=str(Path(settings.path).name))
 

@@ -105,7 +105,9 @@ def _rest(error: RemoteError, failures: int) -> timedelta:
         return _DENIED_PROBE
     shortest, longest = _PROBE
     return (
-        min(shortest * (1 << min(failures - _DOWN_AFTER, 10)), longest) if failures > _DOWN_AFTER else shortest
+        min(shortest * (1 << min(failures - _DOWN_AFTER, 10)), longest)
+        if failures > _DOWN_AFTER
+        else shortest
     )
 
 
