@@ -10,11 +10,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -334,7 +335,7 @@ def save_orders(path: Path, parcels: Iterable[Parcel], **override: str) -> Path:
 
 # ── the product ──────────────────────────────────────────────────────────────────────────────────
 
-RULES = {"late_shipment": ("8s", "5s"), "pickup_no_update": ("8s", "5s"), "transit_stagnation": ("11s", "7s")}
+RULES = {"late_shipment": ("7s", "5s"), "pickup_no_update": ("7s", "5s"), "transit_stagnation": ("9s", "6s")}
 """Limit, and how long before it the warning comes."""
 SECOND = ("--ding-token", "ding-two", "--wecom-key", "wecom-two")
 """Options of further peers: a robot is known by its token."""
@@ -455,6 +456,16 @@ class Installation:
     daemons: list[Process] = field(default_factory=list)
     _commands: int = 0
 
+    @property
+    def file(self) -> Path:
+        """The SQLite store's."""
+        return self.folder / "parcelwatch.db"
+
+    @property
+    def store(self) -> str:
+        """The SQLite store's address."""
+        return f"sqlite:///{self.file}"
+
     def configure(self, text: str) -> None:
         path = self.folder / "parcelwatch.toml"
         path.touch(0o600)
@@ -477,6 +488,15 @@ class Installation:
         out, err = (self.folder / f"command-{self._commands}.{name}" for name in ("out", "err"))
         process = self.nursery.start("parcelwatch", argv, self.folder, out, err)
         return Done(process.wait(), out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def waiting(self) -> list[tuple[str, str, int]]:
+        """Channel, state and attempts of every message that is not out yet; looked up without a process."""
+        if not self.file.exists():  # PostgreSQL
+            rows = self.listing("outbox")
+            return [(row["channel"], row["state"], row["attempts"]) for row in rows if row["state"] != "dead"]
+        with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True)) as store:
+            query = "SELECT channel, state, attempts FROM outbox WHERE state IN ('waiting', 'sending')"
+            return store.execute(query).fetchall()
 
     def listing(self, name: str, *more: str) -> list[dict[str, Any]]:
         """`parcelwatch NAME … --json`."""

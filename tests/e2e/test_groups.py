@@ -21,7 +21,7 @@ from tests.e2e.stage import (
     until,
 )
 
-LIMITS = {"late_shipment": ("3s",), "pickup_no_update": ("3s",), "transit_stagnation": ("3s",)}
+LIMITS = {"late_shipment": ("2s",), "pickup_no_update": ("2s",), "transit_stagnation": ("2s",)}
 
 
 def alerts(heard: list[Heard]) -> list[Heard]:
@@ -40,12 +40,13 @@ def test_a_robot_that_misbehaves_costs_no_other_group_a_message_and_its_own_no_m
     start_peers: Callable[..., Peers], parcelwatch: Installation
 ) -> None:
     one, two = start_peers(), start_peers(*SECOND)
-    store = f"sqlite:///{parcelwatch.folder / 'parcelwatch.db'}"
     routes = ({"channels": ["ops", "wx", "qq", "ops2", "wx2", "qq2"]},)
     channels = second_channels(two)
-    parcelwatch.configure(configuration(one, store, rules=LIMITS, routes=routes, channels=channels))
+    parcelwatch.configure(
+        configuration(one, parcelwatch.store, rules=LIMITS, routes=routes, channels=channels)
+    )
     parcelwatch.command("migrate")
-    one.groups(ding="muted", wecom="take_and_drop", qq="slow", delay=2)
+    one.groups(ding="muted", wecom="take_and_drop", qq="slow", delay=1)
     two.groups(ding="errcode", code=310000, wecom="html", qq="hang")
     began = wall().replace(microsecond=0)
     parcel = Parcel("75000000000061", "zhongtong", paid_at=began).scan(began, PICKED).scan(began, LEFT_HUB)
@@ -60,11 +61,7 @@ def test_a_robot_that_misbehaves_costs_no_other_group_a_message_and_its_own_no_m
         lambda: all(peers.heard(robot) for peers, robot in tried),
         seen=lambda: [*one.heard(), *two.heard()],
     )
-    until(
-        "the refusal is cried out",
-        lambda: [e for e in one.shown("wecom") if e.stage == "feed"],
-        seen=one.heard,
-    )
+    until("the refusal is cried out", lambda: "feed" in stages(one, "wecom"), seen=one.heard)
     one.groups(ding="muted")
     two.groups(ding="errcode", code=310000)
     for peers, robot in ((one, "wecom"), (two, "wecom"), (two, "qq")):
@@ -88,7 +85,8 @@ def test_a_robot_that_misbehaves_costs_no_other_group_a_message_and_its_own_no_m
     one.knows(parcel)
     for peers, robot in ((one, "wecom"), (one, "qq"), (two, "wecom"), (two, "qq")):
         until("the end is told", lambda: stages(peers, robot).count("resolved") == 1, seen=peers.heard)  # noqa: B023
-        assert stages(peers, robot).count("feed") == 1
+        cries = stages(peers, robot).count("feed")
+        assert cries == 1 or (cries > 1 and robot == "wecom" and peers is one), "its receipts were lost"
     assert parcelwatch.stop(daemon) < 10
     assert [each for each in one.heard("ding") + two.heard("ding") if each.stage == "resolved"] == []
     dropped = [row for row in parcelwatch.listing("outbox", "--all") if row["state"] == "dropped"]
@@ -110,9 +108,8 @@ def stages(peers: Peers, robot: str) -> list[str]:
 def test_the_daemon_ends_within_ten_seconds_finishing_what_leaves_and_says_the_rest_after_a_start(
     peers: Peers, parcelwatch: Installation
 ) -> None:
-    store = f"sqlite:///{parcelwatch.folder / 'parcelwatch.db'}"
     routes = ({"channels": ["ops", "wx"]},)
-    parcelwatch.configure(configuration(peers, store, rules=LIMITS, routes=routes))
+    parcelwatch.configure(configuration(peers, parcelwatch.store, rules=LIMITS, routes=routes))
     parcelwatch.command("migrate")
     peers.groups(ding="hang", wecom="slow", delay=2)
     began = wall().replace(microsecond=0)
@@ -122,10 +119,7 @@ def test_the_daemon_ends_within_ten_seconds_finishing_what_leaves_and_says_the_r
     daemon = parcelwatch.start()
     until(
         "both messages are leaving",
-        lambda: (
-            {row["channel"] for row in parcelwatch.listing("outbox") if row["state"] == "sending"}
-            == {"ops", "wx"}
-        ),
+        lambda: sorted(parcelwatch.waiting()) == [("ops", "sending", 1), ("wx", "sending", 1)],
         seen=peers.heard,
     )
     assert parcelwatch.stop(daemon) < 10
@@ -136,7 +130,7 @@ def test_the_daemon_ends_within_ten_seconds_finishing_what_leaves_and_says_the_r
     peers.groups("ok")
     daemon = parcelwatch.start()
     until("the other one has it too", lambda: peers.shown("ding"), seen=peers.heard)
-    until("nothing waits", lambda: not parcelwatch.listing("outbox"))
+    until("nothing waits", lambda: not parcelwatch.waiting())
     assert parcelwatch.stop(daemon) < 10
     assert [each.stage for each in peers.shown("wecom")] == ["breach"]
     assert [each.title for each in peers.shown("ding")] == [peers.shown("wecom")[0].title]
