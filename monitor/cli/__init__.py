@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import click
@@ -50,12 +51,23 @@ class Commands(Friendly):
             formatter.write_dl([(name, told) for name, (_, told) in _COMMANDS.items()])
 
 
+def _version(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        try:
+            click.echo(f"parcelwatch {version('parcelwatch')}")
+        except PackageNotFoundError:
+            click.echo("parcelwatch（从源码运行，没有安装）")
+        ctx.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="每条命令加 --help 看详细说明。命令补全：parcelwatch completion --help",
 )
-@click.version_option(package_name="parcelwatch", message="parcelwatch %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="打印版本"
+)
 def cli() -> None:
     """物流异常监控：在平台罚款之前发现揽收超时、虚假发货和物流停滞。"""
 
