@@ -32,8 +32,8 @@ log = structlog.get_logger()
 _SWEEP = 1000
 
 
-def build_sweep(settings: Settings) -> Sweep:
-    """The judge, as the daemon and the commands use it."""
+def build_sweep(settings: Settings, pages: str = "") -> Sweep:
+    """The judge, as the daemon and the commands use it; `pages` is where tickets have a page, if anywhere."""
     paces = {
         account.name: (
             account.name,
@@ -46,26 +46,28 @@ def build_sweep(settings: Settings) -> Sweep:
         account = settings.provider_for(carrier)
         return paces[account.name] if account is not None else None
 
-    base = settings.web.public_url.rstrip("/")
-    return Sweep(
-        settings.book,
-        settings.routes,
-        feeds,
-        link=lambda number: f"{base}/tickets/{number}" if base else "",
-    )
+    def link(number: str) -> str:
+        return f"{pages.rstrip('/')}/tickets/{number}" if pages else ""
+
+    return Sweep(settings.book, settings.routes, feeds, link)
 
 
 class App:
     """The daemon's objects. `clock` and `net` are arguments so that a demo can bring its own."""
 
     def __init__(
-        self, settings: Settings, db: Database, clock: Clock | None = None, net: Net | None = None
+        self,
+        settings: Settings,
+        db: Database,
+        clock: Clock | None = None,
+        net: Net | None = None,
+        pages: str = "",
     ) -> None:
         self.settings = settings
         self.db = db
         self.clock = clock or Clock()
         self.net = net or Net(on_call=self._heard)
-        self.sweep = build_sweep(settings)
+        self.sweep = build_sweep(settings, pages)
         self.engine = Engine()
         routes, ending = settings.routes, lambda: self.engine.stopping
         self.pollers = [

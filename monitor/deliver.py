@@ -256,6 +256,9 @@ class Deliverer:
         if error is None:
             assert receipt is not None
             outbox.finish(conn, row.id, Outcome.TAKEN, receipt.answer, now, state=MessageState.SENT)
+            log.info(
+                "said", channel=channel.name, kind=row.message.kind.value, reference=row.message.reference
+            )
             return
         log.warning("not delivered", channel=channel.name, error=type(error).__name__, why=str(error))
         if pacing.denied(state) and not pacing.denied(before):

@@ -38,7 +38,7 @@ def store(settings: Settings) -> Iterator[CheckLine]:
         )
         return
     if file is not None and not file.exists():
-        yield CheckLine("warn", "数据库还没有建立", "parcelwatch migrate", _line(settings))
+        yield CheckLine("ok", "数据库还没有建立：第一次导入或启动时自动建好", "", _line(settings))
         return
     try:
         state = schema_state(settings.store)
@@ -47,7 +47,7 @@ def store(settings: Settings) -> Iterator[CheckLine]:
         return
     said = {
         "current": CheckLine("ok", "数据库结构是最新的"),
-        "absent": CheckLine("warn", "数据库还没有建立", "parcelwatch migrate", _line(settings)),
+        "absent": CheckLine("ok", "数据库还没有建立：第一次导入或启动时自动建好", "", _line(settings)),
         "outdated": CheckLine(
             "fail", "数据库结构比程序旧", "先备份，再 parcelwatch migrate", _line(settings)
         ),

@@ -114,6 +114,17 @@ class Poller:
                     _add(total, await self._take_in(group))
         finally:
             flight.cancel()
+        if total.opened or total.grown or total.ended:
+            log.info(
+                "judged",
+                provider=self._account.name,
+                parcels=total.parcels,
+                opened=total.opened,
+                grown=total.grown,
+                ended=total.ended,
+                tickets=total.tickets,
+                messages=total.messages,
+            )
         return total
 
     def _send_out(self, flight: Flight, claims: Sequence[Claim]) -> None:

@@ -13,14 +13,26 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
+from carriers import names
 from domain.remote import Secret
 from monitor import logs
 from monitor.accounts import secrets_of
+from monitor.profiles import load_profiles
 from monitor.settings import Settings, default_path, load
 from monitor.store import opening
 from monitor.store.database import Database
 
-__all__ = ["as_json", "config_option", "emit", "open_store", "settings_from", "table"]
+__all__ = [
+    "as_json",
+    "carriers_zh",
+    "config_option",
+    "emit",
+    "json_option",
+    "open_store",
+    "rules_zh",
+    "settings_from",
+    "table",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,14 +84,32 @@ def as_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def emit(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str], *, json_: bool, empty: str) -> None:
-    """A list as JSON, or as a table with Chinese headings."""
+def emit(
+    rows: Sequence[Mapping[str, Any]],
+    headings: Mapping[str, str],
+    *,
+    json_: bool,
+    empty: str,
+    words: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """A list as JSON, or as a table for people: Chinese headings, `words` for codes by column, short times."""
     if json_:
         as_json([dict(row) for row in rows])
     elif rows:
-        table(rows, headings)
+        table([{key: _human(key, row.get(key), words or {}) for key in headings} for row in rows], headings)
     else:
         click.echo(empty)
+
+
+def _human(key: str, value: Any, words: Mapping[str, Mapping[str, str]]) -> Any:
+    known = words.get(key, {})
+    if isinstance(value, (list, tuple)):
+        return [known.get(str(each), each) for each in value]
+    if key.endswith("_at") and isinstance(value, str):
+        return value[:19].replace("T", " ")
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return known.get(str(value), value)
 
 
 def width(text: str) -> int:
@@ -104,3 +134,13 @@ def _cell(value: Any) -> str:
         return "、".join(map(str, value))
     text = str(value)
     return "".join(each if each.isprintable() else "�" for each in text)
+
+
+def carriers_zh() -> dict[str, str]:
+    """Our carrier keys in Chinese."""
+    return {carrier.key: names.display(carrier.key) for carrier in names.CARRIERS}
+
+
+def rules_zh() -> dict[str, str]:
+    """The rules of all profiles in Chinese."""
+    return {rule.id: rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}

@@ -7,11 +7,38 @@ from typing import Final
 
 import click
 
-from monitor.cli.common import config_option, emit, json_option, open_store, settings_from
+from monitor.cli.common import (
+    carriers_zh,
+    config_option,
+    emit,
+    json_option,
+    open_store,
+    rules_zh,
+    settings_from,
+)
 from monitor.clock import wall
 from monitor.store import findings, outbox, providers
 
 __all__ = ["COMMANDS"]
+
+
+_STAGES: Final = {"warning": "预警", "breach": "超时"}
+_FINDINGS: Final = {
+    "open": "未了结",
+    "cleared": "已恢复",
+    "retracted": "已撤回",
+    "expired": "不再适用",
+    "dismissed": "已忽略",
+}
+_MESSAGES: Final = {
+    "waiting": "待发",
+    "sending": "发送中",
+    "sent": "已送达",
+    "folded": "并入汇总",
+    "dropped": "不必再发",
+    "dead": "死信",
+}
+_FEEDS: Final = {"up": "正常", "degraded": "不稳", "down": "中断"}
 
 
 @click.command("findings")
@@ -35,7 +62,8 @@ def findings_(config: Path | None, as_json_: bool, all_: bool) -> None:
         "limit_hours": "时限(小时)",
         "ticket": "工单",
     }
-    emit(rows, headings, json_=as_json_, empty="没有异常。")
+    words = {"carrier": carriers_zh(), "rule": rules_zh(), "stage": _STAGES, "state": _FINDINGS}
+    emit(rows, headings, json_=as_json_, empty="没有异常。", words=words)
 
 
 @click.command("outbox")
@@ -56,7 +84,7 @@ def outbox_(config: Path | None, as_json_: bool, all_: bool) -> None:
         "next_try_at": "下次尝试",
         "last_answer": "平台回答",
     }
-    emit(rows, headings, json_=as_json_, empty="没有待发的消息。")
+    emit(rows, headings, json_=as_json_, empty="没有待发的消息。", words={"state": _MESSAGES})
 
 
 @click.command("providers")
@@ -80,7 +108,7 @@ def providers_(config: Path | None, as_json_: bool) -> None:
         "spent_today": "今日花费(元)",
         "unknown_codes": "未识别编码",
     }
-    emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。")
+    emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
 
 
 COMMANDS: Final = (findings_, outbox_, providers_)

@@ -38,7 +38,7 @@ T = TypeVar("T")
 def explain(carrier: str, waybill_no: str, config: Path | None, as_json_: bool) -> None:
     """解释一个运单：轨迹、每个时效从何时起到何时止、在等什么、依据哪条规则。"""
     settings = settings_from(config)
-    key = names.canonical(carrier) or carrier
+    key = known_carrier(carrier)
     with open_store(settings) as db:
         told = db.read_now(lambda conn: _explained(conn, settings, key, waybill_no, as_json_))
     if told is None:
@@ -103,7 +103,7 @@ def _call(conversation: Conversation[T], account: str, settings: Settings) -> T:
 @try_.command("carrier")
 @click.argument("name")
 @click.argument("waybill_no")
-@click.option("--carrier", default="", help="承运商；默认取该账号配置的第一家")
+@click.option("--carrier", default="", help="快递公司；账号只配了一家时可以不写")
 @click.option("--phone", default="", help="收/寄件人手机号后四位（顺丰等需要）")
 @config_option
 def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Path | None) -> None:
@@ -113,12 +113,26 @@ def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Pa
     if account is None:
         have = "、".join(each.name for each in settings.providers)
         raise click.BadParameter(f"没有数据源账号 {name}；配置里有：{have}")
-    code = names.canonical(carrier) if carrier else next(iter(sorted(account.carriers - {"*"})), None)
-    if code is None:
-        raise click.BadParameter("请用 --carrier 指明承运商，如 --carrier 中通")
+    code = known_carrier(carrier) if carrier else _only(account.carriers)
     question = Question(Waybill(code, waybill_no), Secret(phone) if phone else None)
     answers = _call(account.provider.ask([question], wall()), name, settings)
     _show(answers[0], settings)
+
+
+def known_carrier(name: str) -> str:
+    """Our key of a carrier as people write it, or a usage error that names the nearest ones."""
+    key = names.canonical(name)
+    if key is None:
+        near = "、".join(names.nearest(name))
+        raise click.BadParameter(f"不认识的快递公司 {name}" + (f"，是不是 {near}？" if near else ""))
+    return key
+
+
+def _only(carriers: frozenset[str]) -> str:
+    """The one carrier of an account; among several nobody guesses, since a question costs money."""
+    if len(carriers) != 1 or "*" in carriers:
+        raise click.BadParameter("请用 --carrier 指明快递公司，如 --carrier 中通")
+    return next(iter(carriers))
 
 
 def _show(answer: Answer, settings: Settings) -> None:

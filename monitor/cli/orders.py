@@ -14,6 +14,7 @@ import click
 from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
+from monitor.intake.columns import PLATFORM_IDS, platform_id
 from monitor.intake.export import write_rejected
 from monitor.intake.files import FileRefused, OrderFile, read_orders
 from monitor.intake.take import Tally, take
@@ -64,6 +65,8 @@ def import_(
 
     每行都有结论；被拒绝的行连同原因写入 FILE.rejected.csv，改好后可再次导入。重复导入不会重复登记。
     """
+    if platform and platform_id(platform) not in PLATFORM_IDS:
+        raise click.BadParameter(f"不认识的平台 {platform}；可用的有：{'、'.join(sorted(PLATFORM_IDS))}")
     settings = settings_from(config)
     now, tally = wall(), Tally()
     try:
@@ -156,6 +159,10 @@ def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) 
             click.echo(f"{label}（{name}）：{counts[name]}")
     if tally.awaiting:
         click.echo(f"其中待发货、尚无运单：{tally.awaiting}")
+    if tally.homeless:
+        click.echo(
+            f"提醒：{tally.homeless} 行没有平台，按通用规则监控；可以加 platform 列，或用 --platform taobao_tmall"
+        )
     for row in tally.rejected[:_SHOWN]:
         for problem in row.problems:
             click.echo(f"  第 {row.line} 行 {problem.column}：{problem.text}")

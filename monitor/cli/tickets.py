@@ -10,7 +10,16 @@ from typing import Any, Final
 import click
 
 from domain.tickets import TICKET_STATE_ZH, EntryKind, TicketState
-from monitor.cli.common import as_json, config_option, emit, json_option, open_store, settings_from
+from monitor.cli.common import (
+    as_json,
+    carriers_zh,
+    config_option,
+    emit,
+    json_option,
+    open_store,
+    rules_zh,
+    settings_from,
+)
 from monitor.clock import wall
 from monitor.desk.pages import ticket_data, ticket_text
 from monitor.store import tickets
@@ -44,7 +53,9 @@ def tickets_(ctx: click.Context, config: Path | None, as_json_: bool, all_: bool
     settings = settings_from(config)
     with open_store(settings) as db:
         rows = db.read_now(lambda conn: tickets.listing(conn, all_=all_, zone=settings.timezone))
-    emit(rows, _HEADINGS, json_=as_json_, empty="没有待处理的工单。")
+    states = {state.value: told for state, told in TICKET_STATE_ZH.items()}
+    words = {"carrier": carriers_zh(), "rules": rules_zh(), "state": states}
+    emit(rows, _HEADINGS, json_=as_json_, empty="没有待处理的工单。", words=words)
 
 
 def _by_option(command: Any) -> Any:

@@ -161,7 +161,7 @@ async def stage(
         settings = load(_configuration(folder, keys, page=url, provider=peers[0], groups=peers[1]))
         migrate(settings.store)
         db = stack.enter_context(contextlib.closing(Database.open(settings.store)))
-        app = App(settings, db, clock, Net())
+        app = App(settings, db, clock, Net(), pages=url)
         scene = Stage(url, folder, settings, db, clock, world, inbox, provider, app)
         await stack.enter_async_context(_page(scene, door))
         yield scene

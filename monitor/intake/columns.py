@@ -12,7 +12,17 @@ from typing import Final
 
 from monitor.intake.values import heading_key
 
-__all__ = ["FIELDS", "GENERIC", "OWN", "PLATFORMS", "REQUIRED", "SOURCES", "Source", "platform_id"]
+__all__ = [
+    "FIELDS",
+    "GENERIC",
+    "OWN",
+    "PLATFORMS",
+    "PLATFORM_IDS",
+    "REQUIRED",
+    "SOURCES",
+    "Source",
+    "platform_id",
+]
 
 FIELDS: Final[Mapping[str, str]] = {
     "order_no": "订单号",
@@ -283,9 +293,14 @@ PLATFORMS: Final[Mapping[str, str]] = {
     "放心购": "douyin", "京东": "jd_pop", "京东pop": "jd_pop", "京东商城": "jd_pop", "快手": "kuaishou",
     "快手小店": "kuaishou", "小红书": "xiaohongshu", "1688": "ali1688", "阿里巴巴": "ali1688",
     "微信小店": "wechat_shop", "视频号": "wechat_shop", "视频号小店": "wechat_shop", "得物": "dewu",
+    "taobao": "taobao_tmall", "tmall": "taobao_tmall", "pdd": "pinduoduo", "jd": "jd_pop", "xhs": "xiaohongshu",
     "速卖通": "aliexpress", "虾皮": "shopee", "敦煌网": "dhgate",
 }  # fmt: skip
 """The platform as ERPs write it → the profile's id (`facts/platform-rules.md` §11)."""
+
+
+PLATFORM_IDS: Final = frozenset(PLATFORMS.values())
+"""Every platform an order may name."""
 
 
 def platform_id(name: str) -> str:

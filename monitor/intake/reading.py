@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from carriers.names import phone_needed
 from domain.orders import Order, OrderStatus
-from monitor.intake.columns import OWN, platform_id
+from monitor.intake.columns import OWN, PLATFORM_IDS, platform_id
 from monitor.intake.layouts import Layout
 from monitor.intake.places import destination, place
 from monitor.intake.shapes import Row
@@ -165,7 +166,12 @@ class Reading:
     def whose(self) -> tuple[str, str, str]:
         """Merchant, platform and shop: the row's own, else what was told at import, else the source's."""
         terms = self.terms
-        platform = platform_id(self._words("platform")) or terms.platform or self.layout.source.platform
+        platform = platform_id(self._words("platform") or terms.platform) or self.layout.source.platform
+        warned = any(problem.reason == "unknown_platform" for problem in self.warnings)
+        if platform and platform not in PLATFORM_IDS and not warned:
+            near = get_close_matches(platform, PLATFORM_IDS, n=1, cutoff=0.5)
+            hint = f"，是不是 {near[0]}？" if near else f"；认识的有：{'、'.join(sorted(PLATFORM_IDS))}"
+            self.warn("unknown_platform", "platform", f"不认识的平台{quoted(platform)}，按通用规则监控{hint}")
         return self._words("merchant") or terms.merchant, platform, self._words("shop") or terms.shop
 
     def status(self, *, shipped: bool) -> OrderStatus | None:

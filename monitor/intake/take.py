@@ -33,6 +33,8 @@ class Tally:
     """accepted, updated, unchanged, older, ignored, rejected."""
     awaiting: int = 0
     """Of the accepted ones, orders that have no parcel yet."""
+    homeless: int = 0
+    """Rows on watch that name no platform: the general rules hold for them."""
     rejected: list[RowVerdict] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
@@ -125,6 +127,7 @@ def _known(conn: Connection, incoming: list[Incoming]) -> list[Incoming]:
 def _count(tally: Tally, row: RowVerdict) -> None:
     tally.rows += 1
     tally.awaiting += row.kind == "awaiting"
+    tally.homeless += row.kind == "shipment" and row.order is not None and not row.order.platform
     if row.kind == "rejected":
         tally.rejected.append(row)
         tally.counts["rejected"] += 1

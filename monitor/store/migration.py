@@ -153,6 +153,10 @@ def _create_database(url: URL) -> None:
         return
     server = create_engine(url.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as conn:
+        # One at a time: two that make it at once fail in each other's half-written catalogue.
+        conn.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
+        if _exists(url):
+            return
         name = conn.dialect.identifier_preparer.quote(str(url.database))
         try:
             conn.exec_driver_sql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
