@@ -30,6 +30,7 @@ __all__ = [
     "json_option",
     "open_store",
     "rules_zh",
+    "say",
     "settings_from",
     "table",
 ]
@@ -127,13 +128,21 @@ def table(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str]) -> Non
         click.echo("  ".join(padded).rstrip())
 
 
+def say(text: str) -> None:
+    """Lines for a person; control characters from outside are shown, not obeyed."""
+    click.echo("\n".join(map(_shown, text.split("\n"))))
+
+
+def _shown(line: str) -> str:
+    return "".join(each if each.isprintable() else "�" for each in line)
+
+
 def _cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, (list, tuple)):
         return "、".join(map(str, value))
-    text = str(value)
-    return "".join(each if each.isprintable() else "�" for each in text)
+    return _shown(str(value))
 
 
 def carriers_zh() -> dict[str, str]:

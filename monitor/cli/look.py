@@ -17,7 +17,7 @@ from domain.messages import Message, MessageKind
 from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
-from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
+from monitor.cli.common import as_json, config_option, json_option, open_store, say, settings_from
 from monitor.clock import wall
 from monitor.desk.explain import as_data, as_text
 from monitor.net import Net, sketch
@@ -45,10 +45,10 @@ def explain(carrier: str, waybill_no: str, config: Path | None, as_json_: bool) 
         raise click.BadParameter(
             f"没有在监控 {names.display(key)} {waybill_no}；先用 parcelwatch import 导入订单"
         )
-    if as_json_:
-        as_json(told)
+    if isinstance(told, str):
+        say(told)
     else:
-        click.echo(told)
+        as_json(told)
 
 
 def _explained(
@@ -140,7 +140,7 @@ def _show(answer: Answer, settings: Settings) -> None:
         click.echo(f"看懂了：没有记录。{answer.remark}")
     for event in sorted(answer.events, key=lambda each: each.occurred_at):
         at = event.occurred_at.astimezone(settings.timezone)
-        click.echo(f"  {at:%m-%d %H:%M:%S} [{MILESTONE_ZH[event.milestone]}] {event.text}")
+        say(f"  {at:%m-%d %H:%M:%S} [{MILESTONE_ZH[event.milestone]}] {event.text}")
     if answer.events:
         click.echo(
             f"看懂了：{len(answer.events)} 条，现在是「{MILESTONE_ZH[condense(answer.events).milestone]}」"

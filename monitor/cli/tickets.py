@@ -18,6 +18,7 @@ from monitor.cli.common import (
     json_option,
     open_store,
     rules_zh,
+    say,
     settings_from,
 )
 from monitor.clock import wall
@@ -77,7 +78,7 @@ def show(ctx: click.Context, number: str, config: Path | None, as_json_: bool) -
     if as_json_:
         as_json([ticket_data(found, settings.timezone)])
     else:
-        click.echo(ticket_text(found, wall(), settings.timezone))
+        say(ticket_text(found, wall(), settings.timezone))
 
 
 @tickets_.command("ack")

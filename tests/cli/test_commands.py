@@ -374,6 +374,16 @@ def test_a_ticket_nobody_knows(watched: Shell, step: list[str]) -> None:
     assert "没有工单 T-20000101-0001" in watched(*words, code=2).stderr
 
 
+def test_no_text_from_outside_moves_the_cursor_of_a_terminal(watched: Shell) -> None:
+    number = number_of(watched)
+    watched("tickets", "comment", number, "\x1b[2J已催\r网点")
+    learn(watched, TrackingEvent(wall() - timedelta(hours=1), PICKED, "\x1b]0;x\x07已揽收"))
+    for words in (("tickets", "show", number), ("explain", "中通", "75812345678901")):
+        said = watched(*words).stdout
+        assert "已揽收" in said
+        assert not set(said) & set("\x1b\x07\r")
+
+
 def test_an_empty_comment_is_none(watched: Shell) -> None:
     watched("tickets", "comment", number_of(watched), "  ", code=2)
 
