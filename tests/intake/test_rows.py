@@ -390,3 +390,20 @@ def test_an_unknown_status_is_told_once_per_file(read: Reader) -> None:
 def test_a_day_without_a_time_is_told_once_per_file(read: Reader) -> None:
     got = read(short(*(f"A-{n},圆通,YT260000000000{n},2026-11-18," for n in range(3))))
     assert got.warnings() == [(2, "only_a_day")]
+
+
+@pytest.mark.parametrize(
+    ("written", "platform", "warned"),
+    [
+        pytest.param("taobao_tmall", "taobao_tmall", False, id="the profile's own id"),
+        pytest.param("taobao", "taobao_tmall", False, id="what people type"),
+        pytest.param("拼多多", "pinduoduo", False, id="the Chinese name"),
+        pytest.param("taobo", "taobo", True, id="a typing error is said, with the nearest"),
+    ],
+)
+def test_a_platform_nobody_knows_is_said(read: Reader, written: str, platform: str, warned: bool) -> None:
+    (row,) = read(f"order_no,carrier,waybill_no,platform\nA-1,圆通,YT8800000000001,{written}\n").rows
+    assert row.order is not None
+    assert row.order.platform == platform
+    assert [warning.reason for warning in row.warnings] == ["unknown_platform"] * warned
+    assert all("taobao_tmall" in warning.text for warning in row.warnings)
