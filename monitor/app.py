@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from monitor.clock import Clock
+from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
 from monitor.net import CallRecord, Net
@@ -81,6 +81,11 @@ class App:
         if call.date:
             self.clock.witness(call.account, call.date)
 
+    async def _compare_clocks(self) -> None:
+        """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late."""
+        if abs(self.clock.offset) > TOLERANCE:
+            log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
+
     async def prepare(self) -> None:
         """What a start owes: a new policy touches every parcel, what was leaving is settled."""
         now = self.clock.now()
@@ -146,6 +151,7 @@ class App:
     async def run(self, until: asyncio.Event) -> None:
         """Ring the verbs until told to stop."""
         await self.prepare()
+        self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)

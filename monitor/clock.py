@@ -21,6 +21,10 @@ from typing import Final
 __all__ = ["Clock", "wall"]
 
 TOLERANCE: Final = timedelta(minutes=5)
+WORD_LASTS: Final = 600.0
+"""Seconds. A witness years behind lets nothing come due, so that nobody is asked and it is never heard
+again. After this long our own clock, if it was not seen to jump, is believed until the next answer; what
+that answer proves is still dated by what it says itself."""
 
 
 def wall() -> datetime:
@@ -53,10 +57,16 @@ class Clock:
             return told
         carried = self._carried()
         jumped = abs(told - carried) > TOLERANCE
-        if believed > told and len(self._heard) == 1 and not jumped:
+        if not jumped and (believed > told and len(self._heard) == 1 or self._silent()):
             return told
         # A `Date` has whole seconds only; a jump moves our own time by less.
         return carried if abs(carried - believed) <= TOLERANCE else believed
+
+    def _silent(self) -> bool:
+        """Nobody was heard for a while."""
+        with self._lock:
+            latest = max((then for _, then in self._heard.values()), default=0.0)
+        return self._steady() - latest > WORD_LASTS
 
     def _carried(self) -> datetime:
         """What the machine told when witnesses last agreed with it, or at the start, and the time since."""

@@ -128,3 +128,13 @@ def test_nonsense_is_no_witness(date: str) -> None:
 def test_the_wall_is_in_utc() -> None:
     assert wall().utcoffset() == timedelta(0)
     assert isinstance(Clock().now(), datetime)
+
+
+def test_a_lone_liar_years_behind_does_not_blind_us_for_ever() -> None:
+    """Held back by it nothing comes due, so nobody is asked and nobody could put it right."""
+    machine = Machine().hears("k100", lies=-700 * DAY)
+    assert machine.off == -700 * DAY
+    assert machine.passes(11 * MINUTE).off == timedelta(0)
+    assert machine.hears("k100", lies=-700 * DAY).off == -700 * DAY, (
+        "what it answers proves no more than it says"
+    )
