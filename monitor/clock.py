@@ -57,7 +57,7 @@ class Clock:
             return told
         carried = self._carried()
         jumped = abs(told - carried) > TOLERANCE
-        if not jumped and (believed > told and len(self._heard) == 1 or self._silent()):
+        if not jumped and ((believed > told and len(self._heard) == 1) or self._silent()):
             return told
         # A `Date` has whole seconds only; a jump moves our own time by less.
         return carried if abs(carried - believed) <= TOLERANCE else believed
