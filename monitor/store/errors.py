@@ -18,6 +18,7 @@ __all__ = [
     "StoreNewer",
     "StoreOutdated",
     "StoreUnavailable",
+    "collided",
     "translate",
 ]
 
@@ -59,6 +60,13 @@ _SQLITE: Final = {
 _PG_FULL: Final = "53100"
 _PG_AWAY: Final = ("08", "57P", "53", "25006")
 """Connection trouble, shutdown, out of resources, a standby that takes no writes."""
+_PG_COLLISION: Final = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock."""
+
+
+def collided(error: BaseException) -> bool:
+    """Two processes wanted the same rows in another order (PostgreSQL): the same work, again, gets them."""
+    return isinstance(error, DBAPIError) and _state(error) in _PG_COLLISION
 
 
 def translate(error: BaseException) -> BaseException:
@@ -76,10 +84,16 @@ def translate(error: BaseException) -> BaseException:
     return meant
 
 
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
 def _of_postgres(error: DBAPIError) -> StoreError | None:
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state = _state(error)
     if state == _PG_FULL:
         return StoreFull(FULL_ZH)
+    if state in _PG_COLLISION:
+        return StoreUnavailable("数据库太忙：几个程序同时在改同一批数据，这次没有写成。请稍后再试。")
     lost = error.connection_invalidated or (not state and "OperationalError" in type(error.orig).__name__)
     if lost or state.startswith(_PG_AWAY):
         why = str(error.orig).strip().splitlines()

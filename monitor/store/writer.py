@@ -2,7 +2,8 @@
 
 Whatever has arrived while the last transaction was being made durable, up to 500 works, becomes the
 next one. Each work after the first runs in a savepoint of its own, so one that fails takes nothing
-else back; when the first fails, the others get a transaction without it.
+else back; when the first fails, the others get a transaction without it. A work that collides with
+another process (PostgreSQL) is run again, with all of its transaction.
 No timer: an idle store commits at once, a busy one shares its fsyncs (`facts/foundations.md` C2).
 """
 
@@ -18,11 +19,13 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from monitor.store.backends import Backend
-from monitor.store.errors import StoreUnavailable, translate
+from monitor.store.errors import StoreUnavailable, collided, translate
 
 __all__ = ["GROUP", "Writer"]
 
 GROUP: Final = 500
+TRIES: Final = 5
+"""How often a work is run that collides."""
 T = TypeVar("T")
 
 
@@ -36,6 +39,7 @@ class _Job:
     future: Future[Any] = field(default_factory=Future)
     result: Any = None
     error: BaseException | None = None
+    tries: int = 0
 
     def run(self, conn: Connection, backend: Backend) -> None:
         """Do the work in a savepoint. Raises `_Broken` when nothing is left to go on with."""
@@ -44,7 +48,7 @@ class _Job:
             self.result = self.work(conn)
             point.commit()
         except Exception as error:
-            if not backend.alive(conn):
+            if collided(error) or not backend.alive(conn):
                 raise _Broken from error
             point.rollback()
             self.error = error
@@ -58,6 +62,11 @@ class _Job:
             self.result = self.work(conn)
         except Exception as error:
             raise _Broken from error
+
+    def again(self) -> bool:
+        """As if it had not been run; False when that was done often enough."""
+        self.result, self.error, self.tries = None, None, self.tries + 1
+        return self.tries < TRIES
 
     def settle(self, failure: BaseException | None = None) -> None:
         """Tell the caller, once, after the commit or the failure."""
@@ -82,7 +91,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        """Queue a work. Raises `StoreUnavailable` after `close`."""
+        """Queue a work; it may be run more than once, and is kept once. Raises `StoreUnavailable` after `close`."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("a work must not write through the store again: use its connection")
         job = _Job(work)
@@ -135,6 +144,8 @@ class Writer:
                 self._backend.settle()
         except BaseException as error:  # noqa: BLE001 - every caller gets it
             cause = error.__cause__ if isinstance(error, _Broken) and error.__cause__ else error
+            if collided(cause) and all(job.again() for job in jobs):
+                return jobs
             lost = jobs[: started or len(jobs)]
             for job in lost:
                 job.settle(cause)
