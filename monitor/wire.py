@@ -86,6 +86,11 @@ async def exchange(client: httpx.AsyncClient, request: Request) -> Reply:
     raise failure  # out here, so that it drags no httpx exception along as its context
 
 
+def _headers(response: httpx.Response) -> dict[str, str]:
+    """The answer's headers, names in lower case; httpx's own view decodes each of them several times over."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+
+
 def lost(request: Request, name: str) -> RemoteError:
     """The request left, or may have, and no whole answer came."""
     if request.repeatable:
@@ -132,7 +137,7 @@ async def _exchange(client: httpx.AsyncClient, request: Request) -> Reply:
     )
     response = await client.send(wire, stream=True)
     try:
-        return Reply(response.status_code, await _body(response), dict(response.headers))
+        return Reply(response.status_code, await _body(response), _headers(response))
     finally:
         await response.aclose()
 
