@@ -32,9 +32,19 @@ class Imported:
 
 
 def note_policy(conn: Connection, version: str, body: str, now: datetime) -> bool:
-    """Keep a policy as it began to apply. True when this version was never seen before."""
-    row = {"version": version, "since": to_micros(now), "body": clean(body)}
-    return insert_many(conn, schema.policies, [row], ignore=True) == 1
+    """Keep a policy as it begins to apply. True unless it is the one that applied last: going back to
+    an earlier one is a change too."""
+    policies = schema.policies.c
+    last = conn.execute(
+        select(policies.version, policies.since).order_by(policies.since.desc()).limit(1)
+    ).first()
+    if last is not None and last.version == version:
+        return False
+    since = to_micros(now) if last is None else max(to_micros(now), last.since + 1)
+    row = {"version": version, "since": since, "body": clean(body)}
+    if not insert_many(conn, schema.policies, [row], ignore=True):
+        conn.execute(update(schema.policies).where(policies.version == version).values(since=since))
+    return True
 
 
 def seen_import(conn: Connection, sha256: str) -> Imported | None:
