@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -155,7 +156,7 @@ class Sqlite:
     def close(self) -> None:
         self.readers.dispose()
         with self._lock:
-            with suppress(SQLAlchemyError):
+            with suppress(SQLAlchemyError, sqlite3.Error):
                 self._checkpoint()
             self.writer.dispose()  # the last connection of all removes the log: inside the lock
         self._lock.close()

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from traceback import clear_frames
 from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.store.backends import READERS, Backend, backend_of, parse_url, sqlite_path
 from monitor.store.errors import (
@@ -110,7 +110,8 @@ class Database:
         try:
             with self._backend.readers.connect() as conn, conn.begin():
                 return work(conn)
-        except SQLAlchemyError as error:
+        except Exception as error:
+            clear_frames(error.__traceback__)  # a cursor left open there would hold this moment for ever
             meant = translate(error)
             if meant is error:
                 raise

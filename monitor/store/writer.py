@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from traceback import clear_frames
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -74,6 +75,8 @@ class _Job:
             return
         error = failure or self.error
         if error is not None:
+            # A cursor left open in one of its frames would hold back every checkpoint.
+            clear_frames(error.__traceback__)
             self.future.set_exception(translate(error))
         else:
             self.future.set_result(self.result)
