@@ -390,7 +390,8 @@ class Poller:
     def _again(self, error: RemoteError, feed: Feed) -> timedelta:
         """When to ask again after a failure: never sooner than the ceiling allows.
 
-        While the whole account fails its own probes set the pace, and nothing waits longer than it lasts.
+        While the whole account fails its own probes set the pace, and nothing waits longer than it lasts;
+        a number that fails alone waits longer each time.
         """
         interval = self._account.ceilings.per_waybill_interval
         if isinstance(error, Throttled):
@@ -400,7 +401,7 @@ class Poller:
         if isinstance(error, Denied):
             return interval
         shortest, longest = _RETRY
-        if feed.failures < 2 or feed.state is not FeedState.UP:
+        if feed.failures < 2 or len(feed.numbers) > 1 or feed.state is not FeedState.UP:
             return interval
         return max(interval, min(shortest * (1 << min(feed.failures, 8)), longest))
 
