@@ -79,11 +79,18 @@ class Flight:
             self._landed.append(task)
         self._news.set()
 
-    async def landed(self) -> list[Result]:
-        """The answers so far, a moment after the first of them: worth a transaction together."""
+    async def landed(self, patience: float) -> list[Result]:
+        """The answers so far, a moment after the first of them: worth a transaction together.
+
+        None after `patience` seconds without one: who hangs must not hold up whom else to ask.
+        """
         if not self.under_way:
             return []
-        await self._news.wait()
+        try:
+            async with asyncio.timeout(patience):
+                await self._news.wait()
+        except TimeoutError:
+            return []
         if self._tasks and len(self._landed) < _TOGETHER:
             await asyncio.sleep(_LINGER)
         self._news.clear()

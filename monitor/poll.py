@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
@@ -52,6 +53,7 @@ __all__ = ["Poller"]
 log = structlog.get_logger()
 T = TypeVar("T")
 _BATCH: Final = 200
+_PULSE: Final = 1.0
 _WORTH: Final = 4.0
 """Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
 _LINGER: Final = 0.02
@@ -102,15 +104,17 @@ class Poller:
         if not self._loaded:
             self._feed = await self._db.write(self._begin)
             self._loaded = True
-        total, flight, more = Judged(), Flight(), True
+        total, flight, more, claimed_at = Judged(), Flight(), True, 0.0
         try:
             while more or flight.under_way:
                 room = self._room()
-                if more and flight.under_way <= room // 2:
+                # While one number hangs others come due: they are asked, as far as lanes are free.
+                again = monotonic() - claimed_at >= _PULSE
+                if (more or again) and flight.under_way <= room // 2:
                     claims = await self._claim(room) if room else []
-                    more = 0 < room <= len(claims)
+                    more, claimed_at = 0 < room <= len(claims), monotonic()
                     self._send_out(flight, claims)
-                if group := await flight.landed():
+                if group := await flight.landed(_PULSE):
                     _add(total, await self._take_in(group))
         finally:
             flight.cancel()

@@ -132,6 +132,8 @@ def _facts(
     if whereabouts:
         stop = journey.node + (f" → {journey.next_stop}" if journey.next_stop else "")
         facts.append(("位置", f"{Whereabouts(whereabouts).zh} {safe_text(stop, _TEXT_LIMIT)}".strip()))
+    if unread := finding.evidence.get("unread"):
+        facts.append(("注意", f"其后另有 {unread} 条未能识别的轨迹，请人工看一眼"))
     if others:
         facts.append(("同时", "、".join(other.evidence.get("rule_zh", other.rule) for other in others[:4])))
     return tuple((label, value) for label, value in facts[:6] if value)
