@@ -1,435 +1,28 @@
-"""The end-to-end tests' tools: processes that are ended whatever happens, waiting for a condition, reading what was said.
-
-Nothing here sleeps and hopes: `until` looks again and again until its condition holds, and when its time is up
-it tells what was there instead.
-"""
+"""The stage of an end-to-end test: an installation of the product, and the peers it is pointed at."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.request import ProxyHandler, Request, build_opener
+from typing import Any
+
+import pytest
 
 from monitor.clock import wall
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-"""Seconds after which what should happen has not happened: many times what it takes on an idle machine."""
-KEY, CUSTOMER = "KEYdemo12345", "CUSTOMERDEMO0001"
-T = TypeVar("T")
-_OPENER = build_opener(ProxyHandler({}))
-
-
-def until(
-    what: str, probe: Callable[[], T], *, seconds: float = PATIENCE, seen: Callable[[], object] | None = None
-) -> T:
-    """The first truthy value of `probe`; fails with what was `seen` (or probed) last when time is up."""
-    ends = time.monotonic() + seconds
-    while True:
-        value = probe()
-        if value:
-            return value
-        if time.monotonic() > ends:
-            shown = seen() if seen is not None else value
-            raise AssertionError(f"not within {seconds:.0f} s: {what}; seen so far:\n{_pretty(shown)}")
-        time.sleep(0.02)
-
-
-def wait_till(moment: datetime) -> None:
-    """Let the time come for which a test is about: an outage lasts as long as it lasts."""
-    until(f"it is {moment:%H:%M:%S}", lambda: wall() >= moment)
-
-
-def _pretty(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return "\n".join(f"  {each}" for each in value) or "  nothing"
-    return f"  {value}"
-
-
-# ── processes ────────────────────────────────────────────────────────────────────────────────────
-
-
-class Nursery:
-    """The process all others are forked from (`nursery.py`)."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=dict(os.environ, PYTHONPATH=str(ROOT)),
-            text=True,
-        )
-
-    def start(
-        self, program: str, argv: Sequence[str], cwd: Path, out: Path, err: Path, **more: Any
-    ) -> Forked:
-        order = {
-            "run": program,
-            "argv": list(argv),
-            "cwd": str(cwd),
-            "out": str(out),
-            "err": str(err),
-            **more,
-        }
-        return Forked(self, int(self._ask(order)["pid"]))
-
-    def status(self, pid: int) -> int | None:
-        code: int | None = self._ask({"status": pid})["code"]
-        return code
-
-    def _ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, "the nursery is gone"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """It kills what still runs."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._process.stdout.close()
-
-
-@dataclass
-class Forked:
-    """A process of the nursery's. Nobody takes its id before its code was asked for."""
-
-    nursery: Nursery
-    pid: int
-    _code: int | None = None
-
-    def code(self) -> int | None:
-        """None while it runs."""
-        if self._code is None:
-            self._code = self.nursery.status(self.pid)
-        return self._code
-
-    def signal(self, number: signal.Signals) -> None:
-        if self.code() is None:
-            os.kill(self.pid, number)
-
-    def wait(self, seconds: float = PATIENCE) -> int:
-        """Its exit code; negative: the signal that killed it."""
-        until(f"process {self.pid} ends", lambda: self.code() is not None, seconds=seconds)
-        assert self._code is not None
-        return self._code
-
-
-@dataclass
-class Fresh:
-    """A process with an interpreter of its own: what a user starts."""
-
-    process: subprocess.Popen[bytes]
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def code(self) -> int | None:
-        return self.process.poll()
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def wait(self, seconds: float = PATIENCE) -> int:
-        return self.process.wait(timeout=seconds)
-
-
-Process = Forked | Fresh
-
-
-# ── what the groups heard ────────────────────────────────────────────────────────────────────────
-
-_ALERT = re.compile(
-    r"\[(?:紧急|预警|提醒)\] (?P<carrier>\S+) (?P<waybill>\S+) (?P<rule>.+) "
-    r"(?:(?P<breach>已) [\d]+ \S+?|还剩 [\d]+ \S+?|即将超时)（限 [\d]+ \S+?）"
-)
-_OVER = re.compile(r"\[(?P<tag>恢复|撤回)\] (?P<carrier>\S+) (?P<waybill>\S+) (?:已恢复|告警撤回)")
-_TICKET = re.compile(r"T-\d{8}-\d{4,}")
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One request to a robot, and what the platform made of it."""
-
-    at: datetime
-    robot: str
-    taken: bool
-    """The group shows it: address, signature, size and rate were right."""
-    code: int
-    answer: str
-    title: str
-    """The first line, without the platform's heading marks."""
-    lines: tuple[str, ...]
-    mentions: tuple[str, ...]
-    unrung: tuple[str, ...]
-    fault: str
-    size: int
-
-    @property
-    def stage(self) -> str:
-        """`warning`, `breach`, `resolved`, `retracted`, `feed` or `digest`."""
-        tag = self.title[: self.title.find("]") + 1]
-        if tag in ("[恢复]", "[撤回]"):
-            return "resolved" if tag == "[恢复]" else "retracted"
-        if tag in ("[数据源]", "[汇总]"):
-            return "feed" if tag == "[数据源]" else "digest"
-        said = _ALERT.match(self.title)
-        assert said is not None, f"a first line nobody can read: {self.title!r}"
-        return "breach" if said["breach"] else "warning"
-
-    @property
-    def waybill(self) -> str:
-        said = _ALERT.match(self.title) or _OVER.match(self.title)
-        return said["waybill"] if said else ""
-
-    @property
-    def ticket(self) -> str:
-        """The ticket's number, as the first line has it."""
-        number = _TICKET.search(self.title)
-        return number[0] if number else ""
-
-    def __str__(self) -> str:
-        verdict = "taken" if self.taken else f"{self.code} {self.answer}"
-        return f"{self.at:%H:%M:%S.%f} {self.robot:5} {verdict:6} {self.fault:8} {self.title}"
-
-
-def _heard(item: Mapping[str, Any]) -> Heard:
-    lines = tuple(line.lstrip("# ") for line in item["lines"])
-    return Heard(
-        datetime.fromisoformat(item["at"]),
-        item["robot"],
-        item["taken"],
-        item["code"],
-        item["answer"],
-        item["title"].lstrip("# "),
-        lines,
-        tuple(item["mentions"]),
-        tuple(item["unrung"]),
-        item["fault"],
-        item["size"],
-    )
-
-
-# ── peers ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class Peers:
-    """The fake tracking provider and the three groups, in a process of their own."""
-
-    process: Process
-    urls: Mapping[str, str]
-
-    def _call(self, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(self.urls["control"] + path, data, {"Content-Type": "application/json"})
-        with _OPENER.open(request, timeout=30) as reply:
-            return json.load(reply)
-
-    def knows(self, *parcels: Parcel) -> None:
-        """Parcels as the carriers know them from now on."""
-        self._call("/control/parcels", [parcel.script() for parcel in parcels])
-
-    def provider(self, mode: str, only: Mapping[str, str] | None = None) -> None:
-        """What is wrong with the provider from now on, for all numbers or some."""
-        self._call("/control/mode", {"provider": {"mode": mode, "only": dict(only or {})}})
-
-    def groups(self, mode: str = "ok", *, delay: float = 1.0, code: int = -1, **only: str) -> None:
-        """What is wrong with the groups from now on, with all or with single robots (`ding`, `wecom`, `qq`)."""
-        setting = {"mode": mode, "only": only, "delay": delay, "code": code}
-        self._call("/control/mode", {"groups": setting})
-
-    def heard(self, robot: str = "") -> list[Heard]:
-        """Every request to the robots, oldest first."""
-        every = [_heard(item) for item in self._call("/control/received")]
-        return [each for each in every if robot in ("", each.robot)]
-
-    def shown(self, robot: str = "") -> list[Heard]:
-        """What the groups show."""
-        return [each for each in self.heard(robot) if each.taken]
-
-    def asked(self, waybill_no: str = "") -> list[dict[str, str]]:
-        """The questions to the provider, oldest first."""
-        asked: list[dict[str, str]] = self._call("/control/asked")["asked"]
-        return [each for each in asked if waybill_no in ("", each["num"])]
-
-    def violations(self) -> list[dict[str, str]]:
-        """Questions beyond a ceiling of the provider's."""
-        found: list[dict[str, str]] = self._call("/control/asked")["violations"]
-        return found
-
-
-# ── parcels ──────────────────────────────────────────────────────────────────────────────────────
-
-PICKED = ("103", "【杭州市】 【杭州余杭】 已揽收")
-LEFT_HUB = ("1002", "【杭州市】 离开【杭州转运中心】，发往【北京转运中心】")
-DELIVERING = ("5", "【北京市】 【北京海淀】 派件中，快递员电话：95546")
-SIGNED = ("301", "【北京市】 已签收，签收人：本人签收")
-_CARRIERS = {"yuantong": "圆通", "zhongtong": "中通", "shentong": "申通", "yunda": "韵达"}
-
-
-@dataclass
-class Parcel:
-    """One order with one parcel, and its carrier's story."""
-
-    waybill_no: str
-    carrier: str = "yuantong"
-    """快递100's code, which is ours."""
-    shop: str = "旗舰店"
-    order_no: str = ""
-    paid_at: datetime = field(default_factory=wall)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def scan(self, at: datetime, what: tuple[str, str], *, visible_after: float | None = None) -> Parcel:
-        """The carrier scanned it; seen at once, or so many seconds after the next `Peers.knows`."""
-        row: dict[str, Any] = {"at": at.isoformat(), "code": what[0], "text": what[1]}
-        if visible_after is not None:
-            row["visible_after"] = visible_after
-        self.rows.append(row)
-        return self
-
-    def script(self) -> dict[str, Any]:
-        return {"carrier": self.carrier, "waybill_no": self.waybill_no, "rows": self.rows}
-
-    def order(self) -> dict[str, str]:
-        """Its line of an order file."""
-        return {
-            "order_no": self.order_no or f"A{self.waybill_no[-4:]}",
-            "carrier": _CARRIERS[self.carrier],
-            "waybill_no": self.waybill_no,
-            "platform": "taobao_tmall",
-            "shop": self.shop,
-            "paid_at": self.paid_at.isoformat(),
-            "shipped_at": self.paid_at.isoformat(),
-            "receiver_province": "北京",
-        }
-
-
-def save_orders(path: Path, parcels: Iterable[Parcel], **override: str) -> Path:
-    """An order file in our own columns."""
-    lines = [parcel.order() | override for parcel in parcels]
-    text = [",".join(lines[0])] + [",".join(line.values()) for line in lines]
-    path.write_text("\n".join(text) + "\n", "utf-8")
-    return path
-
-
-# ── the product ──────────────────────────────────────────────────────────────────────────────────
-
-RULES = {"late_shipment": ("7s", "5s"), "pickup_no_update": ("7s", "5s"), "transit_stagnation": ("9s", "6s")}
-"""Limit, and how long before it the warning comes."""
-SECOND = ("--ding-token", "ding-two", "--wecom-key", "wecom-two")
-"""Options of further peers: a robot is known by its token."""
-EVERYBODY: tuple[Mapping[str, Any], ...] = ({"channels": ["ops", "wx", "qq"]},)
-
-
-def configuration(
-    peers: Peers,
-    store: str,
-    *,
-    rules: Mapping[str, tuple[str, ...]] | None = None,
-    routes: Sequence[Mapping[str, Any]] = EVERYBODY,
-    key: str = KEY,
-    ceilings: Mapping[str, Any] | None = None,
-    channels: str = "",
-) -> str:
-    """A configuration with limits in seconds, pointed at the peers."""
-    groups = peers.urls["groups"]
-    limits = "".join(
-        f'rules.{name} = {{limit = "{limit}", warn = {json.dumps(warn)}}}\n'
-        for name, (limit, *warn) in (RULES if rules is None else rules).items()
-    )
-    ceiling = {"per_waybill_interval": "1s", "per_waybill_daily": 48, "per_second": 50, "concurrency": 8}
-    bounds = ", ".join(
-        f"{name} = {json.dumps(value)}" for name, value in {**ceiling, **(ceilings or {})}.items()
-    )
-    return f"""
-store = "{store}"
-
-[[providers]]
-name = "k100"
-kind = "kuaidi100"
-base_url = "{peers.urls["provider"]}"
-customer = "{CUSTOMER}"
-key = "{key}"
-carriers = ["*"]
-ceilings = {{{bounds}}}
-
-[[channels]]
-name = "ops"
-kind = "dingtalk"
-webhook = "{groups}/robot/send?access_token=ding-demo"
-secret = "SECdemo"
-
-[[channels]]
-name = "wx"
-kind = "wecom"
-webhook = "{groups}/cgi-bin/webhook/send?key=wecom-demo"
-
-[[channels]]
-name = "qq"
-kind = "onebot"
-url = "{groups}"
-token = "onebot-demo"
-group_id = 123456
-{channels}
-{"".join(_route(route) for route in routes)}
-[[policies]]
-name = "p"
-profile = "taobao_tmall"
-{limits}"""
-
-
-def second_channels(peers: Peers) -> str:
-    """A second robot of each kind, in the groups of peers started with `SECOND`."""
-    groups = peers.urls["groups"]
-    return f"""
-[[channels]]
-name = "ops2"
-kind = "dingtalk"
-webhook = "{groups}/robot/send?access_token=ding-two"
-secret = "SECdemo"
-
-[[channels]]
-name = "wx2"
-kind = "wecom"
-webhook = "{groups}/cgi-bin/webhook/send?key=wecom-two"
-
-[[channels]]
-name = "qq2"
-kind = "onebot"
-url = "{groups}"
-token = "onebot-demo"
-group_id = 654321
-"""
-
-
-def _route(route: Mapping[str, Any]) -> str:
-    match = ", ".join(
-        f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in route.get("match", {}).items()
-    )
-    lines = [f"match = {{{match}}}"] if match else []
-    lines += [f"{name} = {json.dumps(route[name])}" for name in ("channels", "mention") if name in route]
-    return "[[routes]]\n" + "\n".join(lines) + "\n\n"
+from tests.e2e.peers import Parcel, Peers, save_orders
+from tests.e2e.processes import ROOT, Fresh, Nursery, Process
+from tests.e2e.waiting import until
 
 
 @dataclass(frozen=True)
@@ -559,5 +152,62 @@ class Installation:
         return counts
 
 
-def seconds(count: float) -> timedelta:
-    return timedelta(seconds=count)
+@dataclass
+class Stage:
+    """What one scenario plays on; everything on it is ended with it."""
+
+    nursery: Nursery
+    folder: Path
+    parcelwatch: Installation
+    _peers: list[Peers] = field(default_factory=list)
+
+    def peers(self, *options: str) -> Peers:
+        """Fake peers; a number may be asked about once a second, 48 times a day."""
+        out, err = (self.folder / f"peers-{len(self._peers)}.{name}" for name in ("out", "err"))
+        argv = ["--min-interval", "1", "--daily", "48", *options]
+        process = self.nursery.start("peers", argv, self.folder, out, err, held=True)
+        line = until(
+            "the peers answer",
+            lambda: out.exists() and out.read_text("utf-8").partition("\n")[0],
+            seen=lambda: err.read_text("utf-8"),
+        )
+        self._peers.append(Peers(process, json.loads(str(line))))
+        return self._peers[-1]
+
+    def end(self) -> None:
+        """Daemons first; the peers end by themselves when they are asked to."""
+        self.parcelwatch.end()
+        for peers in self._peers:
+            peers.process.signal(signal.SIGTERM)
+            assert peers.process.wait() == 0
+
+
+@contextmanager
+def staged(nursery: Nursery, folder: Path) -> Iterator[Stage]:
+    """A stage in a folder of its own."""
+    home = folder / "parcelwatch"
+    home.mkdir(parents=True)
+    stage = Stage(nursery, folder, Installation(home, nursery))
+    try:
+        yield stage
+    finally:
+        stage.end()
+
+
+def together(
+    subtests: pytest.Subtests,
+    nursery: Nursery,
+    folder: Path,
+    scenarios: Mapping[str, Callable[[Stage], None]],
+) -> None:
+    """Play scenarios side by side, each on a stage of its own: nearly all of their time is waiting."""
+
+    def play(name: str) -> None:
+        with staged(nursery, folder / name) as stage:
+            scenarios[name](stage)
+
+    with ThreadPoolExecutor(len(scenarios)) as pool:
+        running = {name: pool.submit(play, name) for name in scenarios}
+    for name, scenario in running.items():
+        with subtests.test(name):
+            scenario.result()

@@ -23,21 +23,11 @@ from monitor.clock import wall
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.parcels import find
-from tests.e2e.stage import (
-    DELIVERING,
-    LEFT_HUB,
-    PICKED,
-    SECOND,
-    SIGNED,
-    Heard,
-    Installation,
-    Parcel,
-    Peers,
-    configuration,
-    second_channels,
-    seconds,
-    until,
-)
+from tests.e2e.configuration import SECOND, configuration, second_channels
+from tests.e2e.heard import Heard
+from tests.e2e.peers import DELIVERING, LEFT_HUB, PICKED, SIGNED, Parcel, Peers
+from tests.e2e.stage import Installation, Stage
+from tests.e2e.waiting import seconds, until
 
 _WAYBILL = re.compile(r"YT\d{13}")
 KILLS = 50
@@ -105,12 +95,9 @@ def seed() -> int:
 
 
 def test_fifty_kills_lose_nothing_and_double_no_more_than_one_message_per_kill_and_group(
-    start_peers: Callable[..., Peers],
-    parcelwatch: Installation,
-    seed: int,
-    record_property: Callable[[str, object], None],
+    stage: Stage, seed: int, record_property: Callable[[str, object], None]
 ) -> None:
-    peers, more = start_peers("--daily", "500"), start_peers(*SECOND)
+    peers, more, parcelwatch = stage.peers("--daily", "500"), stage.peers(*SECOND), stage.parcelwatch
     chance = random.Random(seed)
     routes = [{"match": {"shop": shop}, "channels": [channel]} for shop, (channel, _) in SHOPS.items()]
     ceilings = {"per_second": 500, "concurrency": 16, "per_waybill_daily": 500}
