@@ -125,7 +125,7 @@ class Sweep:
         elif ticket is not None:
             self._note(conn, ticket, look, changes, ids, now)
         if ticket is not None:
-            done.messages += self._tell(conn, ticket, look.case, says, ids, now)
+            done.messages += self._tell(conn, ticket, look.case, changes.standing, says, ids, now)
             over = relief(look.case, changes)
             if over is not None:
                 done.messages += self._resolve(conn, ticket, look.case, over, now)
@@ -248,19 +248,17 @@ class Sweep:
         conn: Connection,
         ticket: LiveTicket,
         case: Case,
+        standing: Sequence[Finding],
         says: Mapping[str, Telling],
         ids: Mapping[str, int],
         now: datetime,
     ) -> int:
         """Put what is to be said into the outbox: one row per finding, step and channel."""
         rows: list[outbox.NewMessage] = []
-        spoken: list[tuple[int, int]] = []
+        spoken = [(ids[rule], telling.finding.step) for rule, telling in says.items() if telling.spoken]
         for rule, telling in says.items():
-            if not telling.spoken:
-                continue
             finding = telling.finding
-            spoken.append((ids[rule], finding.step))
-            for channel, mentions in route(self.routes, case, finding).items():
+            for channel, mentions in self._hears(case, telling, standing).items():
                 message = wording.alert(
                     case,
                     finding,
@@ -276,6 +274,17 @@ class Sweep:
         if rows:
             tickets.told(conn, ticket.id)
         return outbox.put(conn, rows)
+
+    def _hears(
+        self, case: Case, telling: Telling, standing: Sequence[Finding]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """The channels, each with whom to ring. One that never hears of the worse finding hears the lesser."""
+        if not telling.finding.notify:
+            return {}
+        heard = route(self.routes, case, telling.finding)
+        worse = next((each for each in standing if each.rule == telling.silenced_by), None)
+        over = route(self.routes, case, worse) if worse is not None else {}
+        return {channel: mentions for channel, mentions in heard.items() if channel not in over}
 
     def _resolve(
         self,

@@ -244,6 +244,21 @@ def test_what_was_said_of_the_lesser_is_not_said_again(world: World) -> None:
     assert stages(world, parcel) == {"slow": ("warning", 1)}
 
 
+def test_a_group_that_never_hears_of_the_worse_hears_of_the_lesser(database: Database) -> None:
+    """L9: silence is kept where somebody else speaks for it, not where nobody does."""
+    shop = Route(("qq",), {"rule": frozenset({"slow"})})
+    world = World(database, [Robot("ops"), Robot("qq")], [Route(("ops",), {}), shop])
+    parcel = world.import_("Z1")
+    look(world, parcel, 59, (0, PICKED))
+    assert look(world, parcel, 59.5, (0, PICKED)).messages == 0, "once"
+    assert [line.split(" ")[3] for line in said(world, "ops")] == ["中转停滞"]
+    assert [line.split(" ")[3] for line in said(world, "qq")] == ["支付到签收过长"]
+    look(world, parcel, 60, (0, PICKED), (59.5, OUT))
+    world.deliver()
+    assert [title.split(" ")[3] for title in world.groups["ops"].titles] == ["支付到签收过长"]
+    assert len(world.groups["qq"].titles) == 1, "not a second time when the worse has ended"
+
+
 # ── how it ends (C6, G8) ─────────────────────────────────────────────────────────────────────────
 
 
