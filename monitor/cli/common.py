@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_CELL: Final = 48
+"""Characters of one cell of a table."""
 
 
 def config_option(command: F) -> F:
@@ -119,7 +121,7 @@ def width(text: str) -> int:
 
 
 def table(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str]) -> None:
-    """Aligned columns; control characters from outside are shown, not obeyed."""
+    """Aligned columns; a long text is cut, for `--json` has it whole. Control characters are shown, not obeyed."""
     cells = [[_cell(row.get(key)) for key in headings] for row in rows]
     lines = [list(headings.values()), *cells]
     widths = [max(width(line[n]) for line in lines) for n in range(len(headings))]
@@ -140,9 +142,8 @@ def _shown(line: str) -> str:
 def _cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
-    if isinstance(value, (list, tuple)):
-        return "、".join(map(str, value))
-    return _shown(str(value))
+    text = "、".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return _shown(text if len(text) <= _CELL else f"{text[: _CELL - 1]}…")
 
 
 def carriers_zh() -> dict[str, str]:

@@ -300,6 +300,8 @@ def test_an_empty_list_is_an_empty_list(shell: Shell, name: str) -> None:
 def test_a_table_of_chinese_lines_up(capsys: pytest.CaptureFixture[str]) -> None:
     table([{"a": "旗舰店", "b": 1}, {"a": "shop", "b": None}], {"a": "店铺", "b": "数"})
     assert capsys.readouterr().out == "店铺    数\n旗舰店  1\nshop    -\n"
+    table([{"a": "错" * 300, "b": ["x\x1b"] * 3}], {"a": "平台回答", "b": "规则"})
+    assert capsys.readouterr().out.splitlines()[1] == "错" * 47 + "…  x�、x�、x�"
 
 
 # ── explain ──────────────────────────────────────────────────────────────────────────────────────
