@@ -87,9 +87,12 @@ class Installation:
         if not self.file.exists():  # PostgreSQL
             rows = self.listing("outbox")
             return [(row["channel"], row["state"], row["attempts"]) for row in rows if row["state"] != "dead"]
+        return self.query("SELECT channel, state, attempts FROM outbox WHERE state IN ('waiting', 'sending')")
+
+    def query(self, statement: str) -> list[Any]:
+        """Rows of the SQLite store, while others are at it."""
         with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True)) as store:
-            query = "SELECT channel, state, attempts FROM outbox WHERE state IN ('waiting', 'sending')"
-            return store.execute(query).fetchall()
+            return store.execute(statement).fetchall()
 
     def listing(self, name: str, *more: str) -> list[dict[str, Any]]:
         """`parcelwatch NAME … --json`."""

@@ -133,10 +133,15 @@ def test_fifty_kills_lose_nothing_and_double_no_more_than_one_message_per_kill_a
     settled = wall()
     until(
         "what moved is resolved",
-        lambda: {row["waybill_no"] for row in parcelwatch.listing("tickets")} == wanted,
+        lambda: _open_tickets(parcelwatch) == len(wanted),
         seen=lambda: parcelwatch.listing("tickets"),
     )
-    until("nothing waits", lambda: not parcelwatch.waiting(), seen=parcelwatch.waiting)
+    scans = sum(len(parcel.rows) for parcel in players.everybody)
+    until(
+        "every scan is known, and nothing waits",
+        lambda: _known_scans(parcelwatch) >= scans and not parcelwatch.waiting(),
+        seen=lambda: [_known_scans(parcelwatch), *parcelwatch.waiting()],
+    )
     assert parcelwatch.stop(daemon) < 10
 
     said = heard(peers, more)
@@ -172,6 +177,16 @@ def heard(peers: Peers, more: Peers) -> list[Heard]:
     """Every request to the six robots, oldest first."""
     second = [replace(each, robot=f"{each.robot}2") for each in more.heard()]
     return sorted([*peers.heard(), *second], key=lambda each: each.at)
+
+
+def _open_tickets(parcelwatch: Installation) -> int:
+    ((count,),) = parcelwatch.query("SELECT count(*) FROM tickets WHERE resolved_at IS NULL")
+    return int(count)
+
+
+def _known_scans(parcelwatch: Installation) -> int:
+    ((count,),) = parcelwatch.query("SELECT count(*) FROM events")
+    return int(count)
 
 
 def _named(said: Iterable[Heard]) -> set[str]:

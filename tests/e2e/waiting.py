@@ -28,7 +28,7 @@ def until(
         if time.monotonic() > ends:
             shown = seen() if seen is not None else value
             raise AssertionError(f"not within {seconds:.0f} s: {what}; seen so far:\n{_pretty(shown)}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def wait_till(moment: datetime) -> None:
