@@ -52,7 +52,7 @@ class Timeouts:
     connect: timedelta = timedelta(seconds=3)
     """Name, connection and TLS."""
     read: timedelta = timedelta(seconds=15)
-    """Between two pieces of the answer."""
+    """Between two pieces of the receipt of a send; a question may take its whole time."""
     total: timedelta = timedelta(seconds=28)
     """One request with all its tries and waits: below the 30 s after which somebody else asks again."""
     backoff: timedelta = timedelta(milliseconds=500)
@@ -62,8 +62,13 @@ class Timeouts:
 def new_client(
     timeout: Timeouts, *, keep: bool, transport: httpx.AsyncBaseTransport | None = None
 ) -> httpx.AsyncClient:
-    """A client for one account; `keep` its connections, or dial anew for each request."""
-    connect, read = timeout.connect.total_seconds(), timeout.read.total_seconds()
+    """A client for one account; `keep` its connections, or dial anew for each request.
+
+    Over kept connections go questions. One that gets no answer is left until all its time is up: to ask again
+    after a silence would be a second question in a moment to a service that counts them (快递100: one in 30 min).
+    """
+    connect = timeout.connect.total_seconds()
+    read = (timeout.total if keep else timeout.read).total_seconds()
     return httpx.AsyncClient(
         transport=transport or AiohttpTransport(verify=_certificates(), client=partial(_session, keep)),
         # aiohttp counts dialling into "pool", so both limits are the one for connecting

@@ -45,7 +45,9 @@ from monitor.net import CallRecord, Net, Timeouts, sketch
 T = TypeVar("T")
 URL = "https://carrier.example/track"
 AT_ONCE = Timeouts(backoff=timedelta(0))
-IMPATIENT = Timeouts(read=timedelta(milliseconds=60), backoff=timedelta(0))
+IMPATIENT = Timeouts(
+    read=timedelta(milliseconds=60), total=timedelta(milliseconds=500), backoff=timedelta(0)
+)
 
 QUESTION = Request("GET", URL)
 SEND = Request("POST", URL, content=b"{}", repeatable=False)
@@ -483,12 +485,15 @@ async def refused(net: Net, place: Town, **fields: Any) -> RemoteError:
 
 
 @pytest.mark.parametrize(
-    "behave",
-    [pytest.param(reset, id="reset"), pytest.param(hang_up, id="closed"), pytest.param(hang, id="hang")],
-)
-@pytest.mark.parametrize(
-    ("repeatable", "raised", "asked"),
-    [pytest.param(True, Unavailable, 3, id="question"), pytest.param(False, Unanswered, 1, id="send")],
+    ("behave", "repeatable", "raised", "asked"),
+    [
+        pytest.param(reset, True, Unavailable, 3, id="question-reset"),
+        pytest.param(hang_up, True, Unavailable, 3, id="question-closed"),
+        pytest.param(hang, True, Unavailable, 1, id="question-hang: it may have been counted"),
+        pytest.param(reset, False, Unanswered, 1, id="send-reset"),
+        pytest.param(hang_up, False, Unanswered, 1, id="send-closed"),
+        pytest.param(hang, False, Unanswered, 1, id="send-hang"),
+    ],
 )
 def test_a_request_that_left_and_was_not_answered(
     behave: Behaviour, repeatable: bool, raised: type[RemoteError], asked: int
