@@ -45,9 +45,7 @@ from monitor.net import CallRecord, Net, Timeouts, sketch
 T = TypeVar("T")
 URL = "https://carrier.example/track"
 AT_ONCE = Timeouts(backoff=timedelta(0))
-IMPATIENT = Timeouts(
-    read=timedelta(milliseconds=60), total=timedelta(milliseconds=500), backoff=timedelta(0)
-)
+IMPATIENT = Timeouts(read=timedelta(milliseconds=60), total=timedelta(milliseconds=500), backoff=timedelta(0))
 
 QUESTION = Request("GET", URL)
 SEND = Request("POST", URL, content=b"{}", repeatable=False)
