@@ -59,7 +59,7 @@ bench: $(READY)  ## every benchmark: one JSON line each, figures as ratios to a 
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml: newest versions, hashes, no address
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra postgres \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra console --extra postgres \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	  --output-file requirements.txt pyproject.toml
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from monitor.clock import wall
@@ -46,6 +47,8 @@ class Installation:
 
     folder: Path
     nursery: Nursery
+    postgresql: str = ""
+    """The store's address where it is not a SQLite file in the folder."""
     daemons: list[Process] = field(default_factory=list)
     _commands: int = 0
 
@@ -56,8 +59,8 @@ class Installation:
 
     @property
     def store(self) -> str:
-        """The SQLite store's address."""
-        return f"sqlite:///{self.file}"
+        """Its address."""
+        return self.postgresql or f"sqlite:///{self.file}"
 
     def configure(self, text: str) -> None:
         path = self.folder / "parcelwatch.toml"
@@ -84,13 +87,13 @@ class Installation:
 
     def waiting(self) -> list[tuple[str, str, int]]:
         """Channel, state and attempts of every message that is not out yet; looked up without a process."""
-        if not self.file.exists():  # PostgreSQL
-            rows = self.listing("outbox")
-            return [(row["channel"], row["state"], row["attempts"]) for row in rows if row["state"] != "dead"]
         return self.query("SELECT channel, state, attempts FROM outbox WHERE state IN ('waiting', 'sending')")
 
     def query(self, statement: str) -> list[Any]:
-        """Rows of the SQLite store, while others are at it."""
+        """Rows of the store, while others are at it."""
+        if self.postgresql:
+            with psycopg.connect(self.postgresql) as conn:
+                return conn.execute(statement.encode()).fetchall()
         with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True)) as store:
             return store.execute(statement).fetchall()
 

@@ -94,10 +94,17 @@ def seed() -> int:
     return seed
 
 
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_fifty_kills_lose_nothing_and_double_no_more_than_one_message_per_kill_and_group(
-    stage: Stage, seed: int, record_property: Callable[[str, object], None]
+    stage: Stage,
+    backend: str,
+    seed: int,
+    record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
 ) -> None:
     peers, more, parcelwatch = stage.peers("--daily", "500"), stage.peers(*SECOND), stage.parcelwatch
+    if backend == "postgresql":
+        parcelwatch.postgresql = request.getfixturevalue("empty_postgresql_url")
     chance = random.Random(seed)
     routes = [{"match": {"shop": shop}, "channels": [channel]} for shop, (channel, _) in SHOPS.items()]
     ceilings = {"per_second": 500, "concurrency": 16, "per_waybill_daily": 500}

@@ -85,8 +85,9 @@ def test_late_fake_and_stalled_parcels_are_told_once_in_every_group_and_stage_an
 def watch(backend: str, url: str, stage: Stage) -> None:
     """From an empty database to the last message."""
     peers, parcelwatch = stage.peers(), stage.parcelwatch
+    parcelwatch.postgresql = url
     wanted = to_be_told(backend)
-    parcelwatch.configure(configuration(peers, url or parcelwatch.store, routes=routes(backend)))
+    parcelwatch.configure(configuration(peers, parcelwatch.store, routes=routes(backend)))
     assert parcelwatch.command("check").code == 0
     assert parcelwatch.command("migrate").code == 0
     daemon = parcelwatch.start(fresh=backend == "sqlite")
