@@ -1,0 +1,39 @@
+"""What every page and every API call is given: the store, the time, and the configuration as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.settings import Settings
+from monitor.store.database import Database
+from monitor.vitals import Vitals
+
+__all__ = ["Context", "Extra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A page of somebody else's in the navigation, such as the demo's own."""
+
+    path: str
+    name: str
+    """In the source language, Chinese; it goes through the catalogue like every other word."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One per process. Reached from a request as `request.app.state.context`."""
+
+    db: Database
+    now: Callable[[], datetime]
+    """The one clock, UTC; a demo's runs faster."""
+    settings: Callable[[], Settings]
+    """The configuration in force: a reload replaces it, so ask each time."""
+    vitals: Vitals
+    who: str = "控制台"
+    """The author of what is done here, until people can sign in."""
+    extras: Sequence[Extra] = field(default=())
+    simulated: bool = False
+    """It is the demo's world: pages say so."""
