@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from domain.time import SHANGHAI
 from monitor import accounts
 from monitor.config_lines import KeyPath
+from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB
 from monitor.config_shapes import (
     Reading,
     Setting,
@@ -23,12 +24,12 @@ from monitor.config_shapes import (
     tables,
     tables_by,
 )
-from monitor.config_values import DURATION, TEXT, TEXTS, URL, choice, integer
+from monitor.config_values import DURATION, TEXT, TEXTS, choice
 from monitor.config_words import ROUTABLE, Words
 from monitor.routing import Route
 from monitor.store_url import STORE
 
-__all__ = ["LANGUAGES", "WEB", "route_table", "top"]
+__all__ = ["LANGUAGES", "route_table", "top"]
 
 LANGUAGES: Final = ("zh-CN", "en")
 _ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(
@@ -57,20 +58,6 @@ def _zone_hint(name: str) -> str:
     return f"，是不是想写 {near[0]}？" if near else "；请写 IANA 名称，如 Asia/Shanghai"
 
 
-def _read_host(reading: Reading, path: KeyPath, value: Any) -> str | None:
-    host: str | None = TEXT.read(reading, path, value)
-    if host is not None and any(mark in host for mark in "/ @"):
-        reading.problems.at(path, "只写本机地址，不带 http:// 和路径，如 127.0.0.1 或 0.0.0.0")
-    return host
-
-
-WEB: Final[Table] = {
-    "host": Setting(Shape(_read_host, TEXT.schema), "在哪个地址上听；0.0.0.0 是所有网卡", "127.0.0.1"),
-    "port": Setting(integer(1, 65535), "端口", 8000),
-    "public_url": Setting(URL, "别人从外面打开控制台的网址；消息里的链接用它", ""),
-}
-
-
 def top(words: Words, channels: Collection[str] | None = None) -> Table:
     """The whole file; `channels` are the names a route may use, where they are known."""
     return {
@@ -81,6 +68,10 @@ def top(words: Words, channels: Collection[str] | None = None) -> Table:
         "store": Setting(STORE, "数据库；相对路径从本文件所在目录算起", ""),
         "freshness": Setting(DURATION, "每个包裹最久隔多久查一次", timedelta(hours=12)),
         "web": Setting(table(WEB), "控制台", {}),
+        "log": Setting(table(LOG), "日志", {}),
+        "deadman": Setting(table(DEADMAN), "外部存活检查", {}),
+        "backup": Setting(table(BACKUP), "备份", {}),
+        "retention": Setting(table(RETENTION), "保留多久", {}),
         "providers": Setting(accounts.providers(), "轨迹服务商的账号", ()),
         "channels": Setting(accounts.channels(channels), "消息渠道", ()),
         "routes": Setting(_routes(words, channels), "哪些异常说给谁", ()),

@@ -15,6 +15,7 @@ from monitor import config_policies
 from monitor.accounts import Channel, ProviderAccount
 from monitor.config_file import ConfigError, Document, Problem, read_toml
 from monitor.config_lines import KeyPath, Lines
+from monitor.config_service import Backup, Deadman, Log, Retention, Web
 from monitor.config_shapes import Reading, Remark, read_table
 from monitor.config_top import top
 from monitor.config_words import Words
@@ -24,18 +25,9 @@ from monitor.store_url import DEFAULT_STORE, located
 from rules.policy import Exemption, PolicyBook, PolicySpec
 
 __all__ = [
-    "Channel", "ConfigError", "Problem", "ProviderAccount", "Route", "Settings", "Web", "Written", "default_path",
-    "load", "load_book",
+    "Backup", "Channel", "ConfigError", "Deadman", "Log", "Problem", "ProviderAccount", "Retention", "Route",
+    "Settings", "Web", "Written", "default_path", "load", "load_book",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """Where the console listens, and how people reach it from outside."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +53,10 @@ class Settings:
     """A database URL with an absolute path; it may hold a password."""
     language: str = "zh-CN"
     web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
+    deadman: Deadman = field(default_factory=Deadman)
+    backup: Backup = field(default_factory=Backup)
+    retention: Retention = field(default_factory=Retention)
     providers: tuple[ProviderAccount, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -100,6 +96,10 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         store=got["store"] or located(DEFAULT_STORE, reading.folder),
         language=got["language"],
         web=Web(**got["web"]),
+        log=Log(**got["log"]),
+        deadman=Deadman(**got["deadman"]),
+        backup=Backup(**got["backup"]),
+        retention=Retention(**got["retention"]),
         providers=tuple(got["providers"]),
         channels=tuple(got["channels"]),
         routes=tuple(got["routes"]),

@@ -159,7 +159,7 @@ def told(lines: list[CheckLine], words: str) -> CheckLine:
 
 
 def test_every_mistake_is_a_failure_with_its_line(file: Path) -> None:
-    file.write_text("langage = 'zh-CN'\n[web]\nport = 0\n", "utf-8")
+    file.write_text("langage = 'zh-CN'\n[web]\nport = -1\n", "utf-8")
 
     lines = check(file, env={}, now=NOW)
 

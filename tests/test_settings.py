@@ -23,8 +23,9 @@ from monitor.accounts import CEILINGS, channel_kinds, provider_kinds
 from monitor.config_adapters import built, settings_of
 from monitor.config_file import ConfigError
 from monitor.config_schema import schema, schema_text
+from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB
 from monitor.config_shapes import Reading, Setting, read_table
-from monitor.config_top import WEB, route_table, top
+from monitor.config_top import route_table, top
 from monitor.config_values import TEXT
 from monitor.config_words import CHANGE, Words
 from monitor.profiles import config_folder, load_profiles, vocabulary
@@ -38,6 +39,7 @@ ENV = {
     "DING_SECRET": "SEC-44",
     "WECOM_URL": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=hook-31",
     "QQ_TOKEN": "qq-20",
+    "DEADMAN_URL": "https://hc.example.com/ping-83",
 }
 CONTRACT = """\
 #:schema ./schema.json
@@ -169,6 +171,36 @@ def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
     assert (got.web.host, got.web.port) == ("127.0.0.1", 8000)
     assert got.store == f"sqlite:///{tmp_path}/parcelwatch.db"
     assert (got.providers, got.channels, got.routes, got.policies) == ((), (), (), ())
+
+
+def test_how_the_service_is_run_reads_as_it_says(tmp_path: Path) -> None:
+    got = read(
+        tmp_path,
+        """
+        web = {host = "::1", port = 0}
+        deadman = {url = "env:DEADMAN_URL", every = "5m"}
+        backup = {folder = "../copies", every = "6h", keep = 3}
+        retention = {personal = "10d", parcels = "200d"}
+        log = {format = "text", level = "debug"}
+        """,
+    )
+
+    assert (got.web.enabled, got.web.host, got.web.port) == (True, "::1", 0)
+    assert got.deadman.url is not None
+    assert (got.deadman.url.reveal(), got.deadman.every) == (ENV["DEADMAN_URL"], timedelta(minutes=5))
+    assert (got.backup.folder, got.backup.every, got.backup.keep) == (
+        tmp_path.parent / "copies", timedelta(hours=6), 3,
+    )  # fmt: skip
+    assert (got.retention.personal, got.retention.parcels) == (timedelta(days=10), timedelta(days=200))
+    assert (got.log.format, got.log.level) == ("text", "debug")
+
+
+def test_without_a_word_on_it_the_service_is_watched_by_nobody_and_copied_nowhere(tmp_path: Path) -> None:
+    got = read(tmp_path, "")
+
+    assert (got.deadman.url, got.backup.folder) == (None, None)
+    assert got.retention.personal == timedelta(days=30), "design §7"
+    assert (got.log.format, got.log.level) == ("auto", "info")
 
 
 def test_the_first_provider_that_matches_wins(tmp_path: Path) -> None:
@@ -335,7 +367,18 @@ until = 2026-09-01T00:00:00+08:00               #! exemptions[0].until
         pytest.param("channels = ['ops']", 1, "channels[0]", "一张表", id="a text for a table"),
         pytest.param("[web]\nport = '8000'", 2, "web.port", "不加引号", id="a text for a number"),
         pytest.param("[web]\nport = true", 2, "web.port", "整数", id="a switch for a number"),
-        pytest.param("[web]\nport = 70000", 2, "web.port", "1 到 65535", id="no such port"),
+        pytest.param("[web]\nport = 70000", 2, "web.port", "0 到 65535", id="no such port"),
+        pytest.param("[web]\nhost = '0.0.0.0'", 2, "web.host", "ssh -L", id="open to the network before anybody can sign in"),
+        pytest.param("[web]\nhost = '10.0.0.5'", 2, "web.host", "public_url", id="open to a private network"),
+        pytest.param("[web]\nhost = 'watch.cn'", 2, "web.host", "127.0.0.1", id="a name that may be any address"),
+        pytest.param("[web]\nenabled = 'no'", 2, "web.enabled", "false", id="a text for a switch"),
+        pytest.param("[deadman]\nurl = 'env:DING_SECRET'", 2, "deadman.url", "网址", id="no address to ping"),
+        pytest.param("[deadman]\nevery = '0s'", 2, "deadman.every", "大于零", id="pinging all the time"),
+        pytest.param("[backup]\nkeep = 0", 2, "backup.keep", "不小于 1", id="keeping no backup at all"),
+        pytest.param("[backup]\nfolder = ''", 2, "backup.folder", "空", id="a folder without a name"),
+        pytest.param("[retention]\nparcel = '1d'", 2, "retention.parcel", "parcels", id="nothing of that name is kept"),
+        pytest.param("[log]\nformat = 'xml'", 2, "log.format", "json", id="a log nobody reads"),
+        pytest.param("[log]\nlevel = 'warn'", 2, "log.level", "warning", id="another name for a level"),
         pytest.param("[web]\nhost = 'http://0.0.0.0'", 2, "web.host", "127.0.0.1", id="an address for a host"),
         pytest.param("[web]\npublic_url = 'watch.cn'", 2, "web.public_url", "https://", id="no whole address"),
         pytest.param("[web]\npublic_url = 'https://a:x'", 2, "web.public_url", "网址", id="no port in it"),
@@ -510,8 +553,9 @@ def test_no_message_and_no_repr_shows_a_secret(tmp_path: Path) -> None:
     assert "hunter2" not in str(refused(tmp_path, ROBOT, {"DING_URL": secret}))
     assert "hunter2" not in str(refused(tmp_path, "store = 'postgresql://pw:hunter2@[/x'"))
     assert "hunter2" not in str(refused(tmp_path, ROBOT + "secret = ['hunter2']"))
+    assert "hunter2" not in str(refused(tmp_path, "[deadman]\nurl = 'hc.example.com/hunter2'"))
 
-    shown = repr(read(tmp_path, CONTRACT))
+    shown = repr(read(tmp_path, CONTRACT + "[deadman]\nurl = 'env:DEADMAN_URL'\n"))
 
     assert not [value for value in ENV.values() if value in shown]
 
@@ -725,7 +769,14 @@ def test_the_example_misses_no_setting() -> None:
     changes = [each for policy in [*data["policies"], *overrides] for each in policy["rules"].values()]
 
     assert top(known).keys() == data.keys()
-    assert WEB.keys() == data["web"].keys()
+    for name, table in (
+        ("web", WEB),
+        ("log", LOG),
+        ("deadman", DEADMAN),
+        ("backup", BACKUP),
+        ("retention", RETENTION),
+    ):
+        assert table.keys() == data[name].keys(), name
     assert route_table(known).keys() == written_in(data["routes"]) - {"match.platform", "match.stage"}
     assert known.policy().keys() <= written_in(data["policies"])
     assert known.override().keys() <= written_in(overrides)

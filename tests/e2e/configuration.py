@@ -25,6 +25,7 @@ def configuration(
     key: str = KEY,
     ceilings: Mapping[str, Any] | None = None,
     channels: str = "",
+    web: str = "enabled = false",
 ) -> str:
     """A configuration with limits in seconds, pointed at the peers."""
     groups = peers.urls["groups"]
@@ -38,6 +39,9 @@ def configuration(
     )
     return f"""
 store = "{store}"
+
+[web]
+{web}
 
 [[providers]]
 name = "k100"
