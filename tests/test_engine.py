@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -373,8 +374,11 @@ def test_a_carrier_without_an_account_is_asked_of_nobody(tmp_path: Path) -> None
 
 def test_a_second_daemon_on_the_same_store_does_not_start(database_url: str, tmp_path: Path) -> None:
     with opened(database_url, tmp_path) as one, opened(database_url, tmp_path) as other:
-        with only_one(one), pytest.raises(StoreError, match="parcelwatch"), only_one(other):
-            pass
+        for _ in "ab":  # the loser does not rub out who holds it
+            with only_one(one), pytest.raises(StoreError, match="parcelwatch") as refused, only_one(other):
+                pass
+            assert socket.gethostname() in str(refused.value), "who holds it is told"
+            assert str(os.getpid()) in str(refused.value)
         with only_one(other):
             pass
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -225,10 +226,14 @@ class Postgres:
         engine = _pg_engine(self._url, 1, "")
         try:
             with engine.connect() as conn:
+                me = f"parcelwatch {socket.gethostname()[:40]}/{os.getpid()}"
+                conn.execute(text("SELECT set_config('application_name', :me, false)"), {"me": me})
                 key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
                 free = conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar()
                 if not free:
-                    raise StoreError(f"另一个进程已经占有「{name}」。请先停止它，再启动这一个。")
+                    row = conn.execute(text(_HOLDER), {"key": key}).first()
+                    who = f"{row[0]}，自 {row[1]:%Y-%m-%d %H:%M} UTC" if row else "正在退出"
+                    raise StoreError(f"另一个进程已经占有「{name}」（{who}）。请先停止它，再启动这一个。")
                 conn.commit()
                 yield
         finally:
@@ -237,6 +242,15 @@ class Postgres:
     def close(self) -> None:
         self.readers.dispose()
         self.writer.dispose()
+
+
+_HOLDER: Final = """
+SELECT activity.application_name, activity.backend_start AT TIME ZONE 'UTC'
+FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+  AND (classid::bigint << 32 | objid::bigint) = :key
+"""
+"""Who holds a server's lock; a key of 64 bits is shown as two halves (PostgreSQL manual, pg_locks)."""
 
 
 def _pg_engine(url: URL, size: int, settings: str, **extra: Any) -> Engine:
