@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -86,22 +86,24 @@ class App:
         if abs(self.clock.offset) > TOLERANCE:
             log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
 
-    async def prepare(self) -> None:
-        """What a start owes: a new policy touches every parcel, what was leaving is settled."""
-        now = self.clock.now()
+    async def prepare(self, until: asyncio.Event | None = None) -> None:
+        """What a start owes: a new policy touches every parcel, what was leaving is settled.
+
+        A new policy is noted when it has touched them all: cut short (by `until`, or a crash), it does so again.
+        """
         book = self.settings.book
-        fresh = await self.db.write(lambda conn: meta.note_policy(conn, book.version, book.describe(), now))
-        if fresh:
-            await self._touch_all()
+        if await self.db.read(meta.policy_in_force) != book.version and await self._touch_all(until):
+            now = self.clock.now()
+            await self.db.write(lambda conn: meta.note_policy(conn, book.version, book.describe(), now))
         await self.deliverer.recover()
         for each in self.settings.providers:
             if each.carriers:
                 log.info("watching", provider=each.name, carriers=sorted(each.carriers))
 
-    async def _touch_all(self) -> None:
-        """Every watched parcel is judged by the new policy, in steps that let others write."""
+    async def _touch_all(self, until: asyncio.Event | None) -> bool:
+        """Every watched parcel is judged by the new policy, in steps that let others write. False: cut short."""
         last = 0
-        while True:
+        while until is None or not until.is_set():
             step = last
 
             def touch(conn: Connection, after: int = step) -> int:
@@ -109,7 +111,8 @@ class App:
 
             last = await self.db.write(touch)
             if not last:
-                return
+                return True
+        return False
 
     async def sweep_tick(self) -> None:
         """Settle everything that is due; a parcel that cannot be judged stops only itself."""
@@ -148,9 +151,9 @@ class App:
     def _settle_one(self, parcel_id: int, conn: Connection) -> None:
         self.sweep.settle(conn, self.sweep.looks(conn, [parcel_id]), self.clock.now())
 
-    async def run(self, until: asyncio.Event) -> None:
-        """Ring the verbs until told to stop."""
-        await self.prepare()
+    async def run(self, until: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Ring the verbs until told to stop; `ready` is called when they are about to ring."""
+        await self.prepare(until)
         self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         for poller in self.pollers:
@@ -158,6 +161,7 @@ class App:
         for robot in self.deliverer.robots:
             self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
         log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
+        ready()
         try:
             await self.engine.run(until)
         finally:

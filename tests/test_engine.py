@@ -333,6 +333,21 @@ def test_a_start_judges_again_only_under_another_policy(world: World, tmp_path: 
     assert touched == [1, 0, 1, 0, 1, 0]
 
 
+def test_a_start_that_is_cut_short_judges_again_the_next_time(world: World, tmp_path: Path) -> None:
+    """SIGTERM within ten seconds (promise 8), and no parcel left under the policy of before."""
+    world.import_("Z1", paid=-60, shipped=None)
+    sweep(app_of(world, tmp_path), world)
+    stopped = asyncio.Event()
+    stopped.set()
+    due = "SELECT count(*) FROM due WHERE next_deadline_at <= :now"
+
+    simulate(lambda: app_of(world, tmp_path, "72h").prepare(stopped), world.clock)
+    assert world.column(due, now=_micros(world.now)) == [0]
+
+    simulate(app_of(world, tmp_path, "72h").prepare, world.clock)
+    assert world.column(due, now=_micros(world.now)) == [1]
+
+
 def test_a_start_says_again_what_was_leaving(world: World, tmp_path: Path) -> None:
     world.put(alarm("m", urgency=Urgency.CRITICAL))
     world.store.write_now(lambda conn: outbox.begin(conn, [1], T0))

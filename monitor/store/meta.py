@@ -13,7 +13,7 @@ from monitor.store import schema
 from monitor.store.bulk import chunks, insert_many
 from monitor.store.codec import clean, dump, micros, moment, read_mapping
 
-__all__ = ["Imported", "note_import", "note_policy", "seen_import", "touch_all"]
+__all__ = ["Imported", "note_import", "note_policy", "policy_in_force", "seen_import", "touch_all"]
 
 _imports, _due, _parcels = schema.imports, schema.due, schema.parcels
 
@@ -45,6 +45,15 @@ def note_policy(conn: Connection, version: str, body: str, now: datetime) -> boo
     if not insert_many(conn, schema.policies, [row], ignore=True):
         conn.execute(update(schema.policies).where(policies.version == version).values(since=since))
     return True
+
+
+def policy_in_force(conn: Connection) -> str:
+    """The version of the policy that applied last, empty before the first."""
+    policies = schema.policies.c
+    version: str | None = conn.execute(
+        select(policies.version).order_by(policies.since.desc()).limit(1)
+    ).scalar()
+    return version or ""
 
 
 def seen_import(conn: Connection, sha256: str) -> Imported | None:
