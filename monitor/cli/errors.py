@@ -37,12 +37,13 @@ class Friendly(click.Group):
 def _told(error: Exception) -> tuple[str, int] | None:
     """What to say and the exit code, for the errors whose text is for the user."""
     from monitor.config_file import ConfigError
-    from monitor.store.errors import StoreError, StoreNewer, StoreOutdated
+    from monitor.store.errors import StoreError, StoreNewer, StoreOutdated, StoreRefused
 
+    users = (StoreOutdated, StoreNewer, StoreRefused)
     if isinstance(error, ConfigError):
         return str(error), CHANGE
     if isinstance(error, StoreError):
-        return f"存储：{error}", CHANGE if isinstance(error, (StoreOutdated, StoreNewer)) else 1
+        return f"存储：{error}", CHANGE if isinstance(error, users) else 1
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}：{error.strerror}", 1
     return None

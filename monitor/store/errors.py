@@ -17,6 +17,7 @@ __all__ = [
     "StoreFull",
     "StoreNewer",
     "StoreOutdated",
+    "StoreRefused",
     "StoreUnavailable",
     "collided",
     "translate",
@@ -37,6 +38,10 @@ class StoreOutdated(StoreError):
 
 class StoreNewer(StoreError):
     """The tables were made by a later program."""
+
+
+class StoreRefused(StoreError):
+    """What was asked is refused until the user changes something; nothing was touched."""
 
 
 class StoreUnavailable(StoreError):
