@@ -3,30 +3,35 @@
 Parcel `n` is computed from the seed and `n` alone: nothing is stored, a hundred thousand are made as they
 are walked through, and a waybill number leads back to its parcel. Everything lives in simulated time: the
 moment is always an argument, and `World.at` maps real seconds to it.
+
+Two things can be caused while it runs: a jam at a hub and a burst of orders. The same seed and the same causes
+at the same moments give the same world, and what was seen of it before never changes. A `Parcel` is as the
+world was when it was asked for: ask again after a cause.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate, islice
 from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from domain.orders import Order, Waybill
 from domain.time import aware
-from monitor.demo.bends import journey
-from monitor.demo.noise import Noise, shown
-from monitor.demo.places import DESTINATIONS, tier
-from monitor.demo.scans import Row, Scan, rows_at
+from monitor.demo.held import stay_in
+from monitor.demo.noise import Noise
+from monitor.demo.parcel import Parcel, answer_rows
+from monitor.demo.places import CITIES, DESTINATIONS, City, tier
+from monitor.demo.scans import Row
 from monitor.demo.shops import SHOPS, Shop, fulfil, place_order
-from monitor.demo.story import Jam, Kind, Plan
+from monitor.demo.story import Jam, Kind, Plan, hours
 from monitor.demo.wording import CARRIERS, SF, Carrier
 
-__all__ = ["MIX", "Parcel", "World", "answer_rows", "usual_jam"]
+__all__ = ["MIX", "Burst", "Hub", "Parcel", "World", "answer_rows", "usual_jam"]
 
 MIX: Final[Mapping[Kind, float]] = MappingProxyType(
     {
@@ -58,58 +63,31 @@ _DUODUO_ONLY: Final = frozenset({Kind.FIRST_HUB_STUCK, Kind.DISPATCH_TIMEOUT})
 _SERIALS: Final = 10**10
 _STEP: Final = 7_368_787
 """Coprime to ten: numbers do not look consecutive, and each leads back to one parcel."""
-_MOST: Final = 10**8
+_BURSTS: Final = 5 * 10**7
+"""Parcels from here on belong to bursts, so many numbers to each:"""
+_OF_A_BURST: Final = 10_000
+_SLOW: Final = 0.35
+"""The share of a burst's parcels that the warehouse hands over a day late."""
+_LONGEST_TO_SHIP: Final = timedelta(days=5)
 _COURIERS: Final = "王李张刘陈杨赵黄周吴徐孙"
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """One parcel with everything that will ever be said of it; its scans are written when first asked for."""
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """A sale night: so many orders paid from a moment on, within `lasts`, their numbers uploaded at once."""
 
-    index: int
-    waybill_no: str
-    order: Order
-    phone_tail: str
-    """The digits the carrier checks."""
-    told_tail: str
-    """The digits in the shop's order file."""
-    plan: Plan
-    declared: Kind
-    noise: Noise
-    seed: int
-
-    @property
-    def carrier(self) -> Carrier:
-        """Who carries it."""
-        return self.plan.carrier
-
-    @property
-    def waybill(self) -> Waybill:
-        """The parcel's name in our words."""
-        return Waybill(self.carrier.key, self.waybill_no)
-
-    @property
-    def kind(self) -> Kind:
-        """What is wrong with it. A parcel that was drawn normal may still run into a jam."""
-        return self._written[0]
-
-    @property
-    def scans(self) -> tuple[Scan, ...]:
-        """Every line of its life, in order of time."""
-        return self._written[1]
-
-    @cached_property
-    def _written(self) -> tuple[Kind, tuple[Scan, ...]]:
-        rng = Random(self.seed)
-        kind, story = journey(self.plan, rng)
-        if self.declared is not Kind.NORMAL:
-            kind = self.declared
-        return kind, shown(self.plan, kind, story, self.noise, rng)
+    since: datetime
+    orders: int
+    lasts: timedelta = timedelta(hours=1)
 
 
-def answer_rows(parcel: Parcel, at: datetime) -> tuple[Row, ...]:
-    """What the carrier shows of a parcel at a moment, newest first."""
-    return rows_at(parcel.scans, at)
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A carrier's hub in a city, and how many parcels are about to leave it."""
+
+    carrier: Carrier
+    city: City
+    parcels: int
 
 
 def usual_jam(started_at: datetime) -> Jam:
@@ -144,33 +122,79 @@ class World:
         self._noise: Final = noise or Noise()
         self._shops: Final = tuple(shops)
         self._first: Final = Random(seed).randrange(_SERIALS)
-        self.parcel: Final = lru_cache(maxsize=4096)(self._make)
+        self._made: Final = lru_cache(maxsize=4096)(self._make)
+        self._caused: tuple[Jam, ...] = ()
+        self._bursts: tuple[Burst, ...] = ()
 
     def at(self, elapsed: timedelta) -> datetime:
         """The simulated moment `elapsed` real time after the start."""
         return self.started_at + elapsed * self.speed
+
+    # what can be caused
+
+    @property
+    def caused(self) -> tuple[Jam, ...]:
+        """The jams caused so far, in that order."""
+        return self._caused
+
+    @property
+    def bursts(self) -> tuple[Burst, ...]:
+        """The bursts caused so far, in that order."""
+        return self._bursts
+
+    def jam(self, hub: Hub, at: datetime, lasts: timedelta) -> Jam:
+        """From now on nothing leaves a hub, for so long; what is inside stays too."""
+        caused = Jam(hub.carrier.key, hub.city.name, aware(at), at + lasts)
+        self._caused = (*self._caused, caused)
+        return caused
+
+    def dissolve(self, at: datetime) -> int:
+        """Every caused jam ends now; how many did."""
+        ended = [jam for jam in self._caused if jam.until > at]
+        self._caused = tuple(replace(jam, until=min(jam.until, max(at, jam.since))) for jam in self._caused)
+        return len(ended)
+
+    def burst(self, at: datetime, orders: int) -> Burst:
+        """So many orders more are paid from now on. Raises ValueError for more than a burst can have."""
+        if not 0 < orders <= _OF_A_BURST:
+            raise ValueError(f"a burst has 1 to {_OF_A_BURST} orders, not {orders}")
+        caused = Burst(aware(at), orders)
+        self._bursts = (*self._bursts, caused)
+        return caused
+
+    def busiest(self, at: datetime, within: timedelta = timedelta(hours=24)) -> list[Hub]:
+        """The hubs that parcels paid by now are about to leave, the busiest first; jammed ones are left out."""
+        closed = {(jam.carrier, jam.city) for jam in (*self.jams, *self._caused) if jam.until > at}
+        leaving: Counter[tuple[str, str]] = Counter()
+        for index in range(self.paid(at - timedelta(days=7)), self.paid(at)):
+            leaving.update(_leaves(self.parcel(index), at, at + within) - closed)
+        known = {carrier.key: carrier for carrier in CARRIERS}
+        order = sorted(leaving.items(), key=lambda item: (-item[1], item[0]))
+        return [Hub(known[key], CITIES[city], count) for (key, city), count in order]
+
+    # what there is
+
+    def parcel(self, index: int) -> Parcel:
+        """The parcel of this index, as the world is now."""
+        return self._made(index, self._caused)
 
     def paid(self, until: datetime) -> int:
         """How many orders were paid before a moment: the parcels below this index."""
         return max(0, -(-(until - self.opened_at) // self._gap))
 
     def parcels(self, count: int | None = None, first: int = 0) -> Iterator[Parcel]:
-        """Parcels in the order they were paid, made as they are taken; all of them never end."""
-        return islice(map(self._make, _naturals(first)), count)
+        """Parcels in the order they were paid, made as they are taken, without bursts; all of them never end."""
+        return (self._make(index, self._caused) for index in islice(_naturals(first), count))
 
     def shipped(self, since: datetime, until: datetime) -> list[Parcel]:
         """Parcels whose number was uploaded after `since` and not after `until`: the next import."""
-        low = self.paid(since - timedelta(days=5))
-        return [
-            parcel
-            for parcel in map(self.parcel, range(low, self.paid(until)))
-            if since < _shipped_at(parcel) <= until
-        ]
+        known = map(self.parcel, self._known(since, until))
+        return [parcel for parcel in known if since < _shipped_at(parcel) <= until]
 
     def awaiting(self, at: datetime) -> list[Parcel]:
         """Parcels that are paid and whose number is not uploaded yet."""
-        indexes = range(self.paid(at - timedelta(days=5)), self.paid(at))
-        return [parcel for parcel in map(self.parcel, indexes) if _shipped_at(parcel) > at]
+        known = map(self.parcel, self._known(at, at))
+        return [parcel for parcel in known if _paid_at(parcel) <= at < _shipped_at(parcel)]
 
     def find(self, carrier: str, waybill_no: str) -> Parcel | None:
         """The carrier's parcel of this number; None when there is none."""
@@ -179,7 +203,7 @@ class World:
         if spoken is None or len(digits) != 10 or not digits.isdecimal() or not digits.isascii():
             return None
         index = (int(digits) - self._first) * pow(_STEP, -1, _SERIALS) % _SERIALS
-        parcel = self.parcel(index) if index < _MOST else None
+        parcel = self.parcel(index) if self._exists(index) else None
         return parcel if parcel and parcel.carrier is spoken and parcel.waybill_no == waybill_no else None
 
     def lookup(self, com: str, num: str, at: datetime) -> Sequence[Row] | None:
@@ -192,14 +216,35 @@ class World:
         parcel = self.find(com, num)
         return parcel.phone_tail if parcel and parcel.carrier.checks_phone else None
 
-    def _make(self, index: int) -> Parcel:
+    def _known(self, since: datetime, until: datetime) -> Iterator[int]:
+        """Which parcels can have been uploaded in between."""
+        yield from range(self.paid(since - _LONGEST_TO_SHIP), self.paid(until))
+        for n, burst in enumerate(self._bursts):
+            if burst.since <= until and burst.since + burst.lasts + _LONGEST_TO_SHIP > since:
+                yield from range(_BURSTS + n * _OF_A_BURST, _BURSTS + n * _OF_A_BURST + burst.orders)
+
+    def _exists(self, index: int) -> bool:
+        burst, n = divmod(index - _BURSTS, _OF_A_BURST)
+        return burst < 0 or (burst < len(self._bursts) and n < self._bursts[burst].orders)
+
+    def _paid(self, index: int, share: float) -> datetime:
+        """When an order was paid; `share` of the way to the next one."""
+        if index < _BURSTS:
+            return (self.opened_at + self._gap * (index + share)).replace(microsecond=0)
+        number, n = divmod(index - _BURSTS, _OF_A_BURST)
+        burst = self._bursts[number]
+        return (burst.since + burst.lasts * ((n + share) / burst.orders)).replace(microsecond=0)
+
+    def _make(self, index: int, caused: tuple[Jam, ...]) -> Parcel:
         rng = Random(self.seed << 40 | index)
         serial = (self._first + index * _STEP) % _SERIALS
         kind = self._draw_kind(rng)
         shop = self._draw_shop(kind, rng)
         carrier = SF if kind is Kind.WRONG_PHONE else rng.choices(CARRIERS, cum_weights=_CARRIER_SHARES)[0]
-        paid_at = (self.opened_at + self._gap * (index + rng.random())).replace(microsecond=0)
+        paid_at = self._paid(index, rng.random())
         plan = self._plan(kind, shop, carrier, paid_at, rng)
+        if index >= _BURSTS:
+            plan = _overrun(plan, paid_at, rng)
         tail = rng.randrange(10_000)
         return Parcel(
             index=index,
@@ -211,6 +256,7 @@ class World:
             declared=kind,
             noise=self._noise,
             seed=rng.getrandbits(62),
+            jams=caused,
         )
 
     def _draw_kind(self, rng: Random) -> Kind:
@@ -246,6 +292,21 @@ class World:
         )
 
 
+def _overrun(plan: Plan, paid_at: datetime, rng: Random) -> Plan:
+    """A warehouse on a sale night: every label printed at once, a part handed over a day later."""
+    slow = plan.kind is not Kind.FAKE_SHIPMENT and rng.random() < _SLOW
+    fetched = plan.picked_up_at + timedelta(days=1) if slow else plan.picked_up_at
+    return replace(plan, shipped_at=paid_at + hours(rng.uniform(0.1, 0.5)), picked_up_at=fetched)
+
+
+def _leaves(parcel: Parcel, since: datetime, until: datetime) -> set[tuple[str, str]]:
+    """The hubs (carrier, city) this parcel leaves in between."""
+    spoken = parcel.carrier
+    cities = {scan.city for scan in parcel.scans if scan.hub and scan.city and not scan.stray}
+    stays = ((city, stay_in(parcel.scans, spoken.hub(city), since, until)) for city in cities)
+    return {(spoken.key, city.name) for city, stay in stays if stay and stay.leaves.occurred_at < until}
+
+
 _CARRIER_SHARES: Final = tuple(accumulate(carrier.share for carrier in CARRIERS))
 _CITIES: Final = tuple(city for city, _ in DESTINATIONS)
 _CITY_SHARES: Final = tuple(accumulate(weight for _, weight in DESTINATIONS))
@@ -255,6 +316,11 @@ def _naturals(first: int) -> Iterator[int]:
     while True:
         yield first
         first += 1
+
+
+def _paid_at(parcel: Parcel) -> datetime:
+    assert parcel.order.paid_at is not None
+    return parcel.order.paid_at
 
 
 def _shipped_at(parcel: Parcel) -> datetime:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.findings import Stage
-from domain.orders import Order
+from domain.orders import Case, Order, Waybill
 from domain.tracking import ExceptionKind, Milestone, Motion
 from monitor.demo.places import CITIES
 from monitor.demo.scans import Scan
-from monitor.demo.truth import Limit, Wait, crossings, troubles, waits
+from monitor.demo.truth import LIMITS, Limit, Wait, crossings, limits_of, troubles, waits
+from monitor.profiles import load_profiles
+from rules.policy import PolicyBook
 
 T0 = datetime(2026, 11, 1, 0, 0, tzinfo=UTC)
 M = Milestone
@@ -213,3 +215,19 @@ def test_a_crossing_is_not_knowable_before_its_start_is_known() -> None:
 def test_limits_can_be_the_callers_own() -> None:
     own = {"update_timeout": Limit(10)}
     assert [s.at for s in crossings(parcel(*JOURNEY), own)] == [hour(21), hour(46)]
+
+
+@pytest.mark.parametrize("platform", sorted(LIMITS))
+@pytest.mark.parametrize("province", ["湖北", "甘肃", "西藏"])
+def test_the_limits_of_the_facts_are_those_of_the_profiles(platform: str, province: str) -> None:
+    """§11, with what both platforms inherit; warnings too, such as 48 h before a locker's 72 h."""
+    order = Order("1", platform=platform, paid_at=T0, shipped_at=hour(2), receiver_province=province)
+    told = limits_of(PolicyBook(load_profiles()).policy_for(Case(Waybill("zhongtong", "1"), (order,))))
+    assert LIMITS[platform]["locker_overdue"] == Limit(72, (48,), 72, 72)
+    for rule, limit in LIMITS[platform].items():
+        allowed = limit.of(province)
+        if allowed is None:
+            assert rule not in told
+        else:
+            assert told[rule].of(province) == allowed, rule
+            assert told[rule].warn == limit.warn, rule
