@@ -21,7 +21,7 @@ from rules.declare import Kind, Rule
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
 
-__all__ = ["judge", "read_clock"]
+__all__ = ["judge", "proven_until", "read_clock"]
 
 
 def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
@@ -63,6 +63,11 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         policy_version=policy.version,
         carrier_look_at=_first_look(carrier_looks),
     )
+
+
+def proven_until(case: Case, line: Line, now: datetime) -> datetime | None:
+    """Up to when silence is proven for this line's clock; None when nobody has looked yet (L1)."""
+    return _horizon(common(case).case, plan_of(line), now)
 
 
 def _first_look(steps: Sequence[datetime]) -> datetime | None:

@@ -1,0 +1,175 @@
+"""Saying things in the reader's language: lengths, moments, and the Chinese phrases that are stored.
+
+The source of every text is Chinese. What the rules and the machine wrote down (`尚未开始：还没有「揽收」`) is
+kept in the store as it was said; `Voice.reword` finds the phrase it was made from and says it anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.time import SHANGHAI
+
+__all__ = ["PHRASES", "Voice", "same"]
+
+_EMPTY: Final = timedelta(0)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def same(text: str) -> str:
+    """The catalogue of the source language."""
+    return text
+
+
+def _marked(text: str) -> str:
+    """Names a text for the catalogue without saying it yet."""
+    return text
+
+
+def _phrases() -> tuple[str, ...]:
+    """Every phrase with something in it that the rules, the sweep and the desk write down."""
+    _ = _marked
+    return (
+        _("尚未开始：还没有「{what}」"),
+        _("商品类型豁免：{what}"),
+        _("「{what}」已被撤回"),
+        _("补传的轨迹显示当时已有「{what}」"),
+        _("包裹已有新进展（{what}）"),
+        _("包裹已有新进展：{text}"),
+        _("{what}：已恢复（{why}）"),
+        _("{what}：撤回（{why}）"),
+        _("{what}：不再适用（{why}）"),
+        _("{what}：人工忽略（{why}）"),
+        _("{what} 已 {time}（限 {limit}）"),
+        _("{what} 还剩 {time}（限 {limit}）"),
+        _("{what} 即将超时（限 {limit}）"),
+        _("{what}：{why}"),
+        _("{n} 秒"),
+        _("{n} 分钟"),
+        _("{n} 小时"),
+        _("{n} 天"),
+    )
+
+
+def _plain() -> tuple[str, ...]:
+    """The phrases without anything in them: here so that the catalogue has them."""
+    _ = _marked
+    return (
+        _("该规则已关闭（watch = false）"),
+        _("港澳台件不适用国内时限"),
+        _("偏远地区豁免"),
+        _("极偏远地区豁免"),
+        _("没有时限"),
+        _("没有关联的订单"),
+        _("订单已关闭"),
+        _("买家已确认收货"),
+        _("揽收前已退款"),
+        _("起点时间已更正，原来的计时不成立"),
+        _("时限已调整，按新的时限不再成立"),
+        _("规则已关闭或不再适用于此包裹"),
+        _("新的扫描"),
+        _("最后一次扫描"),
+        _("首条物流"),
+        _("新的物流更新"),
+        _("签收、退回或取消"),
+        _("承诺发货时间"),
+        _("也可能是承运商选错、缺少手机号后四位，或刚下单尚无记录"),
+        _("超过 60 天没有动静"),
+        _("揽收后未发出"),
+        _("滞留在网点/分拨内"),
+        _("两个网点之间"),
+        _("派送段"),
+        _("或"),
+        _("且"),
+    )
+
+
+_PHRASES: Final = _phrases()
+PHRASES: Final = (*_PHRASES, *_plain())
+"""All of them: each needs a translation."""
+_JOINTS: Final = (" 或 ", " 且 ")
+_LONGEST: Final = 400
+"""Characters. Longer ones hold a carrier's words, and a pattern must never hang on those."""
+
+
+@lru_cache(maxsize=64)
+def _pattern(phrase: str) -> re.Pattern[str]:
+    """The phrase as a pattern: `{what}` is whatever stands there, `{n}` a number."""
+    parts = re.split(r"\{(\w+)\}", phrase)
+    spelled = [
+        re.escape(part) if n % 2 == 0 else (r"(?P<n>\d+)" if part == "n" else f"(?P<{part}>.+?)")
+        for n, part in enumerate(parts)
+    ]
+    return re.compile("".join(spelled), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A language and a zone to speak in."""
+
+    catalogue: Callable[[str], str] = same
+    zone: ZoneInfo = SHANGHAI
+
+    def _(self, text: str, /, **fields: object) -> str:
+        """A text of the source language in the reader's, with its named fields filled in."""
+        said = self.catalogue(text)
+        return said.format(**fields) if fields else said
+
+    def moment(self, at: datetime) -> str:
+        """`11月22日 08:10` in the zone."""
+        local = at.astimezone(self.zone)
+        return self._(
+            "{month}月{day}日 {clock}",
+            month=local.month,
+            day=local.day,
+            clock=f"{local:%H:%M}",
+            name=_MONTHS[local.month - 1],
+        )
+
+    def length(self, span: timedelta) -> str:
+        """`48 小时`, `50 小时 30 分钟`, `10 天`: two units at most, hours up to a week; never negative."""
+        seconds = max(span, _EMPTY) // timedelta(seconds=1)
+        if seconds < 120:
+            return self._("{n} 秒", n=seconds)
+        minutes = seconds // 60
+        if minutes < 120:
+            return self._("{n} 分钟", n=minutes)
+        hours, minutes = divmod(minutes, 60)
+        if hours < 168:
+            rest = self._("{n} 分钟", n=minutes) if minutes else ""
+            return f"{self._('{n} 小时', n=hours)} {rest}".rstrip()
+        days, hours = divmod(hours, 24)
+        rest = self._("{n} 小时", n=hours) if hours else ""
+        return f"{self._('{n} 天', n=days)} {rest}".rstrip()
+
+    def reword(self, text: str) -> str:
+        """A stored Chinese phrase in the reader's language; what is none of ours stays as it is."""
+        if not text or len(text) > _LONGEST or self.catalogue is same:
+            return text
+        said = self.catalogue(text)
+        if said != text:
+            return said
+        return self._filled(text) or self._joined(text)
+
+    def _filled(self, text: str) -> str:
+        """The phrase it was made from, said anew with its fields; nothing when there is none."""
+        for phrase in _PHRASES:
+            found = _pattern(phrase).fullmatch(text)
+            if found is not None:
+                fields = found.groupdict()
+                told = {name: self.reword(fields[name]) for name in fields if name != "text"}
+                return self._(phrase, **{**fields, **told})
+        return ""
+
+    def _joined(self, text: str) -> str:
+        for joint in _JOINTS:
+            if joint in text:
+                between = f" {self.catalogue(joint.strip())} "
+                return between.join(self.reword(part) for part in text.split(joint))
+        return text
