@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
+from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
 from monitor.settings import Settings
@@ -24,6 +25,7 @@ from monitor.store import meta, polls
 from monitor.store.database import Database, StoreError
 from monitor.store.opening import open_store
 from monitor.sweep import Sweep
+from monitor.vitals import Vitals
 from rules.schedule import Pace
 
 __all__ = ["App", "build_sweep", "run"]
@@ -62,24 +64,47 @@ class App:
         clock: Clock | None = None,
         net: Net | None = None,
         pages: str = "",
+        vitals: Vitals | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        """`vitals` and `metrics` of a process outlive a reload, which makes a new `App`."""
         self.settings = settings
         self.db = db
         self.clock = clock or Clock()
+        self.vitals = vitals if vitals is not None else Vitals(self.clock.now())
+        self.metrics = metrics if metrics is not None else Metrics()
         self.net = net or Net(on_call=self._heard)
         self.sweep = build_sweep(settings, pages)
-        self.engine = Engine()
+        self.engine = Engine(self._rang)
         routes, ending = settings.routes, lambda: self.engine.stopping
         self.pollers = [
-            Poller(account, db, self.net, self.sweep, self.clock, routes, ending)
+            Poller(account, db, self.net, self.sweep, self.clock, routes, ending, self.vitals, self.metrics)
             for account in settings.providers
         ]
-        self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending)
+        self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
 
     def _heard(self, call: CallRecord) -> None:
         """Every answer tells the time too."""
+        self.metrics.request(call.account, call.outcome, call.took.total_seconds())
         if call.date:
             self.clock.witness(call.account, call.date)
+
+    def _rang(self, verb: str, seconds: float, why: str | None) -> None:
+        """A verb's run is over."""
+        self.vitals.verb(verb, self.clock.now(), why)
+        self.metrics.count("verb_runs_total", verb, "failed" if why else "done")
+        self.metrics.took("verb_seconds", seconds, verb)
+
+    async def _feel_pulse(self) -> None:
+        """What waits in the store, for readiness and metrics, also when nobody asks for them."""
+        settings = self.settings
+        await self.metrics.refresh(
+            self.db,
+            self.clock.now(),
+            self.vitals,
+            accounts=[account.name for account in settings.providers],
+            channels=[channel.name for channel in settings.channels],
+        )
 
     async def _compare_clocks(self) -> None:
         """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late."""
@@ -117,7 +142,8 @@ class App:
     async def sweep_tick(self) -> None:
         """Settle everything that is due; a parcel that cannot be judged stops only itself."""
         while await self._sweep_some(self.clock.now()):
-            pass
+            self.vitals.judged(self.clock.now())
+        self.vitals.judged(self.clock.now())
 
     async def _sweep_some(self, now: datetime) -> bool:
         """One batch; True when there may be more."""
@@ -131,6 +157,7 @@ class App:
             log.error("a parcel cannot be judged", why=str(error), exc_info=True)
             await self._one_by_one()
             return False
+        self.metrics.count("parcels_judged_total", n=done.parcels)
         if done.tickets or done.ended:
             log.info("swept", parcels=done.parcels, tickets=done.tickets, ended=done.ended)
         return done.parcels >= _SWEEP
@@ -153,8 +180,10 @@ class App:
 
     async def run(self, until: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Ring the verbs until told to stop; `ready` is called when they are about to ring."""
+        self.db.listen(self.metrics.committed)
         await self.prepare(until)
         self.engine.register("clock", 60.0, self._compare_clocks)
+        self.engine.register("pulse", 10.0, self._feel_pulse)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)

@@ -33,6 +33,7 @@ from monitor.routing import Route, everybody
 from monitor.store import outbox, robots
 from monitor.store.database import Database, StoreError
 from monitor.store.outbox import MessageState, NewMessage, Waiting
+from monitor.vitals import Vitals
 
 __all__ = ["Deliverer"]
 
@@ -57,14 +58,19 @@ class Deliverer:
         net: Net,
         clock: Clock,
         ending: Callable[[], bool] = lambda: False,
+        vitals: Vitals | None = None,
     ) -> None:
-        """`ending` says that the service stops: what leaves now is finished, nothing more is begun."""
+        """`ending` says that the service stops: what leaves now is finished, nothing more is begun.
+
+        `vitals` hears of every message that a platform took.
+        """
         self._channels = {channel.name: channel for channel in channels}
         self._routes = routes
         self._db = db
         self._net = net
         self._clock = clock
         self._ending = ending
+        self._vitals = vitals if vitals is not None else Vitals(clock.now())
         self._busy: set[str] = set()
         self._digested: dict[str, datetime] = {}
         self._unkept: dict[str, Callable[[Connection], None]] = {}
@@ -140,6 +146,9 @@ class Deliverer:
         except StoreError:
             self._unkept[channel.notifier.robot] = finish
             raise
+        finally:
+            if error is None:
+                self._vitals.delivered(channel.name, self._clock.now())
         return error is None
 
     def _lease(self, conn: Connection, channel: Channel, now: datetime) -> Waiting | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Final
 
 import structlog
@@ -27,7 +28,11 @@ PATIENCE: Final = 8.0
 class Engine:
     """Rings verbs at their intervals, one run of each at a time."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, told: Callable[[str, float, str | None], None] = lambda verb, seconds, why: None
+    ) -> None:
+        """`told` hears of every run that ended: the verb, its seconds, and why it failed or None."""
+        self._told = told
         # One worker's missed ring is told by the next one; APScheduler's own word on it is noise.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = AsyncIOScheduler(
@@ -80,6 +85,7 @@ class Engine:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _guarded(self, name: str, verb: Callable[[], Awaitable[object]]) -> None:
+        began = perf_counter()
         try:
             await verb()
         except StoreError as error:
@@ -89,6 +95,7 @@ class Engine:
         else:
             if self._failing.pop(name, None) is not None:
                 log.info("works again", verb=name)
+        self._told(name, perf_counter() - began, self._failing.get(name))
 
     def _failed(self, name: str, why: str, *, unplanned: bool = False) -> None:
         """Logged when it starts and when its reason changes, not at every ring."""

@@ -38,6 +38,7 @@ from monitor.accounts import ProviderAccount, secrets_of
 from monitor.clock import Clock
 from monitor.feed import Feed, FeedState
 from monitor.flight import Flight, Result, Same, unless_same
+from monitor.metrics import Metrics
 from monitor.net import Net
 from monitor.redaction import redact
 from monitor.routing import Route, everybody
@@ -46,6 +47,7 @@ from monitor.store.database import Database, StoreError
 from monitor.store.parcels import Claim, Loaded
 from monitor.store.polls import Quiet
 from monitor.sweep import Judged, Look, Sweep
+from monitor.vitals import Vitals
 from rules.schedule import Pace, repeat_question
 
 __all__ = ["Poller"]
@@ -58,6 +60,7 @@ _WORTH: Final = 4.0
 """Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
 _LINGER: Final = 0.02
 _LEASE: Final = timedelta(seconds=45)
+_OUTCOMES: Final[dict[type, str]] = {Answer: "answered", Same: "unchanged"}
 _REFUSED_AGAIN: Final = timedelta(hours=24)
 _RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
 
@@ -74,8 +77,13 @@ class Poller:
         clock: Clock,
         routes: Sequence[Route],
         ending: Callable[[], bool] = lambda: False,
+        vitals: Vitals | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        """`ending` says that the service stops: what was claimed is asked, nothing more is claimed."""
+        """`ending` says that the service stops: what was claimed is asked, nothing more is claimed.
+
+        `vitals` and `metrics` hear of what is due, what was asked and what came of it.
+        """
         self._account = account
         self._db = db
         self._net = net
@@ -83,11 +91,15 @@ class Poller:
         self._clock = clock
         self._routes = routes
         self._ending = ending
+        self._vitals = vitals if vitals is not None else Vitals(clock.now())
+        self._metrics = metrics if metrics is not None else Metrics()
         self._pace = Pace(account.ceilings.per_waybill_interval, account.refresh_lag)
         self._lanes = asyncio.Semaphore(account.ceilings.concurrency)
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
+        self._scans = 0
+        """Stored by the group of answers now being kept."""
 
     @property
     def name(self) -> str:
@@ -104,6 +116,7 @@ class Poller:
         if not self._loaded:
             self._feed = await self._db.write(self._begin)
             self._loaded = True
+            self._tell_health()
         total, flight, more, claimed_at = Judged(), Flight(), True, 0.0
         try:
             while more or flight.under_way:
@@ -111,7 +124,7 @@ class Poller:
                 # While one number hangs others come due: they are asked, as far as lanes are free.
                 again = monotonic() - claimed_at >= _PULSE
                 if (more or again) and flight.under_way <= room // 2:
-                    claims = await self._claim(room) if room else []
+                    claims = await self._claim(room)
                     more, claimed_at = 0 < room <= len(claims), monotonic()
                     self._send_out(flight, claims)
                 if group := await flight.landed(_PULSE):
@@ -166,6 +179,7 @@ class Poller:
         return min(_BATCH, allowed or _BATCH, worth)
 
     async def _claim(self, limit: int) -> list[Claim]:
+        """Take what is due and may be asked. What may not be asked now (`limit` 0) is still wanted."""
         now, ceilings = self._clock.now(), self._account.ceilings
 
         def claim(conn: Connection) -> tuple[list[Claim], timedelta]:
@@ -191,6 +205,9 @@ class Poller:
             return claims, providers.reserve(conn, name, len(claims), ceilings.per_second, now)
 
         if not await self._db.read(self._anything_due(now)):
+            return []
+        self._vitals.wants(self._account.name, now)
+        if not limit:
             return []
         claims, wait = await self._db.write(claim)
         if wait > timedelta(0):
@@ -227,6 +244,7 @@ class Poller:
         """Keep a group of answers. One that cannot be kept stops only itself (promise 7)."""
         try:
             judged, self._feed = await self._db.write(partial(self._keep, group))
+            self._tell(group, judged)
             return judged
         except StoreError:
             raise
@@ -243,6 +261,26 @@ class Poller:
             _add(total, await self._take_in([result]))
         return total
 
+    def _tell(self, group: Sequence[Result], judged: Judged) -> None:
+        """What came of these questions, for whoever watches the watcher."""
+        name = self._account.name
+        for result in group:
+            answer = result.answer
+            self._metrics.count(
+                "queries_total", name, _OUTCOMES.get(type(answer), type(answer).__name__.lower())
+            )
+            if isinstance(answer, Rejected):
+                self._vitals.answered(name)
+            elif not isinstance(answer, RemoteError):
+                self._vitals.fetched(name, result.answered_at)
+        self._metrics.count("scans_stored_total", name, n=self._scans)
+        self._metrics.count("parcels_judged_total", n=judged.parcels)
+        self._tell_health()
+
+    def _tell_health(self) -> None:
+        down = self._feed.state is FeedState.DOWN
+        self._vitals.feed(self._account.name, self._feed.since if down else None, self._feed.last_error)
+
     def _put_aside(self, result: Result, why: str, conn: Connection) -> None:
         """Asked again when the ceiling allows, as every claim is; meanwhile it is shown."""
         now, claim = self._clock.now(), result.claim
@@ -253,6 +291,7 @@ class Poller:
     def _keep(self, results: Sequence[Result], conn: Connection) -> tuple[Judged, Feed]:
         """Everything a group of answers means, in one transaction; the account's health after it."""
         now = self._clock.now()
+        self._scans = 0
         good = [result for result in results if not isinstance(result.answer, RemoteError)]
         bad = [result for result in results if isinstance(result.answer, RemoteError)]
         feed = self._feed
@@ -320,6 +359,7 @@ class Poller:
                 merges.append((row.id, change))
             looks.append(look)
         events.apply(conn, merges, provider=self._account.name, at=now)
+        self._scans += sum(len(change.added) for _, change in merges)
         polls.answered(conn, [polls.Asked(r.claim.parcel_id, r.answered_at) for r in results])
         return self._sweep.settle(conn, looks, now)
 

@@ -122,6 +122,13 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reading, self.read_now, work)
 
+    def listen(self, told: Callable[[int, int, float], None]) -> None:
+        """Tell of every writing transaction: how many works, how many of them failed, seconds with the commit.
+
+        Called from the writer's thread; it must be quick and raise nothing.
+        """
+        self._writer.told = told
+
     def close(self) -> None:
         """Finish the works that were taken, then let go of the database."""
         self._writer.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from traceback import clear_frames
 from typing import Any, Final, TypeVar
 
@@ -82,6 +83,10 @@ class _Job:
             self.future.set_result(self.result)
 
 
+def _nobody(works: int, failed: int, seconds: float) -> None:
+    """Nobody listens."""
+
+
 class Writer:
     """Takes works from any thread and tells each caller when its own is durable."""
 
@@ -90,6 +95,8 @@ class Writer:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
+        self.told: Callable[[int, int, float], None] = _nobody
+        """Hears of every transaction: how many works, how many of them failed, seconds with the commit."""
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -133,7 +140,7 @@ class Writer:
 
     def _turn(self, jobs: list[_Job]) -> list[_Job]:
         """One transaction. Returns the jobs an earlier one deprived of their turn."""
-        started = 0
+        started, began = 0, perf_counter()
         try:
             with self._backend.exclusive():
                 with self._backend.writer.connect() as conn, conn.begin():
@@ -142,9 +149,11 @@ class Writer:
                     for job in jobs[1:]:
                         started += 1
                         job.run(conn, self._backend)
+                took = perf_counter() - began
                 for job in jobs:
                     job.settle()
                 self._backend.settle()
+            self.told(len(jobs), sum(job.error is not None for job in jobs), took)
         except BaseException as error:  # noqa: BLE001 - every caller gets it
             cause = error.__cause__ if isinstance(error, _Broken) and error.__cause__ else error
             if collided(cause) and all(job.again() for job in jobs):
@@ -152,5 +161,6 @@ class Writer:
             lost = jobs[: started or len(jobs)]
             for job in lost:
                 job.settle(cause)
+            self.told(len(lost), len(lost), perf_counter() - began)
             return jobs[len(lost) :]
         return []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitor.metrics import Metrics
 from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.vitals import Vitals
@@ -35,5 +36,7 @@ class Context:
     who: str = "控制台"
     """The author of what is done here, until people can sign in."""
     extras: Sequence[Extra] = field(default=())
+    metrics: Metrics = field(default_factory=Metrics)
+    """What `/metrics` shows; the daemon's own."""
     simulated: bool = False
     """It is the demo's world: pages say so."""
