@@ -17,6 +17,7 @@ from domain.findings import Finding, Stage, Verdict
 from domain.messages import Message
 from domain.orders import ORDER_STATUS_ZH, Case
 from domain.tickets import EntryKind, TicketState
+from domain.time import RESOLUTION
 from domain.tracking import MILESTONE_ZH
 from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
@@ -336,7 +337,9 @@ class Sweep:
         ask_at = next_question(case, verdict, feed[1], asked_at, now) if feed and not why else None
         if not why and feed and ask_at is None:
             why = MILESTONE_ZH[case.journey.milestone]
-        looks = (verdict.next_look_at, verdict.carrier_look_at)
+        limit_at, limit_rule = (None, "") if why else _next_limit(verdict, now)
+        # The limit itself too: while nobody looks no step is ahead, and another clock's limit may be next.
+        looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION)
         ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
         done.updates.append(
             Update(
@@ -354,7 +357,9 @@ class Sweep:
         # A step that waits for a look is judged even when the answer repeats the last one.
         waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
         fresh = patience(case, verdict, feed[1]) if feed and not why and not waits else None
-        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh))
+        done.due.append(
+            Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule)
+        )
 
 
 _ENDED_ZH: Final = {
@@ -419,6 +424,16 @@ def _drop_overtaken(conn: Connection, changes: Changes, before: Mapping[str, Ope
     for old, why in [*ended, *((old, "未发出前已有更新的提醒") for old, _ in changes.grown)]:
         unsaid = outbox.unsent_of_finding(conn, before[old.rule].id)
         outbox.drop(conn, [row.id for row in unsaid if not row.unknowns], why)
+
+
+def _next_limit(verdict: Verdict, now: datetime) -> tuple[datetime | None, str]:
+    """The nearest limit ahead of the clocks that run, and whose it is; of equals the first of the policy."""
+    ahead = [
+        (clock.deadline, clock.rule)
+        for clock in verdict.clocks
+        if clock.running and clock.deadline is not None and clock.deadline > now
+    ]
+    return min(ahead, key=lambda each: each[0], default=(None, ""))
 
 
 def _finished(case: Case, changes: Changes, now: datetime) -> str:

@@ -30,28 +30,28 @@ class Due:
     next_deadline_at: datetime | None
     patience: timedelta | None = None
     """How long an answer that repeats the last one stays fresh; None: it has to be judged."""
+    limit_at: datetime | None = None
+    """The nearest limit still ahead of a clock that runs."""
+    limit_rule: str = ""
+    """Whose limit it is."""
 
 
-_NOW_DUE: Final = select(
-    *(_due.c[name] for name in ("parcel_id", "provider", "next_poll_at", "next_deadline_at", "patience"))
-).where(_due.c.parcel_id.in_(bindparam("ids", expanding=True)))
-_RESCHEDULE: Final = Prepared(
-    lambda _: (
-        update(_due)
-        .where(_due.c.parcel_id == bindparam("p_id", type_=_due.c.parcel_id.type))
-        .values(
-            provider=bindparam("p_provider", type_=_due.c.provider.type),
-            next_poll_at=bindparam("p_poll", type_=_due.c.next_poll_at.type),
-            next_deadline_at=bindparam("p_deadline", type_=_due.c.next_deadline_at.type),
-            patience=bindparam("p_patience", type_=_due.c.patience.type),
-        )
-    ),
-    "p_provider",
-    "p_poll",
-    "p_deadline",
-    "p_patience",
-    "p_id",
+_COLUMNS: Final = ("provider", "next_poll_at", "next_deadline_at", "patience", "limit_at", "limit_rule")
+_NOW_DUE: Final = select(_due.c.parcel_id, *(_due.c[name] for name in _COLUMNS)).where(
+    _due.c.parcel_id.in_(bindparam("ids", expanding=True))
 )
+
+
+def _writing(*names: str) -> Prepared:
+    new = {name: bindparam(f"p_{name}", type_=_due.c[name].type) for name in (*names, "parcel_id")}
+    statement = update(_due).where(_due.c.parcel_id == new["parcel_id"])
+    values = {name: new[name] for name in names}
+    return Prepared(lambda _: statement.values(values), *(f"p_{name}" for name in (*names, "parcel_id")))
+
+
+_RESCHEDULE: Final = _writing(*_COLUMNS)
+_SAME_LIMIT: Final = _writing(*_COLUMNS[:4])
+"""Leaves the limit's index alone: SQLite rewrites every index of a column that is set."""
 
 
 def reschedule(conn: Connection, rows: Sequence[Due]) -> int:
@@ -62,14 +62,17 @@ def reschedule(conn: Connection, rows: Sequence[Due]) -> int:
     that is due already would stay so.
     """
     moved: list[tuple[Any, ...]] = []
+    same_limit: list[tuple[Any, ...]] = []
     for some in chunks(sorted(rows, key=lambda row: row.parcel_id)):
         stored = {row[0]: row for row in conn.execute(_NOW_DUE, {"ids": [row.parcel_id for row in some]})}
         for row in some:
-            new = (row.provider, micros(row.next_poll_at), micros(row.next_deadline_at), length(row.patience))
-            old = stored.get(row.parcel_id)
+            old, new = stored.get(row.parcel_id), _values(row)
             if old is not None and _changed(old[1:], new):
-                moved.append((*new, row.parcel_id))
-    return _RESCHEDULE.run(conn, moved)
+                if tuple(old[5:]) == new[4:]:
+                    same_limit.append((*new[:4], row.parcel_id))
+                else:
+                    moved.append((*new, row.parcel_id))
+    return _RESCHEDULE.run(conn, moved) + _SAME_LIMIT.run(conn, same_limit)
 
 
 def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]:
@@ -88,8 +91,14 @@ def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]
     return list(conn.execute(query).scalars())
 
 
+def _values(row: Due) -> tuple[Any, ...]:
+    """In the order of `_COLUMNS`."""
+    asks, judges = micros(row.next_poll_at), micros(row.next_deadline_at)
+    return row.provider, asks, judges, length(row.patience), micros(row.limit_at), row.limit_rule
+
+
 def _changed(old: Sequence[Any], new: Sequence[Any]) -> bool:
-    same = old[0] == new[0] and old[3] == new[3]
+    same = old[0] == new[0] and tuple(old[3:]) == tuple(new[3:])
     return not same or _moved(old[1], new[1]) or _moved(old[2], new[2])
 
 

@@ -98,6 +98,7 @@ class Ledger:
         self.newest: dict[Waybill, ParcelRow] = {}
         self._parcels: dict[int, ParcelRow] = {}
         self._fresh: list[ParcelRow] = []
+        self._new: set[int] = set()
         self._read(conn, set(keys), set(waybills))
 
     def add_order(self, row: OrderRow) -> OrderRow:
@@ -175,13 +176,21 @@ class Ledger:
         changed = [_link_values(order, link) for order, link in links if link.stored and link.changed]
         update_many(conn, _links, ("order_id", "parcel_id"), changed)
 
+        self._write_bare(conn, [order for order, link in links if link.changed or not link.stored])
+
+    def _write_bare(self, conn: Connection, moved: Sequence[OrderRow]) -> None:
+        """Whether orders that were known before, and whose waybills changed, have any left."""
+        rows = {order.id: not order.live() for order in moved if order.id not in self._new}
+        update_many(conn, _orders, ("id",), [{"id": id_, "bare": bare} for id_, bare in sorted(rows.items())])
+
     def _write_orders(self, conn: Connection, now: int) -> None:
         fresh = [order for order in self.orders.values() if not order.id]
         old = [order for order in self.orders.values() if order.id and order.changed]
         for order, id_ in zip(fresh, reserve_ids(conn, _orders, len(fresh)), strict=True):
             order.id = id_
-        values = [_order_row(order, now) for order in fresh]
-        insert_many(conn, _orders, [{**row, "created_at": now} for row in values])
+        values = [_order_row(order, now) | {"created_at": now, "bare": not order.live()} for order in fresh]
+        self._new = {order.id for order in fresh}
+        insert_many(conn, _orders, values)
         update_many(conn, _orders, ("id",), [_order_row(order, now) for order in old])
         tails = [order for order in (*fresh, *old) if order.tail_changed]
         update_many(

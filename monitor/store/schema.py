@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 __all__ = ["METADATA", "REVISION"]
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest step in `migrations/versions`, which is the only way a table comes to be."""
 
 METADATA: Final = MetaData(
@@ -71,6 +71,11 @@ _BUSY: Final = {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}
 """PostgreSQL, tables whose rows are rewritten all day: room in the page, early vacuum (foundations B2)."""
 
 
+def _partial(name: str, *columns: str, where: str, sqlite: str = "") -> Index:
+    """An index of the rows that fulfil a condition; `sqlite` where that database writes it otherwise."""
+    return Index(name, *columns, sqlite_where=text(sqlite or where), postgresql_where=text(where))
+
+
 def _parcel(**extra: Any) -> Column[int]:
     return Column("parcel_id", Key, ForeignKey("parcels.id"), nullable=False, **extra)
 
@@ -98,8 +103,10 @@ orders = Table(
     _moment("observed_at", required=True),  # the shop's word is known up to here
     _moment("created_at", required=True),
     _moment("updated_at", required=True),
+    Column("bare", Boolean, nullable=False, server_default=text("false")),  # no waybill of it is known now
     UniqueConstraint("merchant", "platform", "shop", "order_no"),
     Index("ix_orders_order_no", "order_no"),
+    _partial("ix_orders_bare", "status", "shipped_at", "id", where="bare", sqlite="bare = 1"),
 )
 
 parcels = Table(
@@ -125,6 +132,11 @@ parcels = Table(
     _moment("done_at"),
     UniqueConstraint("carrier", "waybill_no", "cycle"),
     Index("ix_parcels_waybill_no", "waybill_no"),
+    # For the coverage and the purge. None names a column that every judgement changes.
+    _partial("ix_parcels_unanswered", "id", where="state = 'watched' AND answer_hash = ''"),
+    _partial("ix_parcels_noted", "id", where="state = 'watched' AND why <> ''"),
+    _partial("ix_parcels_unwatched", "id", where="state = 'unwatched'"),
+    _partial("ix_parcels_done", "done_at", "id", where="state = 'done'"),
     postgresql_with=_BUSY,
 )
 
@@ -178,19 +190,12 @@ due = Table(
     _moment("quota_at"),  # GCRA: the theoretical arrival time of this waybill's daily ceiling
     _moment("seen_at"),  # silence proven up to here by answers that were word for word the last one
     Column("patience", BigInteger),  # how long such a look stays fresh; null: such an answer is judged
-    Index(
-        "ix_due_poll",
-        "provider",
-        "next_poll_at",
-        sqlite_where=text("next_poll_at IS NOT NULL"),
-        postgresql_where=text("next_poll_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_due_deadline",
-        "next_deadline_at",
-        sqlite_where=text("next_deadline_at IS NOT NULL"),
-        postgresql_where=text("next_deadline_at IS NOT NULL"),
-    ),
+    _moment("limit_at"),  # the nearest limit of a running clock that lay ahead when it was judged
+    Column("limit_rule", String(48), nullable=False, server_default=""),  # whose it is
+    _partial("ix_due_poll", "provider", "next_poll_at", where="next_poll_at IS NOT NULL"),
+    _partial("ix_due_deadline", "next_deadline_at", where="next_deadline_at IS NOT NULL"),
+    _partial("ix_due_limit", "limit_at", "parcel_id", "limit_rule", where="limit_at IS NOT NULL"),
+    _partial("ix_due_nobody", "parcel_id", where="provider = ''"),
     postgresql_with=_BUSY,
 )
 
@@ -260,6 +265,12 @@ tickets = Table(
     _text("resolved_by"),
     _text("resolution"),
     _moment("closed_at"),
+    # What the list is filtered by, as it stood at opening.
+    Column("carrier", String(40), nullable=False, server_default=""),
+    _text("shop"),
+    _text("platform"),
+    _text("merchant"),
+    _text("receiver_province"),
     ForeignKeyConstraint(["was", "state"], ["ticket_transitions.was", "ticket_transitions.state"]),
     Index(
         "uq_tickets_live",
@@ -268,7 +279,8 @@ tickets = Table(
         sqlite_where=text("state IN ('open', 'acknowledged')"),
         postgresql_where=text("state IN ('open', 'acknowledged')"),
     ),
-    Index("ix_tickets_state_opened_at", "state", "opened_at"),
+    Index("ix_tickets_newest", "state", "opened_at", "id", "carrier", "shop", "platform"),
+    Index("ix_tickets_urgent", "state", "severity", "opened_at", "id", "carrier", "shop", "platform"),
 )
 
 ticket_entries = Table(
@@ -407,4 +419,26 @@ imports = Table(
     _text("source"),
     _moment("exported_at"),
     _json("counts"),
+)
+
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("key", String(200), primary_key=True),  # the caller's own, with the route it was for
+    Column(
+        "fingerprint", String(64), nullable=False
+    ),  # of the request: another one under this key is refused
+    Column("status", Integer, nullable=False),
+    _text("body"),
+    _moment("created_at", required=True),
+    Index("ix_idempotency_created_at", "created_at"),
+)
+
+upkeep = Table(
+    "upkeep",
+    METADATA,
+    Column("name", String(64), primary_key=True),  # backup, purge, …
+    _moment("at", required=True),  # the last time
+    Column("outcome", String(12), nullable=False),
+    _text("detail"),
 )

@@ -13,7 +13,7 @@ from domain.tickets import TICKET_STATE_ZH, TRANSITIONS, EntryKind, TicketState,
 from domain.time import SHANGHAI, to_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks
-from monitor.store.codec import clean, dump, read_mapping
+from monitor.store.codec import clean, dump
 from monitor.store.findings import order_no_of
 from monitor.store.parcels import LiveTicket
 from monitor.store.rows import iso
@@ -40,6 +40,8 @@ _ENTRY_OF: Final = {
     TicketState.RESOLVED: EntryKind.RESOLVED,
     TicketState.CLOSED: EntryKind.CLOSED,
 }
+_FACETS: Final = ("shop", "platform", "merchant", "receiver_province")
+_FACET_LENGTH: Final = 100
 _LIVE: Final = (TicketState.OPEN.value, TicketState.ACKNOWLEDGED.value)
 
 
@@ -67,6 +69,8 @@ def open_(
         severity=severity,
         summary=clean(summary),
         filled=dump(dict(filled)),
+        **_facets(filled),
+        carrier=select(schema.parcels.c.carrier).where(schema.parcels.c.id == parcel_id).scalar_subquery(),
         told=False,
         opened_at=moment_,
         updated_at=moment_,
@@ -183,7 +187,7 @@ def listing(
             "carrier": row.carrier,
             "waybill_no": row.waybill_no,
             "order_no": row.order_no or "",
-            "shop": _shop(row.filled),
+            "shop": row.shop,
             "opened_at": iso(row.opened_at, zone),
             "resolved_at": iso(row.resolved_at, zone),
             "rules": rules.get(row.id, []),
@@ -252,12 +256,11 @@ def _rules(conn: Connection, ticket_ids: Sequence[int]) -> dict[int, list[str]]:
     return rules
 
 
-def _shop(filled: str) -> str:
-    """The shop of the first order, as it stood at opening."""
-    match read_mapping(filled):
-        case {"orders": [{"shop": str(shop)}, *_]}:
-            return shop
-        case {"shop": str(shop)}:
-            return shop
+def _facets(filled: Mapping[str, Any]) -> dict[str, str]:
+    """What the list is filtered by, of the first order as it stood at opening; cut to what an index holds."""
+    match filled.get("orders"):
+        case [Mapping() as order, *_]:
+            told: Mapping[str, Any] = order
         case _:
-            return ""
+            told = filled
+    return {name: clean(str(told.get(name) or ""))[:_FACET_LENGTH] for name in _FACETS}

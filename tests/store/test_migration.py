@@ -15,14 +15,33 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from domain.orders import OrderStatus
 from domain.tickets import TRANSITIONS
-from monitor.store import migration
+from monitor.profiles import load_profiles
+from monitor.store import migration, polls
 from monitor.store.backends import parse_url
 from monitor.store.database import Database, StoreError, StoreNewer, StoreOutdated, migrate, schema_state
 from monitor.store.schema import METADATA, REVISION
-from tests.store.given import PICKED, T0, a_parcel, column, learn, open_finding, open_ticket
+from monitor.sweep import Sweep
+from rules.policy import PolicyBook
+from rules.schedule import Pace
+from tests.conftest import opened
+from tests.store.given import (
+    PICKED,
+    T0,
+    H,
+    a_parcel,
+    column,
+    incoming,
+    learn,
+    open_finding,
+    open_ticket,
+    take,
+)
 
+MINUTE = H / 60
 ROOT = Path(__file__).parents[2]
+STEPS = ["0001", "0002"]
 
 
 def engine(url: str):
@@ -63,12 +82,13 @@ def _index(found) -> dict[str, object]:
 
 def test_there_is_one_line_of_steps_and_the_program_knows_its_end():
     script = ScriptDirectory(str(migration._HERE))
-    assert script.get_heads() == [REVISION]
+    assert script.get_heads() == [REVISION] == STEPS[-1:]
+    assert [step.revision for step in script.walk_revisions()][::-1] == STEPS
 
 
 def test_a_database_that_does_not_exist_is_made(empty_url):
     assert schema_state(empty_url) == "absent"
-    assert migrate(empty_url) == [REVISION]
+    assert migrate(empty_url) == STEPS
     assert schema_state(empty_url) == "current"
     assert migrate(empty_url) == []
     Database.open(empty_url).close()
@@ -108,7 +128,7 @@ def test_up_down_and_up_again_with_data_in(database_url, tmp_path):
     run(database_url, "downgrade", "base")
     assert shape(database_url) == {}
     assert schema_state(database_url) == "absent"
-    assert migrate(database_url) == [REVISION]
+    assert migrate(database_url) == STEPS
     assert shape(database_url) == before
     again = Database.open(database_url)
     open_ticket(again, a_parcel(again))
@@ -126,12 +146,74 @@ def test_a_later_programs_tables_are_refused_untouched(database_url):
     assert shape(database_url) == before
 
 
-def test_an_older_programs_tables_name_the_command(database_url, monkeypatch):
-    """As it will be once there is a second step."""
-    monkeypatch.setattr(migration, "REVISION", "0002")
+def test_an_older_programs_tables_name_the_command(database_url):
+    run(database_url, "downgrade", "0001")
     assert schema_state(database_url) == "outdated"
     with pytest.raises(StoreOutdated, match="parcelwatch migrate"):
         Database.open(database_url)
+    assert migrate(database_url) == ["0002"]
+    Database.open(database_url).close()
+
+
+# ── 0002, with rows from before ──────────────────────────────────────────────────────────────────
+
+FILLED_IN = (
+    "SELECT id, bare FROM orders ORDER BY id",
+    "SELECT parcel_id, limit_at, limit_rule FROM due ORDER BY parcel_id",
+    "SELECT id, carrier, shop, platform, merchant, receiver_province FROM tickets ORDER BY id",
+)
+
+
+def a_busy_store(url: str, tmp_path: Path) -> None:
+    """Orders in every state, judged: limits ahead, limits past, tickets, a changed number, no waybill."""
+    hostile = "旗舰店\ud800\0" + "长" * 300
+    with opened(url, tmp_path) as store:
+        rows = [
+            incoming(f"o{n}", f"Z{n}", paid_at=T0 - 3 * n * H, shipped_at=T0 - 3 * n * H)
+            for n in range(1, 40)
+        ]
+        rows += [incoming(f"t{n}", f"T{n}", platform="taobao_tmall", shipped_at=None) for n in range(9)]
+        take(store, *rows, incoming("没有单号"), incoming("closed", "C1", status=OrderStatus.CLOSED))
+        take(
+            store,
+            incoming(
+                "named",
+                "N1",
+                shop=hostile,
+                paid_at=T0 - 90 * H,
+                shipped_at=T0 - 89 * H,
+                receiver_province="新疆",
+            ),
+        )
+        take(store, incoming("o7", "Z7-new", known=T0 + H))  # the shop changed the number
+        take(store, incoming("young", "Y1", paid_at=T0 + 2 * H, shipped_at=T0 + 3 * H, known=T0 + 3 * H))
+        sweep = Sweep(PolicyBook(load_profiles()), (), lambda carrier: ("k100", Pace(30 * MINUTE)))
+        store.write_now(lambda conn: sweep.tick(conn, T0 + 3 * H))
+        store.write_now(
+            lambda conn: conn.execute(text("UPDATE parcels SET observed_at = created_at + 86400"))
+        )
+        store.write_now(lambda conn: polls.touch(conn, list(range(1, 60)), T0 + 4 * H))
+        store.write_now(lambda conn: sweep.tick(conn, T0 + 4 * H))
+
+
+def contents(url: str) -> list[list[tuple[object, ...]]]:
+    with engine(url).connect() as conn:
+        return [[tuple(row) for row in conn.execute(text(query))] for query in FILLED_IN]
+
+
+def test_rows_from_before_are_filled_in_as_the_program_would_have(database_url, tmp_path, monkeypatch):
+    a_busy_store(database_url, tmp_path)
+    before = contents(database_url)
+    orders, limits, tickets = before
+    assert sum(bare for _, bare in orders) == 1
+    assert {rule for _, at, rule in limits if at} >= {"no_record", "pickup_kpi_24h"}
+    assert any(at is None for _, at, _ in limits)
+    assert {len(shop) for _, _, shop, *_ in tickets} >= {100}
+    run(database_url, "downgrade", "0001")
+    step = ScriptDirectory(str(migration._HERE)).get_revision("0002").module
+    monkeypatch.setattr(step, "BATCH", 7)  # several batches, the last of them not full
+    assert migrate(database_url) == ["0002"]
+    assert contents(database_url) == before
 
 
 KILLED = """
@@ -158,7 +240,7 @@ def test_killed_half_way_it_is_simply_run_again(empty_url, nth):
     )
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert schema_state(empty_url) == "absent"
-    assert migrate(empty_url) == [REVISION]
+    assert migrate(empty_url) == STEPS
     Database.open(empty_url).close()
 
 
@@ -174,7 +256,7 @@ def test_two_migrations_at_once_make_the_tables_once(empty_url):
         for _ in range(2)
     ]
     said = [each.communicate() for each in both]
-    assert sorted(out for out, _ in said) == [b"0\n", b"1\n"], said
+    assert sorted(out for out, _ in said) == [b"0\n", f"{len(STEPS)}\n".encode()], said
 
 
 def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path):
