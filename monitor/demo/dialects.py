@@ -33,6 +33,10 @@ class Reading:
     unrung: tuple[str, ...] = ()
     """Named beside the text but not in it, so nobody hears it (DingTalk markdown)."""
     status: int = 200
+    form: str = "text"
+    """What the body called its type; OneBot's string form is `cq`."""
+    text: str = ""
+    """What was said, as it came: `lines` without what only markdown tells apart."""
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -74,7 +78,14 @@ def read_dingtalk(body: bytes) -> Reading:
     if not title or not text:
         return Reading(40035, f"缺少参数 {kind}")
     rung, unrung = _dingtalk_mentions(_part(message, "at"), str(kind), text)
-    return Reading(title=title, lines=_lines(text), mentions=rung, unrung=unrung)
+    return Reading(
+        title=title, lines=_lines(text), mentions=rung, unrung=unrung, form=_drawn_as(str(kind)), text=text
+    )
+
+
+def _drawn_as(kind: str) -> str:
+    """Cards hold markdown, the other types plain text."""
+    return "markdown" if kind in ("markdown", "actionCard") else "text"
 
 
 def _ding_text(part: Mapping[str, Any]) -> tuple[str, str]:
@@ -147,7 +158,8 @@ def read_wecom(body: bytes) -> Reading:
     if len(text.encode()) > most:
         return Reading(40058, f"{kind}.content exceed max length {most}. invalid Request Parameter")
     lines = _lines(text)
-    return Reading(title=next(iter(lines), ""), lines=lines, mentions=_wecom_mentions(part, str(kind), text))
+    mentions = _wecom_mentions(part, str(kind), text)
+    return Reading(title=next(iter(lines), ""), lines=lines, mentions=mentions, form=str(kind), text=text)
 
 
 def _wecom_mentions(part: Mapping[str, Any], kind: str, text: str) -> tuple[str, ...]:
@@ -201,8 +213,8 @@ def read_onebot(body: bytes, groups: frozenset[str]) -> Reading:
         return _segments(message)
     text = str(message)
     rung = () if params.get("auto_escape") is True else tuple(_CQ_AT.findall(text))
-    lines = _lines(text)
-    return Reading(title=next(iter(lines), ""), lines=lines, mentions=rung)
+    lines, form = _lines(text), "text" if params.get("auto_escape") is True else "cq"
+    return Reading(title=next(iter(lines), ""), lines=lines, mentions=rung, form=form, text=text)
 
 
 def _segments(message: list[Any]) -> Reading:
@@ -220,4 +232,4 @@ def _segments(message: list[Any]) -> Reading:
             case _:
                 return Reading(100, "消息段类型错误")
     lines = _lines(text)
-    return Reading(title=next(iter(lines), ""), lines=lines, mentions=tuple(rung))
+    return Reading(title=next(iter(lines), ""), lines=lines, mentions=tuple(rung), text=text)
