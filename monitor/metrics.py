@@ -83,7 +83,7 @@ _FRESH: Final = 5.0
 _COUNT_FRESH: Final = 60.0
 """The same for the count of watched parcels, which walks an index."""
 _STATES: Final = ("up", "degraded", "down")
-_KINDS: Final = ("verb", "judge", "account", "fetch", "deliver")
+_KINDS: Final = ("store", "verb", "judge", "account", "fetch", "deliver")
 
 
 class Metrics:
@@ -151,6 +151,11 @@ class Metrics:
                 self._gauge("parcels_watched").set(await db.read(count_watched))
                 self._counted_at = steady
         self._show_vitals(vitals, now)
+
+    def blind(self, now: datetime, vitals: Vitals) -> None:
+        """The store does not answer: what it said last stands, and that it is silent is shown."""
+        self._show_vitals(vitals, now)
+        self._gauge("problems").labels("store").set(1)
 
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""
