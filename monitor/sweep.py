@@ -117,7 +117,7 @@ class Sweep:
             conn,
             [findings.Ended(before[old.rule].id, end.state, end.at, end.by) for old, end in changes.ended],
         )
-        _drop_overtaken(conn, changes, before)
+        self._drop_overtaken(conn, look.case, changes, before)
         says = {telling.finding.rule: telling for telling in tellings(changes, _told(changes, before))}
         ids = self._write_findings(conn, look, changes, before, says, now)
         if ticket is None and any(finding.notify for finding in _new(changes)):
@@ -133,6 +133,24 @@ class Sweep:
         done.opened += len(changes.opened)
         done.grown += len(changes.grown)
         done.ended += len(changes.ended)
+
+    def _drop_overtaken(
+        self, conn: Connection, case: Case, changes: Changes, before: Mapping[str, OpenFinding]
+    ) -> None:
+        """What waits to be said of a finding that has ended since, or has grown and is said anew, is not said any more.
+
+        A group that hears of warnings only keeps its warning: nothing else would name the parcel there. Where a
+        receipt was lost the message is left as well: the group may know it already, by the same number.
+        """
+        anew = {
+            channel for each in changes.standing if each.notify for channel in route(self.routes, case, each)
+        }
+        for old, _ in changes.ended:
+            waiting = [row for row in outbox.unsent_of_finding(conn, before[old.rule].id) if not row.unknowns]
+            outbox.drop(conn, [row.id for row in waiting], "未发出前已结束")
+        for old, _ in changes.grown:
+            waiting = [row for row in outbox.unsent_of_finding(conn, before[old.rule].id) if not row.unknowns]
+            outbox.drop(conn, [row.id for row in waiting if row.channel in anew], "未发出前已有更新的提醒")
 
     def _write_findings(
         self,
@@ -357,9 +375,7 @@ class Sweep:
         # A step that waits for a look is judged even when the answer repeats the last one.
         waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
         fresh = patience(case, verdict, feed[1]) if feed and not why and not waits else None
-        done.due.append(
-            Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule)
-        )
+        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule))
 
 
 _ENDED_ZH: Final = {
@@ -413,17 +429,6 @@ def _restated(
     spoken = [finding for finding in changes.kept if finding.rule in says and says[finding.rule].spoken]
     heard = [finding for finding in spoken if before[finding.rule].silenced_by]
     return [*heard, *(finding for finding in _reworded(changes, before) if finding not in heard)]
-
-
-def _drop_overtaken(conn: Connection, changes: Changes, before: Mapping[str, OpenFinding]) -> None:
-    """What waits to be said of a finding that has grown or ended since is not said any more.
-
-    Where a receipt was lost it is left: the group may know it already, by the same number.
-    """
-    ended = [(old, "未发出前已结束") for old, _ in changes.ended]
-    for old, why in [*ended, *((old, "未发出前已有更新的提醒") for old, _ in changes.grown)]:
-        unsaid = outbox.unsent_of_finding(conn, before[old.rule].id)
-        outbox.drop(conn, [row.id for row in unsaid if not row.unknowns], why)
 
 
 def _next_limit(verdict: Verdict, now: datetime) -> tuple[datetime | None, str]:

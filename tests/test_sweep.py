@@ -341,6 +341,21 @@ def test_a_warning_that_was_overtaken_by_the_breach_is_never_said(world: World) 
     assert world.states() == {"dropped": 2, "sent": 2}
 
 
+def test_a_group_that_hears_of_warnings_only_keeps_the_one_the_breach_overtook(database: Database) -> None:
+    """Its robot was slow; nothing else would ever name the parcel there."""
+    routes = (
+        Route(("ops",), {"stage": frozenset({"breach"})}),
+        Route(("qq",), {"stage": frozenset({"warning"})}),
+    )
+    world = World(database, [Robot("ops"), Robot("qq")], routes)
+    parcel = world.import_("Z1")
+    look(world, parcel, 17)
+    look(world, parcel, 23)
+    world.run(world.deliverer.tick)
+    assert [title[:4] for title in world.groups["ops"].titles] == ["[紧急]"]
+    assert [title[:4] for title in world.groups["qq"].titles] == ["[预警]"]
+
+
 def test_an_alarm_whose_receipt_was_lost_may_have_been_heard(world: World) -> None:
     parcel = world.import_("Z1")
     look(world, parcel, 17)
