@@ -1,4 +1,4 @@
-"""The one place that builds every object, starts and stops it."""
+"""The one place that builds the verbs and what they work with, starts and stops them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
@@ -20,15 +19,13 @@ from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
 from monitor.settings import Settings
-from monitor.single import only_one
 from monitor.store import meta, polls
 from monitor.store.database import Database, StoreError
-from monitor.store.opening import open_store
 from monitor.sweep import Sweep
 from monitor.vitals import Vitals
 from rules.schedule import Pace
 
-__all__ = ["App", "build_sweep", "run"]
+__all__ = ["App", "build_sweep", "stop_signals"]
 
 log = structlog.get_logger()
 _SWEEP = 1000
@@ -181,7 +178,18 @@ class App:
     async def run(self, until: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Ring the verbs until told to stop; `ready` is called when they are about to ring."""
         self.db.listen(self.metrics.committed)
-        await self.prepare(until)
+        try:
+            await self.prepare(until)
+            self._register()
+            if not until.is_set():
+                log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
+                ready()
+            await self.engine.run(until)
+        finally:
+            await self.deliverer.settle()
+            await self.net.close()
+
+    def _register(self) -> None:
         self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("pulse", 10.0, self._feel_pulse)
         self.engine.register("sweep", 1.0, self.sweep_tick)
@@ -189,12 +197,8 @@ class App:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
         for robot in self.deliverer.robots:
             self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
-        log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
-        ready()
-        try:
-            await self.engine.run(until)
-        finally:
-            await self.net.close()
+        accounts = frozenset(each.name for each in self.settings.providers)
+        self.vitals.keep(accounts=accounts, verbs=self.engine.verbs)
 
 
 def _put_aside(parcel_id: int, why: str, now: datetime, conn: Connection) -> None:
@@ -212,19 +216,3 @@ def stop_signals(until: asyncio.Event) -> Iterator[None]:
     finally:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
-
-
-def run(settings: Settings) -> None:
-    """The daemon: until a signal stops it."""
-
-    async def main() -> None:
-        until = asyncio.Event()
-        with (
-            stop_signals(until),
-            contextlib.closing(open_store(settings.store, settings.path.parent)) as db,
-            only_one(db),
-        ):
-            await App(settings, db).run(until)
-        log.info("stopped", config=str(Path(settings.path).name))
-
-    asyncio.run(main())

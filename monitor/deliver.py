@@ -44,6 +44,8 @@ _ALL: Final = 20_000
 """The most that one digest speaks for."""
 _APART: Final = timedelta(minutes=1)
 """Between two digests of a channel: what comes in a storm waits for the next one."""
+_LAST_WORD: Final = 1.5
+"""Seconds that the store has at the end to keep what it would not keep before."""
 _ALARMS: Final = frozenset({MessageKind.ALERT, MessageKind.FEED})
 
 
@@ -93,6 +95,20 @@ class Deliverer:
             return len(left)
 
         return await self._db.write(settle)
+
+    async def settle(self) -> None:
+        """At the end: keep what came of messages where the store would not take it before. Raises nothing.
+
+        What it refuses now too is said once more by the next start, as after a crash.
+        """
+        for robot, finish in list(self._unkept.items()):
+            try:
+                async with asyncio.timeout(_LAST_WORD):
+                    await self._db.write(finish)
+            except (StoreError, TimeoutError) as error:
+                log.warning("what came of a message is not kept", robot=robot, why=str(error))
+            else:
+                del self._unkept[robot]
 
     async def tick(self, robot: str = "") -> int:
         """Say what may be said now, through every robot or through one; returns how many messages left."""

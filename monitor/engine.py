@@ -48,6 +48,11 @@ class Engine:
         """The service ends: a verb begins nothing new any more."""
         return self._stopping
 
+    @property
+    def verbs(self) -> frozenset[str]:
+        """The names of all that is registered."""
+        return frozenset(job.id for job in self._scheduler.get_jobs())
+
     def register(self, name: str, seconds: float, verb: Callable[[], Awaitable[object]]) -> None:
         """Ring `verb` at once and every `seconds`; a ring during a run is skipped."""
 

@@ -17,7 +17,7 @@ import structlog
 from domain.remote import Secret
 from monitor.redaction import Redacting
 
-__all__ = ["LEVELS", "configure"]
+__all__ = ["LEVELS", "configure", "wants_json"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 QUIET: Final = ("httpx", "httpcore", "asyncio", "apscheduler", "alembic")
@@ -26,6 +26,11 @@ QUIET: Final = ("httpx", "httpcore", "asyncio", "apscheduler", "alembic")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _BLOCKS: Final = ("exception", "stack")
 """The fields that are printed as blocks of several lines."""
+
+
+def wants_json(format_: str) -> bool:
+    """Whether a log of this format (`auto`, `json`, `text`) is JSON: `auto` is, but on a terminal."""
+    return format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
 
 
 def configure(

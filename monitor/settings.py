@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from domain.remote import Secret
 from domain.time import SHANGHAI
 from monitor import config_policies
-from monitor.accounts import Channel, ProviderAccount
+from monitor.accounts import Channel, ProviderAccount, secrets_of
 from monitor.config_file import ConfigError, Document, Problem, read_toml
 from monitor.config_lines import KeyPath, Lines
 from monitor.config_service import Backup, Deadman, Log, Retention, Web
@@ -66,9 +68,23 @@ class Settings:
     """The longest time without a look at a parcel, whatever its clocks say."""
     written: Written = field(default_factory=Written, repr=False)
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Everything in the configuration that is nobody's business: no log line may show it."""
+        adapters = (*(each.provider for each in self.providers), *(each.notifier for each in self.channels))
+        password = _password(self.store)
+        own = [each for each in (password, self.deadman.url) if each]
+        return (*own, *(secret for each in adapters for secret in secrets_of(each)))
+
     def provider_for(self, carrier: str) -> ProviderAccount | None:
         """The account to ask about a carrier (our key): the first that serves it."""
         return next((account for account in self.providers if account.serves(carrier)), None)
+
+
+def _password(store: str) -> Secret | None:
+    """The database's password, as it is typed."""
+    password = urlsplit(store).password
+    return Secret(unquote(password)) if password else None
 
 
 def default_path() -> Path:

@@ -14,8 +14,11 @@ from typing import Final
 import click
 
 from monitor.cli.errors import Friendly
+from monitor.cli.words import speak_chinese
 
 __all__ = ["main"]
+
+speak_chinese()
 
 _COMMANDS: Final = {
     "demo": ("demo", "在模拟的世界里看完整产品：不要密钥，不连外网"),

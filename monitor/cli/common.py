@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import click
 
 from carriers import names
-from domain.remote import Secret
 from monitor import logs
-from monitor.accounts import secrets_of
 from monitor.profiles import load_profiles
 from monitor.settings import Settings, default_path, load
 from monitor.store import opening
@@ -57,22 +53,16 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json_", is_flag=True, help="输出 JSON，供程序读取")(command)
 
 
-def settings_from(config: Path | None) -> Settings:
-    """The configuration, or `ConfigError` with everything wrong in it. No log line shows its secrets."""
-    json_ = not sys.stderr.isatty()
-    logs.configure(json=json_)
+def settings_from(config: Path | None, log_format: str | None = None) -> Settings:
+    """The configuration, or `ConfigError` with everything wrong in it. No log line shows its secrets.
+
+    `log_format` overrules the configuration's.
+    """
+    logs.configure(json=logs.wants_json(log_format or "auto"))
     settings = load(config if config is not None else default_path())
-    logs.configure(json=json_, secrets=_secrets(settings))
+    json_ = logs.wants_json(log_format or settings.log.format)
+    logs.configure(json=json_, level=settings.log.level, secrets=settings.secrets)
     return settings
-
-
-def _secrets(settings: Settings) -> list[Secret]:
-    """Everything in the configuration that is nobody's business."""
-    adapters = [account.provider for account in settings.providers]
-    robots = [channel.notifier for channel in settings.channels]
-    password = urlsplit(settings.store).password
-    own = [Secret(unquote(password))] if password else []
-    return [*own, *(secret for each in (*adapters, *robots) for secret in secrets_of(each))]
 
 
 @contextlib.contextmanager

@@ -37,10 +37,11 @@ class Friendly(click.Group):
 def _told(error: Exception) -> tuple[str, int] | None:
     """What to say and the exit code, for the errors whose text is for the user."""
     from monitor.config_file import ConfigError
+    from monitor.serving import PortTaken
     from monitor.store.errors import StoreError, StoreNewer, StoreOutdated, StoreRefused
 
     users = (StoreOutdated, StoreNewer, StoreRefused)
-    if isinstance(error, ConfigError):
+    if isinstance(error, (ConfigError, PortTaken)):
         return str(error), CHANGE
     if isinstance(error, StoreError):
         return f"存储：{error}", CHANGE if isinstance(error, users) else 1

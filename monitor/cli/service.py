@@ -7,11 +7,12 @@ from typing import Final
 
 import click
 
-from monitor import app
+from monitor import service
 from monitor.check import check as run_checks
 from monitor.cli.common import as_json, config_option, json_option, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
+from monitor.config_service import FORMATS
 from monitor.settings import default_path
 from monitor.store.database import migrate as migrate_store
 
@@ -20,9 +21,19 @@ __all__ = ["COMMANDS"]
 
 @click.command("run")
 @config_option
-def run(config: Path | None) -> None:
-    """启动监控：查询、判定、开工单、发消息，直到被停止。"""
-    app.run(settings_from(config))
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default=None,
+    help="日志格式；不写则按配置（默认：终端上给人看，否则 JSON）",
+)
+def run(config: Path | None, log_format: str | None) -> None:
+    """启动监控：查询、判定、开工单、发消息、控制台，直到被停止。
+
+    SIGTERM 或 Ctrl-C 停止，十秒内做完手上的工作；SIGHUP 重新加载配置，新配置有错就仍用原来的。
+    """
+    settings = settings_from(config, log_format)
+    service.run(settings, log_format)
 
 
 @click.command("check")
