@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.store.errors import StoreError
+from monitor.store.views.paging import BadCursor
 from monitor.web.guard import API
 from monitor.web.render import page, view_of
 
@@ -68,6 +69,7 @@ def install(app: FastAPI) -> None:
     """Let the application answer in these words."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(BadCursor, _lost)
     app.add_exception_handler(StoreError, _store)
 
 
@@ -86,6 +88,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fields = "、".join(str(each["loc"][-1]) for each in error.errors()[:5])
     return await answer(request, 422, fields)
+
+
+async def _lost(request: Request, error: Exception) -> Response:
+    return await answer(request, 400, str(error))
 
 
 async def _store(request: Request, error: Exception) -> Response:

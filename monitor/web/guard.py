@@ -62,7 +62,6 @@ class Guard:
         most = API_BODY if scope["path"].startswith(API) else PAGE_BODY
         if status := _refusal(scope, headers, public, most):
             answer = await self._refuse(Request(scope), status)
-            answer.headers["Connection"] = "close"
             await answer(scope, receive, send)
         else:
             await self._app(scope, _capped(receive, most), send)
@@ -125,7 +124,7 @@ def _capped(receive: Receive, most: int) -> Receive:
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
             if taken > most:
-                raise HTTPException(413, headers={"Connection": "close"})
+                raise HTTPException(413)
         return message
 
     return capped

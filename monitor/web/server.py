@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ __all__ = ["PATIENCE", "serve"]
 PATIENCE: Final = 10.0
 """Seconds for a whole request head, and between two looks at a body."""
 
-_LEAST: Final = 16 * 1024
+_LEAST: Final = 64 * 1024
 """Bytes of a body that have to come in that time."""
 _GRACE: Final = 3
 """Seconds that requests under way have when the service stops."""
@@ -96,7 +97,7 @@ class _Crowd:
     def protocol(self, *args: Any, **values: Any) -> _Patient:
         return _Patient(self, *args, **values)
 
-    def came(self, one: _Patient) -> None:
+    def came(self) -> None:
         self._open += 1
         if self._open > self._room and self._silent:
             next(iter(self._silent)).let_go()
@@ -119,14 +120,16 @@ class _Patient(H11Protocol):
         super().__init__(*args, **values)
         self._crowd = crowd
         self._look: asyncio.TimerHandle | None = None
+        self._head_since: float | None = None
+        """Since when a request's head is owed; None between two requests."""
         self._taken = 0
-        self._stuck = False
+        self._unsent: int | None = None
+        """What waited to be taken at the last look; None while nothing is stuck."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._crowd.came(self)
-        self._crowd.waits(self, silent=True)
-        self._look_later()
+        self._crowd.came()
+        self._wait_for_head(self.loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.left(self)
@@ -138,32 +141,43 @@ class _Patient(H11Protocol):
         owed = self._head_owed
         self._taken += len(data)
         super().data_received(data)
-        if owed and not self._head_owed:
+        if owed and self._head_owed:
+            self._head_since = self._head_since or self.loop.time()
+        elif owed:
+            self._head_since = None
             self._crowd.waits(self, silent=False)
             self._look_later()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._head_owed and not self.transport.is_closing():
-            self._crowd.waits(self, silent=True)
-        self._look_later()
+            self._wait_for_head(None)
+        else:
+            self._look_later()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stuck = True
+        self._unsent = self.transport.get_write_buffer_size()
         self._look_later()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stuck = False
+        self._unsent = None
 
     def let_go(self) -> None:
-        """End it without ceremony."""
+        """End it without ceremony: what it did not take is not kept for it either."""
+        if (sock := self.transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     @property
     def _head_owed(self) -> bool:
         return self.conn.their_state is h11.IDLE
+
+    def _wait_for_head(self, since: float | None) -> None:
+        self._head_since = since
+        self._crowd.waits(self, silent=True)
+        self._look_later()
 
     def _look_later(self) -> None:
         if self._look is not None:
@@ -172,16 +186,29 @@ class _Patient(H11Protocol):
         self._look = self.loop.call_later(self._crowd.patience, self._look_now)
 
     def _look_now(self) -> None:
-        """An idle connection between two requests is ended by uvicorn's own timer."""
-        between = self._head_owed and self.timeout_keep_alive_task is not None
-        body_owed = self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused
-        slow = body_owed and self._taken < _LEAST
-        answered = body_owed and self.conn.our_state is not h11.SEND_BODY and self._over
-        if self._stuck or slow or answered or (self._head_owed and not between):
+        if self._head_is_late() or self._body_is_late() or self._nobody_reads():
             self.let_go()
         else:
             self._look_later()
 
-    @property
-    def _over(self) -> bool:
-        return self.cycle is not None and self.cycle.response_complete
+    def _head_is_late(self) -> bool:
+        """Between two requests uvicorn's own timer runs; where it does not, a head has begun."""
+        if not self._head_owed:
+            return False
+        if self._head_since is None:
+            self._head_since = None if self.timeout_keep_alive_task is not None else self.loop.time()
+            return False
+        return self.loop.time() - self._head_since >= self._crowd.patience * 0.9
+
+    def _body_is_late(self) -> bool:
+        """It trickles, or still comes although the answer is out."""
+        if self.conn.their_state is not h11.SEND_BODY or self.cycle is None:
+            return False
+        return self.cycle.response_complete or (self._taken < _LEAST and not self.flow.read_paused)
+
+    def _nobody_reads(self) -> bool:
+        """Not a byte of the answer was taken since the last look."""
+        before, now = self._unsent, self.transport.get_write_buffer_size()
+        if before is not None:
+            self._unsent = now
+        return before is not None and now >= before

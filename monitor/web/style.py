@@ -1,7 +1,7 @@
 """The one style sheet, made by a developer: `python -m monitor.web.style TABLER_CSS`.
 
 Reads the `tabler.css` of @tabler/core, keeps what our templates and pages use, and writes `static/console.css`
-with our own `static/own.css` behind it; its hashes go into `static/VENDORED.toml`. Never run by the service.
+with our own `static/own*.css` behind it; its hashes go into `static/VENDORED.toml`. Never run by the service.
 
 Changes on the way: rules for `[data-bs-theme=dark]` also hold for `auto` where the system is dark, so no script is
 needed; and what the browsers inside older chat programs do not know, `oklch()` and `light-dark()`, is spelled out.
@@ -215,25 +215,36 @@ _DARK: Final = "[data-bs-theme=dark]"
 _OKLCH: Final = re.compile(r"oklch\(\s*([\d.]+)%\s+([\d.]+)\s+([\d.]+)(?:deg)?(?:\s*/\s*([\d.]+)(%?))?\s*\)")
 
 
-_PAIR: Final = re.compile(r"light-dark\(((?:[^()]|\([^()]*(?:\([^()]*\)[^()]*)*\))*)\)")
+_PAIR: Final = "light-dark("
 _ROOTS: Final = frozenset({":root", ":host", "[data-bs-theme=light]"})
 
 
 def _two_themes(nodes: Iterable[Node]) -> Iterator[Node]:
     """`light-dark(a, b)` as the first for everybody, and a rule of its own for the dark theme."""
     for node in nodes:
-        pairs = [each for each in _split(node.body or "", ";") if _PAIR.search(each)]
+        pairs = [each for each in _split(node.body or "", ";") if _PAIR in each]
         if node.inner or not pairs:
             yield node
             continue
-        yield replace(node, body=_PAIR.sub(lambda match: _split(match[1], ",")[0], node.body or ""))
+        yield replace(node, body=_chosen(node.body or "", 0))
         heads = dict.fromkeys(
             _DARK if head in _ROOTS else f"{_DARK} {head}"
             for head in _split(node.head, ",")
             if head != ":host"
         )
-        dark = ";".join(_PAIR.sub(lambda match: _split(match[1], ",")[-1], each) for each in pairs)
-        yield Node(",".join(heads), dark)
+        yield Node(",".join(heads), ";".join(_chosen(each, 1) for each in pairs))
+
+
+def _chosen(text: str, which: int) -> str:
+    """`text` with each pair of colours replaced by its light (0) or dark (1) one."""
+    while (start := text.find(_PAIR)) >= 0:
+        inside = start + len(_PAIR)
+        depth, end = 1, inside
+        while depth:
+            depth += (text[end] == "(") - (text[end] == ")")
+            end += 1
+        text = text[:start] + _split(text[inside : end - 1], ",")[which] + text[end:]
+    return text
 
 
 def _automatic(nodes: Iterable[Node]) -> Iterator[Node]:
@@ -305,7 +316,8 @@ def main(argv: list[str]) -> int:
         return 2
     source = Path(argv[0]).read_bytes()
     texts = [path.read_text("utf-8") for path in sources() if path.is_file()]
-    sheet = build(source.decode("utf-8"), (_STATIC / "own.css").read_text("utf-8"), texts)
+    own = "".join(path.read_text("utf-8") for path in sorted(_STATIC.glob("own*.css")))
+    sheet = build(source.decode("utf-8"), own, texts)
     (_STATIC / "console.css").write_text(sheet, "utf-8")
     _note(source, sheet.encode("utf-8"))
     return 0
