@@ -39,6 +39,17 @@ _SAID: Final = {
 }
 """By status: a heading, and what to do."""
 
+_CODES: Final = {
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    421: "misdirected",
+    422: "invalid",
+    503: "store_unavailable",
+}
+"""A problem's stable word, as `monitor/web/api/problems.py` has them too."""
+
 
 async def answer(
     request: Request, status: int, detail: str = "", headers: dict[str, str] | None = None
@@ -60,7 +71,13 @@ def _problem(
     request: Request, status: int, title: str, detail: str, headers: dict[str, str] | None
 ) -> Response:
     say = view_of(request).words.say
-    body = {"type": "about:blank", "title": say(title), "status": status, "detail": say(detail)}
+    body = {
+        "type": "about:blank",
+        "title": say(title),
+        "status": status,
+        "code": _CODES.get(status, "internal" if status >= 500 else "bad_request"),
+        "detail": say(detail),
+    }
     text = json.dumps(body, ensure_ascii=False)
     return Response(text, status, headers, media_type="application/problem+json")
 
