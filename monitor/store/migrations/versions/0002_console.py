@@ -61,7 +61,10 @@ def upgrade() -> None:
     _fill_limits(conn)
     op.drop_index("ix_tickets_state_opened_at", "tickets")
     for name, table, columns, where, sqlite in INDEXES:  # after the rows: made at once, not entry by entry
-        conditions: dict[str, Any] = {"postgresql_where": sa.text(where), "sqlite_where": sa.text(sqlite or where)}
+        conditions: dict[str, Any] = {
+            "postgresql_where": sa.text(where),
+            "sqlite_where": sa.text(sqlite or where),
+        }
         op.create_index(name, table, list(columns), **(conditions if where else {}))
 
 
