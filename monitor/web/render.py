@@ -24,7 +24,16 @@ from monitor.web.context import Context
 from monitor.web.formats import View
 from monitor.web.i18n import LANGUAGES, Words, choose
 
-__all__ = ["LANGUAGE_COOKIE", "THEMES", "THEME_COOKIE", "context_of", "environment", "page", "view_of"]
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "THEMES",
+    "THEME_COOKIE",
+    "add_templates",
+    "context_of",
+    "environment",
+    "page",
+    "view_of",
+]
 
 LANGUAGE_COOKIE: Final = "parcelwatch_lang"
 THEME_COOKIE: Final = "parcelwatch_theme"
@@ -112,6 +121,14 @@ def environment() -> Environment:
     )
     env.filters.update({name: _spoken(name) for name in _FILTERS})
     return env
+
+
+def add_templates(folder: Path) -> None:
+    """Pages of somebody else's, such as the demo's, are drawn from this folder too."""
+    loader = environment().loader
+    assert isinstance(loader, FileSystemLoader)
+    if str(folder) not in loader.searchpath:
+        loader.searchpath.append(str(folder))
 
 
 def _spoken(name: str) -> Callable[..., Any]:
