@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -16,9 +15,9 @@ from domain.orders import Waybill
 from monitor.intake.rows import RowVerdict
 from monitor.store import parcels, polls, schema
 from monitor.store.database import Database
-from monitor.store.parcels import Incoming
+from monitor.store.parcels import Incoming, Taken
 
-__all__ = ["Tally", "take"]
+__all__ = ["Tally", "keep", "take"]
 
 T = TypeVar("T")
 _BATCH: Final = 500
@@ -60,16 +59,27 @@ def take(
     puts nothing on watch, but ends an order that is watched already.
     """
     tally = Tally()
-    keep = _rehearse if dry_run else _keep
     for some in batches(rows):
-        wanted = [
-            _incoming(row, known_at) for row in some if row.kind in ("shipment", "awaiting") and row.order
-        ]
-        ended = [_incoming(row, known_at) for row in some if row.kind == "ignored" and row.order]
-        tally.counts.update(keep(db, wanted, ended, now))
+        taken = _settled(db, some, known_at, now, dry_run=dry_run)
+        tally.counts.update(one.outcome for one in taken if one is not None)
         for row in some:
             _count(tally, row)
         yield tally
+
+
+def keep(
+    conn: Connection, rows: Sequence[RowVerdict], known_at: datetime, now: datetime
+) -> list[Taken | None]:
+    """Keep these rows' orders in the caller's transaction; what became of each, None where nothing was to keep."""
+    wanted = [row.kind in ("shipment", "awaiting") and row.order is not None for row in rows]
+    ended = [row for row in rows if row.kind == "ignored" and row.order is not None]
+    taken = parcels.intake(
+        conn, [_incoming(row, known_at) for row, yes in zip(rows, wanted, strict=True) if yes], now
+    )
+    over = parcels.intake(conn, _known(conn, [_incoming(row, known_at) for row in ended]), now)
+    polls.touch(conn, sorted({parcel_id for one in (*taken, *over) for parcel_id in one.parcel_ids}), now)
+    each = iter(taken)
+    return [next(each) if yes else None for yes in wanted]
 
 
 def _incoming(row: RowVerdict, known_at: datetime) -> Incoming:
@@ -78,35 +88,29 @@ def _incoming(row: RowVerdict, known_at: datetime) -> Incoming:
     return Incoming(row.order, waybills, row.phone_tail, known_at)
 
 
-def _keep(db: Database, wanted: list[Incoming], ended: list[Incoming], now: datetime) -> list[str]:
-    return db.write_now(partial(_write, wanted, ended, now))
-
-
-def _write(wanted: list[Incoming], ended: list[Incoming], now: datetime, conn: Connection) -> list[str]:
-    taken = parcels.intake(conn, wanted, now)
-    over = parcels.intake(conn, _known(conn, ended), now)
-    touched = sorted({parcel_id for one in (*taken, *over) for parcel_id in one.parcel_ids})
-    polls.touch(conn, touched, now)
-    return [one.outcome for one in taken]
-
-
 class _TakenBack(Exception):
     """Ends a dry run's transaction with nothing kept; carries what would have become of the rows."""
 
-    def __init__(self, outcomes: list[str]) -> None:
+    def __init__(self, taken: list[Taken | None]) -> None:
         super().__init__()
-        self.outcomes = outcomes
+        self.taken = taken
 
 
-def _rehearse(db: Database, wanted: list[Incoming], ended: list[Incoming], now: datetime) -> list[str]:
-    def write(conn: Connection) -> None:
-        raise _TakenBack(_write(wanted, ended, now, conn))
+def _settled(
+    db: Database, rows: Sequence[RowVerdict], known_at: datetime, now: datetime, *, dry_run: bool
+) -> list[Taken | None]:
+    """`keep` in a transaction of its own, which a dry run takes back."""
+
+    def write(conn: Connection) -> list[Taken | None]:
+        taken = keep(conn, rows, known_at, now)
+        if dry_run:
+            raise _TakenBack(taken)
+        return taken
 
     try:
-        db.write_now(write)
+        return db.write_now(write)
     except _TakenBack as done:
-        return done.outcomes
-    raise AssertionError("a dry run that was kept")
+        return done.taken
 
 
 def _known(conn: Connection, incoming: list[Incoming]) -> list[Incoming]:

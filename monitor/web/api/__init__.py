@@ -1,0 +1,9 @@
+"""The REST interface `/api/v1`: what a program may ask and tell. Pages and commands call the same functions."""
+
+from __future__ import annotations
+
+from monitor.web.api import orders
+
+__all__ = ["routers"]
+
+routers = (orders.router,)

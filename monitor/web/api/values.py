@@ -1,0 +1,74 @@
+"""What the API's models are made of: moments as ISO 8601 with an offset, texts fit to be shown, answers as JSON."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any, Final
+
+from fastapi.responses import Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from domain.masking import safe_text
+from monitor.store.codec import clean
+
+__all__ = ["Asked", "Instant", "Key", "answer", "local", "shown"]
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
+_TEXT: Final = 2000
+
+
+def _instant(given: Any) -> datetime:
+    """RFC 3339: a moment that does not say its offset is anybody's guess."""
+    if isinstance(given, datetime):
+        return given
+    # In a query a plus that was not escaped arrives as a blank.
+    text = re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", str(given))
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("要 ISO 8601 并带时区偏移，如 2026-11-22T10:00:00+08:00")
+    try:
+        return datetime.fromisoformat(_six_digits(text.upper())).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("没有这个时刻") from error
+
+
+def _six_digits(text: str) -> str:
+    """Fractions of a second cut to microseconds; a leap second is the last one of its minute."""
+    cut = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    return re.sub(r":60(?=[.Z+-])", ":59", cut)
+
+
+Instant = Annotated[
+    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+"""A moment as a caller gives it: UTC inside."""
+
+Key = Annotated[
+    str,
+    Field(max_length=100),
+    BeforeValidator(lambda given: clean(given) if isinstance(given, str) else given),
+]
+"""A word to look something up by, in a form every database takes."""
+
+
+class Asked(BaseModel):
+    """The parameters of a list: what is not known is refused, for a filter that is misspelt must not show everything."""
+
+    model_config = ConfigDict(extra="forbid")
+    cursor: str | None = Field(None, max_length=400, description="上一页答复里的 next")
+    limit: int = Field(50, ge=1, le=500, description="一页最多几行")
+
+
+def local(at: datetime | None, zone: tzinfo) -> datetime | None:
+    """A moment as it is given out: with the configured zone's offset."""
+    return None if at is None else at.astimezone(zone)
+
+
+def shown(text: str) -> str:
+    """Text from outside as it is given out: no control or bidirectional characters, phones masked."""
+    return safe_text(text, _TEXT)
+
+
+def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A model as JSON; it is valid by construction, so it is not validated a second time."""
+    return Response(model.model_dump_json(), status, headers, media_type="application/json")
