@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.time import SHANGHAI, to_micros
+from domain.time import SHANGHAI, from_micros, to_micros
 from monitor.store import schema
 from monitor.store.codec import clean, micros, moment
 from monitor.store.rows import iso
@@ -18,6 +18,8 @@ from monitor.store.rows import iso
 __all__ = [
     "ProviderState",
     "Spent",
+    "UnknownCode",
+    "Unreadable",
     "listing",
     "load",
     "note_unknown",
@@ -26,6 +28,8 @@ __all__ = [
     "save",
     "spend",
     "spent",
+    "unknown_codes",
+    "unreadable",
 ]
 
 _providers, _spend, _codes, _oddities = (
@@ -63,6 +67,29 @@ class Spent:
 
     asked: int = 0
     cents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCode:
+    """A code or text of a provider that is in no table (L7)."""
+
+    provider: str
+    code: str
+    n: int
+    """How many parcels' answers had it."""
+    first_at: datetime
+    last_at: datetime
+    sample: str
+    """Where it was seen first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An answer or a parcel that nobody could make sense of; the text itself stays in the store."""
+
+    at: datetime
+    source: str
+    reason: str
 
 
 def load(conn: Connection, name: str) -> ProviderState:
@@ -124,6 +151,23 @@ def note_unknown(conn: Connection, provider: str, codes: Sequence[str], sample: 
             },
             {"n": _codes.c.n + 1, "last_at": moment_},
         )
+
+
+def unknown_codes(conn: Connection, limit: int) -> list[UnknownCode]:
+    """What no table knows, the most frequent first."""
+    query = select(_codes).order_by(_codes.c.n.desc(), _codes.c.provider, _codes.c.code).limit(limit)
+    return [
+        UnknownCode(
+            row.provider, row.code, row.n, from_micros(row.first_at), from_micros(row.last_at), row.sample
+        )
+        for row in conn.execute(query)
+    ]
+
+
+def unreadable(conn: Connection, limit: int) -> list[Unreadable]:
+    """What was put aside, the newest first."""
+    query = select(_oddities).order_by(_oddities.c.id.desc()).limit(limit)
+    return [Unreadable(from_micros(row.at), row.source, row.reason) for row in conn.execute(query)]
 
 
 def oddity(conn: Connection, source: str, reason: str, body: str, at: datetime) -> None:
