@@ -20,7 +20,16 @@ from monitor.store.schema import REVISION
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["SchemaState", "migrate", "newer", "schema_state"]
+__all__ = [
+    "SchemaState",
+    "known_revisions",
+    "made_at",
+    "migrate",
+    "newer",
+    "schema_state",
+    "upgraded",
+    "upgrading",
+]
 
 SchemaState = Literal["absent", "current", "outdated", "newer"]
 _HERE: Final = Path(__file__).parent / "migrations"
@@ -37,13 +46,32 @@ def migrate(url: str) -> list[str]:
     parsed = parse_url(url)
     if schema_state(url) == "newer":
         raise newer()
+    return upgraded(parsed)
+
+
+def upgraded(where: URL | Connection) -> list[str]:
+    """Apply every step that is missing; returns those. On a connection: inside its transaction."""
+    return made_at(where, "head")
+
+
+def made_at(where: URL | Connection, revision: str) -> list[str]:
+    """Apply the steps up to a revision; returns those that were missing."""
     from alembic import command  # slow to import, seldom needed
 
     applied: list[str] = []
-    with _migrating(parsed) as conn:
-        command.upgrade(_config(conn, applied), "head")
-        _check_references(conn)
+    if isinstance(where, Connection):
+        command.upgrade(_config(where, applied), revision)
+        return applied
+    with upgrading(where) as conn:
+        command.upgrade(_config(conn, applied), revision)
     return applied
+
+
+def known_revisions() -> set[str]:
+    """Every revision this program can read or upgrade."""
+    from alembic.script import ScriptDirectory
+
+    return {step.revision for step in ScriptDirectory(str(_HERE)).walk_revisions()}
 
 
 def schema_state(url: str) -> SchemaState:
@@ -53,10 +81,7 @@ def schema_state(url: str) -> SchemaState:
         return "current"
     if revision is None:
         return "absent"
-    from alembic.script import ScriptDirectory
-
-    known = {step.revision for step in ScriptDirectory(str(_HERE)).walk_revisions()}
-    return "outdated" if revision in known else "newer"
+    return "outdated" if revision in known_revisions() else "newer"
 
 
 def newer() -> StoreNewer:
@@ -95,12 +120,13 @@ def _config(conn: Connection, applied: list[str]) -> Config:
 
 
 @contextmanager
-def _migrating(url: URL) -> Iterator[Connection]:
-    """A connection in a transaction no other migration shares."""
+def upgrading(url: URL) -> Iterator[Connection]:
+    """A connection in a transaction no other migration shares; made first is the database there is none of."""
     try:
         if url.get_backend_name() == "sqlite":
             with _lock_of(url), _sqlite(url).begin() as conn:
                 yield conn
+                _check_references(conn)
         else:
             _create_database(url)
             with create_engine(url, poolclass=NullPool).begin() as conn:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 
 __all__ = ["METADATA", "REVISION"]
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest step in `migrations/versions`, which is the only way a table comes to be."""
 
 METADATA: Final = MetaData(
@@ -106,6 +107,7 @@ orders = Table(
     Column("bare", Boolean, nullable=False, server_default=text("false")),  # no waybill of it is known now
     UniqueConstraint("merchant", "platform", "shop", "order_no"),
     Index("ix_orders_order_no", "order_no"),
+    _partial("ix_orders_phone_tail", "id", where="phone_tail IS NOT NULL"),
     _partial("ix_orders_bare", "status", "shipped_at", "id", where="bare", sqlite="bare = 1"),
 )
 
@@ -441,4 +443,23 @@ upkeep = Table(
     _moment("at", required=True),  # the last time
     Column("outcome", String(12), nullable=False),
     _text("detail"),
+)
+
+purging = Table(
+    "purging",
+    METADATA,
+    # What is being taken away whole, in the transaction that does it: the histories' triggers let go of
+    # that and of nothing else. A row is refused for what is still open, and no row outlives its
+    # transaction: it refers to a parcel that cannot be (checked at the commit).
+    Column("kind", String(8), nullable=False),  # parcel, message, personal
+    Column("id", BigInteger, nullable=False),  # of the parcel, or of the outbox row
+    Column(
+        "nowhere",
+        Key,
+        ForeignKey("parcels.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        server_default="-1",
+    ),
+    CheckConstraint("nowhere = -1", name="ck_purging_nowhere"),
+    PrimaryKeyConstraint("kind", "id"),
 )
