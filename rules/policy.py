@@ -148,6 +148,11 @@ class PolicyBook:
         self._cache: dict[tuple[object, ...], Policy] = {}
         self.version: Final = self._fingerprint()
 
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """By id, with the rules they inherit."""
+        return self._profiles
+
     def rule_ids(self, profile: str) -> frozenset[str]:
         """The rules a profile has, inherited ones too."""
         return frozenset(self._profiles[profile].rules)
