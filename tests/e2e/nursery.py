@@ -6,7 +6,7 @@ of its own, and dies of a SIGKILL like any other. Talks in lines of JSON:
 
 `{"run": "parcelwatch", "argv": […], "cwd": "…", "out": "…", "err": "…"}` → `{"pid": 7}`; with `"held": true`
 standard input stays open for as long as this process lives; `"clock"` names a file with the seconds by which
-the machine's clock is wrong. `{"status": 7}` → `{"code": null}` while it runs, then its exit code (negative: the
+the machine's clock is wrong, `"env"` adds to the environment. `{"status": 7}` → `{"code": null}` while it runs, then its exit code (negative: the
 signal). When standard input closes, what still runs is killed.
 """
 
@@ -30,6 +30,9 @@ import monitor.app
 import monitor.cli
 import monitor.clock
 import monitor.demo.peers
+import monitor.service
+import monitor.web.server
+import monitor.web.site
 import notifiers.base
 
 PROGRAMS: dict[str, Callable[[], Any]] = {
@@ -93,6 +96,7 @@ class Nursery:
             os.dup2(os.open(asked["err"], flags, 0o600), 2)
             os.chdir(asked["cwd"])
             sys.argv = [asked["run"], *asked["argv"]]
+            os.environ.update(asked.get("env", {}))
             if asked.get("clock"):
                 _wrong_clock(Path(asked["clock"]))
             PROGRAMS[asked["run"]]()

@@ -102,10 +102,12 @@ class Installation:
         rows: list[dict[str, Any]] = self.command(name, *more, "--json").json
         return rows
 
-    def start(self, *, fresh: bool = False, clock: Path | None = None) -> Process:
+    def start(
+        self, *, fresh: bool = False, clock: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Process:
         """The daemon, once it is ready. `fresh` gives it an interpreter of its own."""
         ready = len(self.logged("ready"))
-        process = self.launch(fresh=fresh, clock=clock)
+        process = self.launch(fresh=fresh, clock=clock, env=env)
         until(
             "the daemon is ready",
             lambda: len(self.logged("ready")) > ready or process.code() is not None,
@@ -114,19 +116,22 @@ class Installation:
         assert process.code() is None, self.log[-2000:]
         return process
 
-    def launch(self, *, fresh: bool = False, clock: Path | None = None) -> Process:
+    def launch(
+        self, *, fresh: bool = False, clock: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Process:
         """The daemon, at once."""
         log = self.folder / "daemon.log"
         process: Process
         if fresh:
             with log.open("ab") as end:
                 command = [sys.executable, "-m", "monitor", "run"]
-                environment = dict(os.environ, PYTHONPATH=str(ROOT))
+                environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
                 process = Fresh(
                     subprocess.Popen(command, cwd=self.folder, env=environment, stdout=end, stderr=end)
                 )
         else:
-            more = {} if clock is None else {"clock": str(clock)}
+            more: dict[str, Any] = {} if clock is None else {"clock": str(clock)}
+            more |= {} if env is None else {"env": dict(env)}
             process = self.nursery.start("parcelwatch", ["run"], self.folder, log, log, **more)
         self.daemons.append(process)
         return process
