@@ -66,7 +66,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
 
 
 def proven_until(case: Case, line: Line, now: datetime) -> datetime | None:
-    """Up to when silence is proven for this line's clock; None when nobody has looked yet (L1)."""
+    """Up to when silence is proven for this line's clock, for it must have one; None when nobody has looked (L1)."""
     return _horizon(common(case).case, plan_of(line), now)
 
 

@@ -19,7 +19,6 @@ from domain.time import SHANGHAI
 __all__ = ["PHRASES", "Voice", "same"]
 
 _EMPTY: Final = timedelta(0)
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def same(text: str) -> str:
@@ -85,6 +84,8 @@ def _plain() -> tuple[str, ...]:
         _("滞留在网点/分拨内"),
         _("两个网点之间"),
         _("派送段"),
+        *(_("1月"), _("2月"), _("3月"), _("4月"), _("5月"), _("6月")),
+        *(_("7月"), _("8月"), _("9月"), _("10月"), _("11月"), _("12月")),
         _("或"),
         _("且"),
     )
@@ -125,11 +126,10 @@ class Voice:
         """`11月22日 08:10` in the zone."""
         local = at.astimezone(self.zone)
         return self._(
-            "{month}月{day}日 {clock}",
-            month=local.month,
+            "{month}{day}日 {clock}",
+            month=self.catalogue(f"{local.month}月"),
             day=local.day,
             clock=f"{local:%H:%M}",
-            name=_MONTHS[local.month - 1],
         )
 
     def length(self, span: timedelta) -> str:

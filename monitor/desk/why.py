@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from carriers import names
-from domain.findings import ClockReading, Finding, FindingState, Stage
+from domain.findings import Finding, FindingState, Stage
 from domain.history import Stored
 from domain.journey import Whereabouts
 from domain.masking import safe_text
@@ -73,8 +73,6 @@ class Ground:
     finding: Finding
     case: Case
     scans: Sequence[Stored] = ()
-    clock: ClockReading | None = None
-    """The clock as it is read now, where the rule has one."""
     line: Line | None = None
     """The policy's line as it holds now; None when the rule is in the parcel's policy no more."""
     proven: datetime | None = None

@@ -1,0 +1,183 @@
+"""What the pages of a ticket and of a parcel share: clocks on their lines, scans as they came, the reader's voice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+
+from domain.findings import ClockReading, Verdict
+from domain.history import Stored
+from domain.masking import clean, safe_text
+from domain.orders import ORDER_STATUS_ZH, Case
+from domain.tickets import EntryKind
+from domain.tracking import EXCEPTION_ZH
+from monitor.desk.voice import Voice
+from monitor.web.formats import View
+from monitor.web.render import view_of
+from monitor.web.timeline import TimeLine, draw, order
+from rules.judge import proven_until
+from rules.policy import Policy
+
+__all__ = [
+    "Clocks",
+    "Scan",
+    "clocks_of",
+    "identifier",
+    "language_query",
+    "paragraphs",
+    "platform_name",
+    "scans_of",
+    "voice_of",
+]
+
+PLATFORM_ZH: Final[Mapping[str, str]] = {
+    "taobao_tmall": "淘宝/天猫",
+    "taobao_special": "淘特",
+    "tmall_global": "天猫国际",
+    "pinduoduo": "拼多多",
+    "douyin": "抖店",
+    "jd_pop": "京东",
+    "kuaishou": "快手",
+    "xiaohongshu": "小红书",
+    "ali1688": "1688",
+    "wechat_shop": "微信小店",
+    "dewu": "得物",
+    "aliexpress": "速卖通",
+    "shopee": "Shopee",
+    "dhgate": "敦煌网",
+}
+"""Platforms by the ids of their profiles (`facts/platform-rules.md` §11)."""
+ENTRY_ZH: Final[Mapping[EntryKind, str]] = {
+    EntryKind.OPENED: "开单",
+    EntryKind.FINDING: "异常",
+    EntryKind.CLEARED: "异常结束",
+    EntryKind.SCAN: "新轨迹",
+    EntryKind.MESSAGE: "消息",
+    EntryKind.COMMENT: "留言",
+    EntryKind.ACKNOWLEDGED: "认领",
+    EntryKind.RESOLVED: "解决",
+    EntryKind.REOPENED: "重新打开",
+    EntryKind.CLOSED: "关闭",
+}
+SAID_ZH: Final[Mapping[str, str]] = {
+    "waiting": "待发",
+    "sending": "发送中",
+    "sent": "已发出",
+    "folded": "已并入汇总",
+    "dropped": "不必再发",
+    "dead": "发送失败",
+}
+"""What became of a message."""
+_IDENTIFIER: Final = 64
+_LINES: Final = 60
+_LINE: Final = 4000
+
+
+def platform_name(view: View, platform: str) -> str:
+    """A platform's name in the reader's language; one in no table as it is written."""
+    known = PLATFORM_ZH.get(platform)
+    return view.words.say(known) if known else safe_text(platform, 40)
+
+
+def shared(request: Request) -> dict[str, Any]:
+    """What the templates of these pages call by name."""
+    view = view_of(request)
+    return {
+        "voice": Voice(view.words.say, view.zone),
+        "identifier": identifier,
+        "paragraphs": paragraphs,
+        "platform_name": partial(platform_name, view),
+        "order_status": ORDER_STATUS_ZH,
+        "entry_words": ENTRY_ZH,
+        "said_words": SAID_ZH,
+        "keep": language_query(request),
+    }
+
+
+def voice_of(request: Request) -> Voice:
+    """The reader's language and zone, for sentences."""
+    view = view_of(request)
+    return Voice(view.words.say, view.zone)
+
+
+def identifier(text: str) -> str:
+    """A waybill's or order's number, safe to show: it is nobody's phone, so nothing of it is hidden."""
+    return clean(text, _IDENTIFIER)
+
+
+def paragraphs(text: str) -> list[str]:
+    """What a person wrote, line by line, each safe to show."""
+    return [safe_text(line, _LINE) for line in text.splitlines()[:_LINES]]
+
+
+def language_query(request: Request) -> str:
+    """`?lang=en` where the address asks for a language: a form's answer keeps it."""
+    asked = request.query_params.get("lang", "")
+    return f"?lang={asked}" if asked in ("en", "zh", "zh-CN") else ""
+
+
+# ── clocks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Every clock of a parcel."""
+
+    running: tuple[TimeLine, ...]
+    """The most urgent first."""
+    ended: tuple[TimeLine, ...]
+    asleep: tuple[ClockReading, ...]
+
+    def line(self, rule: str) -> TimeLine | None:
+        """The line of one rule's clock, running or ended."""
+        return next((line for line in (*self.running, *self.ended) if line.reading.rule == rule), None)
+
+
+def clocks_of(
+    verdict: Verdict, policy: Policy, case: Case, scans: Sequence[Stored], now: datetime, zone: ZoneInfo
+) -> Clocks:
+    """The clocks of a verdict on their lines, each with the silence that is proven for it."""
+    running: list[TimeLine] = []
+    ended: list[TimeLine] = []
+    asleep: list[ClockReading] = []
+    for reading in verdict.clocks:
+        policy_line = policy.line(reading.rule)
+        proven = proven_until(case, policy_line, now) if policy_line is not None else None
+        line = draw(reading, scans, proven, now, zone)
+        if line is None:
+            asleep.append(reading)
+        else:
+            (running if reading.ended_at is None else ended).append(line)
+    return Clocks(tuple(order(running)), tuple(order(ended)), tuple(asleep))
+
+
+# ── scans ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One line of the carrier's, as it came to be known."""
+
+    stored: Stored
+    late: bool
+    """A younger scan was known before it: it was back-dated."""
+    troubles: tuple[str, ...]
+    """What trouble it tells of, in the source language."""
+
+
+def scans_of(rows: Sequence[Stored]) -> tuple[Scan, ...]:
+    """The newest first, back-dated ones told apart."""
+    found: list[Scan] = []
+    earliest_known: datetime | None = None
+    for row in sorted(rows, key=lambda row: (row.event.occurred_at, row.seq), reverse=True):
+        late = earliest_known is not None and row.learned_at > earliest_known
+        earliest_known = row.learned_at if earliest_known is None else min(earliest_known, row.learned_at)
+        troubles = tuple(EXCEPTION_ZH[kind] for kind in sorted(row.event.exceptions))
+        found.append(Scan(row, late, troubles))
+    return tuple(found)
