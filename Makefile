@@ -14,7 +14,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test test-slow cover regold lint format types contracts bench lock clean
+.PHONY: help setup demo run test test-slow cover regold lint format types contracts bench reference screenshots lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,6 +56,12 @@ contracts: $(READY)  ## which floor may import which
 
 bench: $(READY)  ## every benchmark: one JSON line each, figures as ratios to a baseline of the same run
 	@set -e; for each in bench/*.py; do echo "# $$each" >&2; $(BIN)/python "$$each"; done
+
+reference: $(READY)  ## write the pages of docs/reference that the program tells by itself anew
+	$(BIN)/python -m tests.docs.reference
+
+screenshots: $(READY)  ## take the pictures of docs/screenshots anew; needs Chromium and a Chinese font
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml: newest versions, hashes, no address
 	$(PIP) install --quiet uv

@@ -1,0 +1,151 @@
+"""`docs/reference/configuration.md`, told by `config/schema.json` and the tables the configuration is read with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from monitor import config_service
+from monitor.config_shapes import REQUIRED, Setting, Table
+from monitor.config_top import top
+from monitor.config_words import Words
+from monitor.profiles import load_profiles, vocabulary
+from tests.docs.told import MADE, cell, length
+
+ROOT = Path(__file__).parents[2]
+_HEAD_CONFIGURATION = f"""{MADE}
+
+# 配置
+
+一个 TOML 文件。带说明的例子在 [`config/parcelwatch.example.toml`](../../config/parcelwatch.example.toml)，
+编辑器用的 schema 在 [`config/schema.json`](../../config/schema.json)。写错的键会报错，并提示最接近的写法；
+`parcelwatch check` 一次列出全部问题，带行号。
+
+密钥不写在文件里，只写从哪里取：`env:名字`（环境变量）、`file:路径`（文件内容，相对路径从配置文件所在目录算起）、
+`credential:名字`（systemd 凭据）。
+
+English: every key of the configuration file, generated from its JSON Schema; the columns are key, value, meaning,
+default. Durations are a number with `s`, `m`, `h` or `d`. Secrets are written as `env:NAME`, `file:PATH` or
+`credential:NAME`."""
+
+
+def configuration() -> str:
+    """Every key of the configuration file: path, kind of value, meaning, default."""
+    schema = json.loads((ROOT / "config" / "schema.json").read_text("utf-8"))
+    own, tables = list[str](), list[str]()
+    defaults = top(Words(vocabulary(load_profiles())))
+    for key, node in schema["properties"].items():
+        rows = list(_keys(node, f"{key}.", _inner(key), schema["definitions"]))
+        if rows:
+            title = f"`[[{key}]]`" if node.get("type") == "array" else f"`[{key}]`"
+            tables.append(
+                f"## {key}\n\n{title} {node.get('description', '')}\n\n{_HEADING}" + "\n".join(rows)
+            )
+        else:
+            own.append(_row(key, node, defaults.get(key)))
+    rest = [_definition(name, node, schema["definitions"]) for name, node in schema["definitions"].items()]
+    first = "## 最上面\n\n" + _HEADING + "\n".join(own)
+    return "\n\n".join((_HEAD_CONFIGURATION, first, *tables, *(each for each in rest if each))) + "\n"
+
+
+_HEADING = "| 键 | 值 | 意思 | 默认 |\n|---|---|---|---|\n"
+
+
+def _inner(key: str) -> Table:
+    """The defaults of a plain table."""
+    table = getattr(config_service, key.upper(), {})
+    return table if isinstance(table, Mapping) else {}
+
+
+def _keys(node: Mapping[str, Any], path: str, defaults: Table, known: Mapping[str, Any]) -> Iterator[str]:
+    """Rows for every key below a node, lists and alternatives included."""
+    alternatives = [*node.get("oneOf", ()), *node.get("anyOf", ())]
+    if node.get("type") == "array":
+        yield from _keys(node.get("items", {}), path, defaults, known)
+    for each in alternatives:
+        kind = each.get("properties", {}).get("kind", {}).get("enum")
+        if kind:
+            yield f'| | | **kind = "{kind[0]}"** | |'
+        yield from _keys(each, path, defaults, known)
+    required = set(node.get("required", ()))
+    for key, inner in node.get("properties", {}).items():
+        yield _row(f"{path}{key}", inner, defaults.get(key), must=key in required)
+        yield from _keys(inner, f"{path}{key}.", {}, known)
+
+
+def _row(path: str, node: Mapping[str, Any], setting: Setting | None, *, must: bool = False) -> str:
+    default = "必填" if must else _default(setting)
+    told = node.get("description") or _WORDS.get(path, "")
+    return f"| `{path}` | {cell(_kind(node))} | {cell(told)} | {default} |"
+
+
+def _default(setting: Setting | None) -> str:
+    value = None if setting is None else setting.default
+    if value is None or value is REQUIRED or value == "" or value == {} or value == ():
+        return ""
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return f"`{length(value) if isinstance(value, timedelta) else value}`"
+
+
+def _kind(node: Mapping[str, Any]) -> str:
+    """What may be written there, in a few words."""
+    references = [node.get("$ref", "")] + [each.get("$ref", "") for each in node.get("allOf", ())]
+    for each in filter(None, references):
+        name = each.rpartition("/")[2]
+        return _RECURRING.get(name, name)
+    if len(node.get("enum", ())) > 10:
+        return "[规则](rules.md)的名字"
+    if "enum" in node:
+        return "、".join(f"`{each}`" for each in node["enum"])
+    if "anyOf" in node and not any("properties" in each for each in node["anyOf"]):
+        return "或".join(dict.fromkeys(_kind(each) for each in node["anyOf"]))
+    if "oneOf" in node or "properties" in node:
+        return "表"
+    kind = node.get("type", "")
+    return {
+        "string": "文字",
+        "integer": "整数",
+        "number": "数",
+        "boolean": "true、false",
+        "array": "列表",
+    }.get(kind, "表" if kind == "object" else kind)
+
+
+_WORDS = {
+    "providers.base_url": "服务商的地址；演练时可以指向模拟的服务",
+    "channels.keyword": "机器人设了关键词的，写其中一个；每条消息都会带上它",
+    "channels.url": "OneBot 的 HTTP 接口地址",
+    "channels.group_id": "群号",
+    "normal": "普通地区",
+    "remote": "偏远地区",
+    "very_remote": "极偏远地区",
+}
+"""Keys whose schema says nothing."""
+_RECURRING = {
+    "duration": "[时长](#duration)",
+    "limit": "[时限](#limit)",
+    "warn": "[预警](#warn)",
+    "change": "[规则的改动](#change)",
+    "rules": "[规则](#rules)",
+    "match": "[匹配](#match)",
+    "route_match": "[匹配](#route_match)",
+}
+_DEFINED = {
+    "duration": '数字加单位 `s` 秒、`m` 分、`h` 小时、`d` 天：`"90s"`、`"30m"`、`"48h"`、`"1.5d"`。',
+    "limit": "一个时长，或按目的地分的表：",
+    "warn": "超时前多久预警：一个时长，或一个列表。",
+    "change": "对一条规则的改动；没有写的照平台默认值。",
+    "rules": "规则的名字 = 改动。各平台的默认值见[规则](rules.md)。",
+    "match": "哪些包裹。几项要同时满足；值是一个文字或一个列表。",
+    "route_match": "哪些消息。几项要同时满足；值是一个文字或一个列表。",
+}
+
+
+def _definition(name: str, node: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    told = _DEFINED.get(name, node.get("description", ""))
+    rows = list(_keys(node, "", {}, known))
+    return f"## {name}\n\n{told}" + (f"\n\n{_HEADING}" + "\n".join(rows) if rows else "")
