@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -282,6 +283,7 @@ def run(settings: Settings, log_format: str | None = None) -> None:
 
     Raises `StoreError` when the store cannot be opened or another daemon has it, `serving.PortTaken` for the console.
     """
+    faulthandler.enable()  # a watchdog that has to bite (SIGABRT) leaves every thread's place in the journal
     asyncio.run(_main(settings, log_format))
 
 
