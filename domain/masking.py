@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["clean", "mask_phones", "safe_text", "visible"]
+__all__ = ["clean", "forget_phones", "mask_phones", "safe_text", "visible"]
 
 _WIDE: Final = str.maketrans("０１２３４５６７８９－＊＋（）", "0123456789-*+()")
 """Same length, so that a place found in the narrow text is the same place in the original."""
@@ -26,6 +26,9 @@ _PHONE: Final = re.compile(
 _SHOWN: Final = (0, 1, 2, 9, 10)
 """The digits of a mobile number that stay: 138******01."""
 _ENOUGH: Final = 6
+
+_HINT: Final = re.compile(r"(?<![\d*])1[\d*]{2}[ -]?[\d*]{4}[ -]?[\d*]{4}(?![\d*])")
+"""A mobile number, masked by us or by the carrier."""
 
 _BREAKS: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _INVISIBLE: Final = re.compile(
@@ -50,6 +53,13 @@ def mask_phones(text: str) -> str:
         shown += [text[last : match.start()], _hidden(match, text)]
         last = match.end()
     return "".join([*shown, text[last:]])
+
+
+def forget_phones(text: str) -> str:
+    """`text` without even the hint that masking left of a mobile number; landlines keep their area code."""
+    if "*" not in text:
+        return text
+    return _HINT.sub(lambda found: re.sub(r"\d", "*", found[0]) if "*" in found[0] else found[0], text)
 
 
 def _hidden(match: re.Match[str], text: str) -> str:

@@ -132,6 +132,7 @@ parcels = Table(
     _moment("created_at", required=True),
     _moment("updated_at", required=True),
     _moment("done_at"),
+    _moment("forgotten_at"),  # when the names and phone hints in its history were taken out
     UniqueConstraint("carrier", "waybill_no", "cycle"),
     Index("ix_parcels_waybill_no", "waybill_no"),
     # For the coverage and the purge. None names a column that every judgement changes.
@@ -139,6 +140,7 @@ parcels = Table(
     _partial("ix_parcels_noted", "id", where="state = 'watched' AND why <> ''"),
     _partial("ix_parcels_unwatched", "id", where="state = 'unwatched'"),
     _partial("ix_parcels_done", "done_at", "id", where="state = 'done'"),
+    _partial("ix_parcels_unforgotten", "id", where="state <> 'watched' AND forgotten_at IS NULL"),
     postgresql_with=_BUSY,
 )
 

@@ -16,7 +16,10 @@ branch_labels = None
 depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
+INDEXES = (
+    ("ix_orders_phone_tail", "orders", "phone_tail IS NOT NULL"),
+    ("ix_parcels_unforgotten", "parcels", "state <> 'watched' AND forgotten_at IS NULL"),
+)
 LIVE = """
   EXISTS (SELECT 1 FROM tickets WHERE parcel_id = NEW.id AND state IN ('open', 'acknowledged'))
   OR EXISTS (SELECT 1 FROM findings WHERE parcel_id = NEW.id AND state = 'open')
@@ -65,10 +68,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_purging")),
     )
-    condition = sa.text("phone_tail IS NOT NULL")
-    op.create_index(
-        "ix_orders_phone_tail", "orders", ["id"], sqlite_where=condition, postgresql_where=condition
-    )
+    op.add_column("parcels", sa.Column("forgotten_at", sa.BigInteger(), nullable=True))
+    for name, table, where in INDEXES:
+        condition = sa.text(where)
+        op.create_index(name, table, ["id"], sqlite_where=condition, postgresql_where=condition)
     if op.get_bind().dialect.name == "postgresql":
         _postgresql()
     else:
@@ -96,7 +99,9 @@ def downgrade() -> None:
         op.execute(
             _refusal("event_edits_no_update", "UPDATE", "event_edits", "", "event_edits is append-only")
         )
-    op.drop_index("ix_orders_phone_tail", "orders")
+    for name, table, _ in INDEXES:
+        op.drop_index(name, table)
+    op.drop_column("parcels", "forgotten_at")
     op.drop_table("purging")
 
 
