@@ -114,7 +114,8 @@ async def _lost(request: Request, error: Exception) -> Response:
 async def _store(request: Request, error: Exception) -> Response:
     """The store says itself what happened and what to do."""
     log.warning("the console cannot reach the store", path=request.url.path, why=str(error))
-    return await answer(request, 503, str(error), {"Retry-After": "15"})
+    said, mark, driver = str(error).partition("（SQLite：")
+    return await answer(request, 503, view_of(request).words.say(said) + mark + driver, {"Retry-After": "15"})
 
 
 class Unplanned:

@@ -64,6 +64,10 @@ class View:
             at.isoformat(timespec="seconds"), whole, self.moment(at)
         )
 
+    def clock(self) -> str:
+        """The time it is, `18:10:05`."""
+        return f"{self.now.astimezone(self.zone):%H:%M:%S}"
+
     def moment(self, at: datetime) -> str:
         """`11-22 08:10`, with the year where it is another one."""
         local = at.astimezone(self.zone)

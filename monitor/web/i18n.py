@@ -31,7 +31,7 @@ Catalogue = Mapping[str, tuple[str, ...]]
 
 @cache
 def catalogues() -> Mapping[str, Catalogue]:
-    """Every language but the source's, from its `.po` files. Raises ValueError where two of them disagree."""
+    """Every language but the source's, from its `.po` files. What two of them have is said as the first has it."""
     return {
         language: _merged((_FOLDER / language).glob("*.po")) for language in LANGUAGES if language != SOURCE
     }
@@ -48,8 +48,8 @@ def _merged(files: Iterable[Path]) -> Catalogue:
             key = message.id if isinstance(message.id, str) else message.id[0]
             told = message.string or ""
             said = (told,) if isinstance(told, str) else tuple(told)
-            if all(said) and words.setdefault(key, said) != said:
-                raise ValueError(f"{file.name} translates {key!r} in another way than an earlier catalogue")
+            if all(said):
+                words.setdefault(key, said)
     return words
 
 

@@ -30,9 +30,11 @@ _DROPPED: Final = re.compile(
 
 # ── what is used ─────────────────────────────────────────────────────────────────────────────────
 
-_CLASS: Final = re.compile(r"""\bclass(?:_|Name)?\s*=\s*\\?(["'])(.*?)\1""", re.DOTALL)
 _LOGIC: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{[^{}]*\}", re.DOTALL)
 _PRINTED: Final = re.compile(r"\{\{.*?\}\}|\{[^{}%]*\}", re.DOTALL)
+_CLASS: Final = re.compile(
+    rf"""\bclass_?\s*=\s*(?:"((?:{_LOGIC.pattern}|[^"])*)"|'((?:{_LOGIC.pattern}|[^'])*)')""", re.DOTALL
+)
 _QUOTED: Final = re.compile(r"""["']([\w -]*)["']""")
 _NAME: Final = re.compile(r"-?[A-Za-z_][\w-]*")
 
@@ -47,10 +49,15 @@ def sources() -> list[Path]:
     ]
 
 
+def _values(text: str) -> list[str]:
+    """What stands in class attributes."""
+    return [double or single for double, single in _CLASS.findall(text)]
+
+
 def literal_classes(text: str) -> set[str]:
     """The classes that stand in the class attributes of a source as they are."""
     found: set[str] = set()
-    for _, value in _CLASS.findall(text):
+    for value in _values(text):
         flat = re.sub(r"\{%.*?%\}", " ", _PRINTED.sub("\0", value), flags=re.DOTALL)
         found |= {each for each in flat.split() if "\0" not in each and _NAME.fullmatch(each)}
     return found
@@ -58,7 +65,7 @@ def literal_classes(text: str) -> set[str]:
 
 def possible_classes(text: str) -> set[str]:
     """Those, and every word in quotes inside a class attribute's logic."""
-    logic = (part for _, value in _CLASS.findall(text) for part in _LOGIC.findall(value))
+    logic = (part for value in _values(text) for part in _LOGIC.findall(value))
     return literal_classes(text) | {
         word for part in logic for words in _QUOTED.findall(part) for word in words.split()
     }
