@@ -10,9 +10,11 @@ import click
 from monitor import logs
 from monitor.app import stop_signals
 from monitor.cli.errors import CHANGE
-from monitor.demo.show import SPEED, PortTaken, show
+from monitor.demo.pace import FASTEST, SLOWEST, SPEED
 
 __all__ = ["COMMANDS"]
+
+_OURS: Final = ("domain", "carriers", "rules", "notifiers", "monitor")
 
 
 @click.command("demo")
@@ -27,13 +29,20 @@ __all__ = ["COMMANDS"]
     "--speed",
     default=SPEED,
     show_default=True,
-    type=click.FloatRange(1, 5000),
-    help="模拟时间是真实时间的多少倍；576 是五分钟走完两天",
+    type=click.FloatRange(SLOWEST, FASTEST),
+    help="模拟时间是真实时间的多少倍；576 是五分钟走完两天；页面上还可以改",
 )
 @click.pass_context
 def demo(ctx: click.Context, port: int, speed: float) -> None:
     """在模拟的世界里看完整产品：不需要密钥和网络，打开一个页面即可。Ctrl-C 结束，不留下任何文件。"""
     logs.configure(json=False, level="error")
+    try:
+        from monitor.demo.show import PortTaken, show
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        click.echo(f"演示要用控制台，缺少 {error.name}：pip install 'parcelwatch[console]'", err=True)
+        ctx.exit(CHANGE)
 
     async def main() -> None:
         until = asyncio.Event()
@@ -52,7 +61,7 @@ def _announce(url: str) -> None:
     """Two lines: what is shown and where, what to try next."""
     click.echo(f"模拟的承运商、订单和三个群，真实的查询、判定、工单和消息；请打开 {url}（Ctrl-C 结束）")
     click.echo(
-        "试试：点开一张工单看每个时效怎么算；大约两分钟后数据源会中断，看它如何不冤枉任何包裹。"
+        f"试试：到 {url}/demo 按一下“分拨中心爆仓”，看三个群怎么说；不到两分钟数据源会中断，看它如何不冤枉任何包裹。"
         "接自己的账号：parcelwatch check",
     )
 

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -22,61 +21,40 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
 
 from domain.time import SHANGHAI, UTC
 from monitor.app import App
 from monitor.clock import Clock, wall
+from monitor.demo.causes import Cause, Causes
 from monitor.demo.faults import Fault, Switchboard
 from monitor.demo.groups import Inbox, Robot, make_groups_app
 from monitor.demo.orders import save_own
-from monitor.demo.page import Scene, Wall, make_page_app
-from monitor.demo.pages.chat import Group
+from monitor.demo.pace import SPEED, SimulatedTime
 from monitor.demo.provider import make_provider_app
+from monitor.demo.scene import GROUPS, Scene, Wall
 from monitor.demo.serving import serving
+from monitor.demo.site import EXTRA, make_router
+from monitor.demo.walk import watched
 from monitor.demo.world import Parcel, World
 from monitor.intake.files import read_orders
 from monitor.intake.take import Tally, take
 from monitor.net import Net
-from monitor.profiles import load_profiles, vocabulary
 from monitor.settings import Settings, load
 from monitor.store.database import Database, migrate
+from monitor.vitals import Vitals
+from monitor.web.context import Context
+from monitor.web.server import serve
+from monitor.web.site import make_site
 
-__all__ = ["SPEED", "PortTaken", "Stage", "Timing", "play", "show", "simulated", "stage"]
+__all__ = ["SPEED", "PortTaken", "Stage", "Timing", "play", "show", "stage"]
 
 log = structlog.get_logger()
-SPEED: Final = 576.0
-"""Two simulated days in five minutes."""
+WHO: Final = "演示用户"
+"""The author of what visitors do."""
 _SEED: Final = 20261111
 _PER_DAY: Final = 180.0
 _BACKLOG: Final = timedelta(days=4)
 _CONFIG: Final = Path(__file__).parent / "demo.toml"
-_GROUPS: Final = (
-    Group(
-        "dingtalk",
-        "紧急群",
-        "物流紧急群",
-        "Urgent",
-        "所有平台的超时和数据源中断，点名值班",
-        "every broken limit, every outage; rings whoever is on duty",
-    ),
-    Group(
-        "wecom",
-        "淘系群",
-        "淘系店铺群",
-        "Taobao shops",
-        "淘宝、天猫店铺的预警、超时和恢复",
-        "warnings, broken limits and recoveries of the Taobao and Tmall shops",
-    ),
-    Group(
-        "onebot",
-        "拼多多群",
-        "拼多多店铺群",
-        "Pinduoduo shops",
-        "拼多多店铺的预警、超时和恢复",
-        "warnings, broken limits and recoveries of the Pinduoduo shops",
-    ),
-)
 
 
 class PortTaken(Exception):
@@ -87,11 +65,11 @@ class PortTaken(Exception):
 class Timing:
     """What happens when, in real time from the start."""
 
-    orders_every: timedelta = timedelta(seconds=20)
-    outage_after: timedelta = timedelta(minutes=2)
-    outage_lasts: timedelta = timedelta(seconds=35)
+    orders_every: timedelta = timedelta(seconds=10)
+    outage_after: timedelta = timedelta(seconds=100)
+    """From the start to the first outage, and from the end of one to the next; none while a visitor causes things."""
     outage_again: timedelta = timedelta(minutes=4)
-    """From the end of one to the beginning of the next."""
+    settle_every: timedelta = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True)
@@ -108,14 +86,9 @@ class Stage:
     provider: Switchboard
     """What is wrong with the tracking provider."""
     app: App
+    scene: Scene
     imported: list[datetime] = field(default_factory=list)
     """Up to when orders were imported, one moment per file."""
-
-
-def simulated(started_at: datetime, speed: float) -> Clock:
-    """A clock that begins at `started_at` now and runs `speed` times as fast as ours."""
-    begun = time.monotonic()
-    return Clock(read=lambda: started_at + timedelta(seconds=(time.monotonic() - begun) * speed))
 
 
 def nine_oclock(now: datetime) -> datetime:
@@ -131,9 +104,9 @@ async def show(
     announce: Callable[[str], None] = lambda url: None,
 ) -> None:
     """The demo, until told to stop; `announce` hears the page's address once it answers. Raises `PortTaken`."""
-    async with stage(port, started_at=nine_oclock(wall()), speed=speed) as scene:
-        announce(scene.url)
-        await play(scene, until)
+    async with stage(port, started_at=nine_oclock(wall()), speed=speed) as made:
+        announce(made.url)
+        await play(made, until)
 
 
 # ── setting up ───────────────────────────────────────────────────────────────────────────────────
@@ -143,28 +116,36 @@ async def show(
 async def stage(
     port: int, *, started_at: datetime, speed: float = SPEED, seed: int = _SEED
 ) -> AsyncIterator[Stage]:
-    """Peers, configuration, store and page, all on loopback; all gone afterwards. Raises `PortTaken`."""
+    """Peers, configuration, store and console, all on loopback; all gone afterwards. Raises `PortTaken`."""
     door = _door(port)
     url = "http://{}:{}".format(*door.getsockname())
-    world = World(seed, started_at, speed, per_day=_PER_DAY, backlog=_BACKLOG)
-    clock = simulated(started_at, speed)
-    provider, inbox = Switchboard(), Inbox()
+    world = World(seed, started_at, per_day=_PER_DAY, backlog=_BACKLOG)
+    time = SimulatedTime(started_at, speed)
+    clock = Clock(read=time)
+    provider, groups, inbox = Switchboard(), Switchboard(), Inbox()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(door.close)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="parcelwatch-demo-")))
         keys = _Keys()
-        asked = make_provider_app(
-            world, customer=keys.customer, key=keys.key, clock=clock.now, board=provider
-        )
-        told = make_groups_app(keys.robots(), clock=clock.now, inbox=inbox)
+        asked = make_provider_app(world, customer=keys.customer, key=keys.key, clock=time, board=provider)
+        told = make_groups_app(keys.robots(), clock=time, board=groups, inbox=inbox)
         peers = [await stack.enter_async_context(serving(app)) for app in (asked, told)]
         settings = load(_configuration(folder, keys, page=url, provider=peers[0], groups=peers[1]))
         migrate(settings.store)
         db = stack.enter_context(contextlib.closing(Database.open(settings.store)))
-        app = App(settings, db, clock, Net(), pages=url)
-        scene = Stage(url, folder, settings, db, clock, world, inbox, provider, app)
-        await stack.enter_async_context(_page(scene, door))
-        yield scene
+        vitals = Vitals(started_at, speed=speed)
+        app = App(settings, db, clock, Net(), pages=url, vitals=vitals)
+        causes = Causes(world, provider, groups, [group.robot for group in GROUPS])
+        scene = Scene(url, time, causes, Wall(inbox), vitals, policies=_policies())
+        made = Stage(url, folder, settings, db, clock, world, inbox, provider, app, scene)
+        await stack.enter_async_context(_console(made, door))
+        yield made
+
+
+def _policies() -> str:
+    """The part of the configuration that visitors may see: the rest holds addresses and keys."""
+    text = _CONFIG.read_text("utf-8")
+    return text[text.index("[[policies]]") :]
 
 
 def _door(port: int) -> socket.socket:
@@ -205,50 +186,39 @@ def _configuration(folder: Path, keys: _Keys, **addresses: str) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _page(scene: Stage, door: socket.socket) -> AsyncIterator[None]:
-    world = scene.world
-
-    def script(carrier: str, waybill_no: str) -> str:
-        parcel = world.find(carrier, waybill_no)
-        return parcel.kind.value if parcel else ""
-
-    app = make_page_app(
-        Scene(
-            db=scene.db,
-            now=scene.clock.now,
-            started_at=world.started_at,
-            speed=world.speed,
-            wall=Wall(scene.inbox),
-            groups=_GROUPS,
-            accounts=[account.name for account in scene.settings.providers],
-            script=script,
-            rules={
-                platform: {name: rule.zh for name, rule in rules.items()}
-                for platform, rules in vocabulary(load_profiles()).profiles.items()
-            },
-            base=scene.url,
-        )
+async def _console(made: Stage, door: socket.socket) -> AsyncIterator[None]:
+    """The real console on the simulated world, with the demo's page in it."""
+    context = Context(
+        made.db,
+        made.clock.now,
+        lambda: made.settings,
+        made.app.vitals,
+        who=WHO,
+        extras=(EXTRA,),
+        metrics=made.app.metrics,
+        simulated=True,
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
+    site = make_site(context, routers=[make_router(made.scene)])
+    until = asyncio.Event()
+    running = asyncio.create_task(serve(watched(site, made.scene.steps), door, until))
     try:
-        await web.SockSite(runner, door).start()
         yield
     finally:
-        await runner.cleanup()
+        until.set()
+        await running
 
 
 # ── playing ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def play(scene: Stage, until: asyncio.Event, timing: Timing = Timing()) -> None:
-    """Let the world move: orders come in, the daemon runs, the provider fails now and then."""
-    await _import(scene, scene.world.opened_at, scene.clock.now())
-    await scene.app.sweep_tick()
-    beside = [_orders(scene, timing), _outages(scene, timing)]
+async def play(made: Stage, until: asyncio.Event, timing: Timing = Timing()) -> None:
+    """Let the world move: orders come in, the daemon runs, what was caused ends, the provider fails now and then."""
+    await _import(made, made.world.opened_at, made.clock.now())
+    await made.app.sweep_tick()
+    beside = [_orders(made, timing), _outages(made, timing), _settling(made, timing)]
     tasks = [asyncio.create_task(_surely(each)) for each in beside]
     try:
-        await scene.app.run(until)
+        await made.app.run(until)
     finally:
         for task in tasks:
             task.cancel()
@@ -264,37 +234,44 @@ async def _surely(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _orders(scene: Stage, timing: Timing) -> None:
+async def _orders(made: Stage, timing: Timing) -> None:
     """The shops' next exports, one after the other."""
     while True:
         await asyncio.sleep(timing.orders_every.total_seconds())
-        await _import(scene, scene.imported[-1], scene.clock.now())
+        await _import(made, made.imported[-1], made.clock.now())
 
 
-async def _import(scene: Stage, since: datetime, until: datetime) -> None:
+async def _import(made: Stage, since: datetime, until: datetime) -> None:
     """A file with the parcels shipped in between, the newest first, through the real import."""
-    parcels = scene.world.shipped(since, until)[::-1]
+    parcels = made.world.shipped(since, until)[::-1]
     if parcels:
-        await asyncio.to_thread(_take, scene, parcels, until)
-    scene.imported.append(until)
+        await asyncio.to_thread(_take, made, parcels, until)
+    made.imported.append(until)
 
 
-def _take(scene: Stage, parcels: list[Parcel], now: datetime) -> Tally:
-    path = scene.folder / f"orders-{len(scene.imported):04d}.csv"
+def _take(made: Stage, parcels: list[Parcel], now: datetime) -> Tally:
+    path = made.folder / f"orders-{len(made.imported):04d}.csv"
     save_own(path, parcels)
-    read = read_orders(path, zone=scene.settings.timezone, now=now)
+    read = read_orders(path, zone=made.settings.timezone, now=now)
     tally = Tally()
-    for tally in take(scene.db, read.rows, known_at=now, now=now):
+    for tally in take(made.db, read.rows, known_at=now, now=now):
         log.info("imported", file=path.name, rows=tally.rows)
     path.unlink()
     return tally
 
 
-async def _outages(scene: Stage, timing: Timing) -> None:
-    """The provider breaks down for a while, and again later."""
+async def _outages(made: Stage, timing: Timing) -> None:
+    """The provider breaks down now and then, while nobody else causes anything."""
     await asyncio.sleep(timing.outage_after.total_seconds())
     while True:
-        scene.provider.turn(Fault.BAD_GATEWAY)
-        await asyncio.sleep(timing.outage_lasts.total_seconds())
-        scene.provider.turn(Fault.OK)
+        now = made.clock.now()
+        if not made.scene.causes.standing(now):
+            made.scene.causes.press(Cause.OUTAGE, now, Fault.BAD_GATEWAY)
         await asyncio.sleep(timing.outage_again.total_seconds())
+
+
+async def _settling(made: Stage, timing: Timing) -> None:
+    """What was caused ends when its time is over."""
+    while True:
+        await asyncio.sleep(timing.settle_every.total_seconds())
+        made.scene.causes.settle(made.clock.now())

@@ -2,7 +2,7 @@
 
 Parcel `n` is computed from the seed and `n` alone: nothing is stored, a hundred thousand are made as they
 are walked through, and a waybill number leads back to its parcel. Everything lives in simulated time: the
-moment is always an argument, and `World.at` maps real seconds to it.
+moment is always an argument.
 
 Two things can be caused while it runs: a jam at a hub and a burst of orders. The same seed and the same causes
 at the same moments give the same world, and what was seen of it before never changes. A `Parcel` is as the
@@ -102,7 +102,6 @@ class World:
         self,
         seed: int,
         started_at: datetime,
-        speed: float = 600.0,
         *,
         per_day: float = 200.0,
         backlog: timedelta = timedelta(days=8),
@@ -113,7 +112,6 @@ class World:
     ) -> None:
         self.seed: Final = seed
         self.started_at: Final = aware(started_at).replace(microsecond=0)
-        self.speed: Final = speed
         self.opened_at: Final = self.started_at - backlog
         self.jams: Final = tuple(jams) if jams is not None else (usual_jam(self.started_at),)
         self._gap: Final = timedelta(days=1) / per_day
@@ -125,10 +123,6 @@ class World:
         self._made: Final = lru_cache(maxsize=4096)(self._make)
         self._caused: tuple[Jam, ...] = ()
         self._bursts: tuple[Burst, ...] = ()
-
-    def at(self, elapsed: timedelta) -> datetime:
-        """The simulated moment `elapsed` real time after the start."""
-        return self.started_at + elapsed * self.speed
 
     # what can be caused
 

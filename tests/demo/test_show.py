@@ -1,4 +1,4 @@
-"""`parcelwatch demo` for real: the whole product on loopback, watched through its own page."""
+"""`parcelwatch demo` for real: the whole product on loopback, watched from outside."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from sqlalchemy import func, select
 
 from domain.time import to_micros
-from monitor.demo.faults import Fault
-from monitor.demo.show import PortTaken, Stage, Timing, play, stage
-from monitor.store import schema
+from monitor.demo.causes import Cause
+from monitor.demo.show import WHO, PortTaken, Stage, Timing, play, stage
+from monitor.demo.walk import Walk, read_walk
+from monitor.store import providers, schema, tickets
 
 NINE = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 NEVER = timedelta(days=1)
-Feed = dict[str, Any]
 
 
 @pytest.fixture
@@ -56,46 +58,84 @@ def _listening() -> Iterator[list[str]]:
         _ears.pop()
 
 
-class Watcher:
-    """Somebody with the page open."""
+@dataclass(frozen=True)
+class Feed:
+    """What can be seen of the show at a moment."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session, self._url = session, url
+    now: datetime
+    tickets: dict[str, list[str]]
+    """Live ones: number and rules."""
+    stages: set[str]
+    source: str
+    titles: list[str]
+    """First lines of the messages that groups show."""
+    platforms: set[str]
+
+
+class Watcher:
+    """Somebody who looks at the store, the groups and the console."""
+
+    def __init__(self, session: aiohttp.ClientSession, made: Stage) -> None:
+        self._session, self._made = session, made
 
     async def feed(self) -> Feed:
-        async with self._session.get(f"{self._url}/feed.json") as reply:
-            found: Feed = await reply.json()
-            return found
+        made, open_ = self._made, schema.findings.c.state == "open"
+        rows = await made.db.read(tickets.listing)
+        stages = await made.db.read(
+            lambda conn: conn.execute(select(schema.findings.c.stage).where(open_).distinct()).scalars().all()
+        )
+        source = await made.db.read(lambda conn: providers.load(conn, "快递100"))
+        shown = made.inbox.shown()
+        return Feed(
+            made.clock.now(),
+            {row["number"]: row["rules"] for row in rows},
+            set(stages),
+            source.state,
+            [item.reading.title for item in shown],
+            {item.platform for item in shown},
+        )
 
-    async def read(self, path: str) -> str:
-        async with self._session.get(self._url + path) as reply:
+    async def read(self, path: str, status: int = 200) -> str:
+        async with self._session.get(self._made.url + path) as reply:
+            assert reply.status == status
             return await reply.text()
+
+    async def send(self, path: str, **form: str) -> tuple[int, str]:
+        """Send a form as the page's own browser would: the status and where it leads."""
+        headers = {"Origin": self._made.url, "Sec-Fetch-Site": "same-origin"}
+        async with self._session.post(
+            self._made.url + path, data=form, headers=headers, allow_redirects=False
+        ) as reply:
+            return reply.status, reply.headers.get("Location", "")
 
     async def until(self, holds: Callable[[Feed], bool], what: str, within: float = 20) -> Feed:
         """The first feed for which something holds; looks four times a second."""
-        feed: Feed = {}
+        feed = await self.feed()
         try:
-            async with asyncio.timeout(within):
-                while not holds(feed := await self.feed()):
+            async with asyncio.timeout(within * busy()):
+                while not holds(feed):
                     await asyncio.sleep(0.25)
+                    feed = await self.feed()
                 return feed
         except TimeoutError:
             pytest.fail(f"not within {within:.0f} s: {what}; last seen: {feed}")
 
 
-def run(scenario: Callable[[Stage, Watcher], Awaitable[None]], speed: float = 1200) -> Path:
+def run(
+    scenario: Callable[[Stage, Watcher], Awaitable[None]], speed: float = 1200, outage: timedelta = NEVER
+) -> Path:
     """Set the demo up, let it play, watch it; the folder it worked in."""
-    timing = Timing(timedelta(seconds=2), NEVER, NEVER, NEVER)
+    timing = Timing(timedelta(seconds=2), outage, NEVER)
 
     async def main() -> Path:
         until = asyncio.Event()
-        async with stage(0, started_at=NINE, speed=speed) as scene, aiohttp.ClientSession() as session:
-            playing = asyncio.create_task(play(scene, until, timing))
-            watching = asyncio.ensure_future(scenario(scene, Watcher(session, scene.url)))
+        async with stage(0, started_at=NINE, speed=speed) as made, aiohttp.ClientSession() as session:
+            playing = asyncio.create_task(play(made, until, timing))
+            watching = asyncio.ensure_future(scenario(made, Watcher(session, made)))
             await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
             until.set()
             await asyncio.gather(playing, watching)
-        return scene.folder
+        return made.folder
 
     return asyncio.run(main())
 
@@ -105,35 +145,28 @@ def busy() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def numbers(feed: Feed) -> set[str]:
-    return {ticket["number"] for ticket in feed["tickets"]}
-
-
 def about_the_feed(feed: Feed) -> list[str]:
     """The groups' messages about the tracking provider, by their first line."""
-    return [message["title"] for message in feed["messages"] if "[数据源]" in message["title"]]
+    return [title for title in feed.titles if "[数据源]" in title]
 
 
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def lively(feed: Feed) -> bool:
+    """Tickets of three rules and two stages, messages in three groups."""
+    rules = {rule for rules in feed.tickets.values() for rule in rules}
+    return (
+        len(rules) >= 3
+        and feed.stages >= {"warning", "breach"}
+        and feed.platforms == {"dingtalk", "wecom", "onebot"}
+    )
 
 
 def test_two_minutes_of_the_show_at_speed(connections):
     """What a visitor sees: tickets soon, new ones, an outage that accuses nobody, its end."""
 
-    async def scenario(scene: Stage, watcher: Watcher) -> None:
-        first = await watcher.until(
-            lambda feed: (
-                len({ticket["rule"] for ticket in feed["tickets"]}) >= 3
-                and {"warning", "breach"} <= {ticket["stage"] for ticket in feed["tickets"]}
-                and {message["platform"] for message in feed["messages"] if message["taken"]}
-                == {"dingtalk", "wecom", "onebot"}
-            ),
-            "tickets of three rules and two stages, messages in three groups",
-            within=10 * busy(),
-        )
-        await watcher.until(lambda feed: bool(numbers(feed) - numbers(first)), "new tickets")
-        await _outage(scene, watcher)
+    async def scenario(made: Stage, watcher: Watcher) -> None:
+        first = await watcher.until(lively, "a lively start", within=10)
+        await watcher.until(lambda feed: bool(feed.tickets.keys() - first.tickets.keys()), "new tickets")
+        await _outage(made, watcher)
 
     folder = run(scenario)
     assert not folder.exists()
@@ -141,25 +174,23 @@ def test_two_minutes_of_the_show_at_speed(connections):
     assert all(ip_address(address).is_loopback for address in connections)
 
 
-async def _outage(scene: Stage, watcher: Watcher) -> None:
-    scene.provider.turn(Fault.BAD_GATEWAY)
+async def _outage(made: Stage, watcher: Watcher) -> None:
+    assert await watcher.send("/demo/press", cause="outage") == (303, "/demo")
     dark = await watcher.until(lambda feed: bool(about_the_feed(feed)), "the outage is told")
-    down_at = moment(dark["now"])
-    later = down_at + timedelta(hours=2)
-    await watcher.until(lambda feed: moment(feed["now"]) > later, "two hours in the dark")
-    assert (await watcher.feed())["sources"][0]["state"] == "down"
-    scene.provider.turn(Fault.OK)
-    back_at = scene.clock.now()
+    await watcher.until(lambda feed: feed.now > dark.now + timedelta(hours=2), "two hours in the dark")
+    assert (await watcher.feed()).source == "down"
+    assert await watcher.send("/demo/press", cause="heal") == (303, "/demo")
+    back_at = made.clock.now()
     light = await watcher.until(lambda feed: len(about_the_feed(feed)) == 2, "the end is told")
     assert [title.partition("，")[0] for title in about_the_feed(light)] == [
         "[数据源] 快递100 查询中断",
         "[数据源] 快递100 已恢复",
     ]
-    assert accused(scene, down_at, back_at) == 0
-    await watcher.until(lambda feed: bool(numbers(feed) - numbers(dark)), "work goes on")
+    assert accused(made, dark.now, back_at) == 0
+    await watcher.until(lambda feed: bool(feed.tickets.keys() - dark.tickets.keys()), "work goes on")
 
 
-def accused(scene: Stage, since: datetime, until: datetime) -> int:
+def accused(made: Stage, since: datetime, until: datetime) -> int:
     """How many parcels were accused of anything in between."""
     found = schema.findings.c.found_at
     query = (
@@ -167,27 +198,68 @@ def accused(scene: Stage, since: datetime, until: datetime) -> int:
         .select_from(schema.findings)
         .where(found > to_micros(since), found < to_micros(until))
     )
-    return int(scene.db.read_now(lambda conn: conn.execute(query).scalar_one()))
+    return int(made.db.read_now(lambda conn: conn.execute(query).scalar_one()))
 
 
-def test_a_ticket_of_the_show_opens_with_its_script_and_its_clocks():
-    async def scenario(scene: Stage, watcher: Watcher) -> None:
-        feed = await watcher.until(lambda feed: bool(feed["tickets"]), "a ticket")
-        ticket = feed["tickets"][0]
-        parcel = scene.world.find(ticket["carrier"], ticket["waybill_no"])
-        assert parcel is not None
-        text = await watcher.read(f"/tickets/{ticket['number']}")
-        assert parcel.order.order_no in text
-        assert "模拟剧本" in text
-        assert "<svg" in text
+def test_the_provider_fails_by_itself_when_nobody_causes_anything():
+    async def scenario(made: Stage, watcher: Watcher) -> None:
+        await watcher.until(lambda feed: feed.source == "down", "an outage by itself")
+        assert [each.cause for each in made.scene.causes.pressed] == [Cause.OUTAGE]
+
+    run(scenario, outage=timedelta(seconds=2))
+
+
+def test_what_a_visitor_causes_is_not_disturbed_and_ends_by_itself():
+    async def scenario(made: Stage, watcher: Watcher) -> None:
+        await watcher.send("/demo/press", cause="mute")
+        await watcher.until(lambda feed: feed.now > NINE + timedelta(hours=2), "two hours")
+        assert [each.cause for each in made.scene.causes.pressed] == [Cause.MUTE]
+        await watcher.until(lambda feed: not made.scene.causes.groups.only, "the robot may speak again")
+
+    run(scenario, speed=2400, outage=timedelta(seconds=1))
+
+
+def test_the_three_jobs_can_be_walked_through_and_tick_themselves_off():
+    async def scenario(made: Stage, watcher: Watcher) -> None:
+        await watcher.until(lambda feed: feed.stages >= {"breach"} and bool(feed.titles), "an alert")
+        await asyncio.to_thread(_walk, made)
+
+    def done(made: Stage) -> tuple[list[str], Walk]:
+        walk = made.db.read_now(lambda conn: read_walk(conn, made.scene.steps, WHO))
+        return [step.what for step in walk.steps if step.done], walk
+
+    def _walk(made: Stage) -> None:
+        before, walk = done(made)
+        assert before == ["alert"]
+        with httpx.Client(base_url=made.url, headers={"Origin": made.url}, trust_env=False) as browser:
+            number = walk.number
+            assert number in browser.get("/demo").text
+            assert browser.get(f"/tickets/{number}").status_code == 200
+            for verb, form in (
+                ("ack", {}),
+                ("comment", {"text": "已致电承运商"}),
+                ("resolve", {"text": "已补发"}),
+            ):
+                page = browser.get(f"/tickets/{number}").text
+                version = re.search(r'name="version" value="(\d+)"', page)
+                assert version is not None
+                told = browser.post(f"/tickets/{number}/{verb}", data={**form, "version": version[1]})
+                assert told.status_code == 303, told.text
+            _, walk = done(made)
+            assert walk.number == number
+            for step in walk.of("merchant"):
+                assert browser.get(step.path).status_code == 200
+        finished, walk = done(made)
+        assert finished == ["alert", "open", "ack", "comment", "resolve", "parcel", "policy"]
+        assert walk.next is None
 
     run(scenario)
 
 
 def test_a_taken_port_is_said_with_another_to_try():
     async def main() -> None:
-        async with stage(0, started_at=NINE) as scene:
-            port = int(scene.url.rpartition(":")[2])
+        async with stage(0, started_at=NINE) as made:
+            port = int(made.url.rpartition(":")[2])
             with pytest.raises(PortTaken, match=rf"端口 {port} 已被占用.*--port {port + 1}"):
                 async with stage(port, started_at=NINE):
                     pass

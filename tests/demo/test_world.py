@@ -87,10 +87,6 @@ def test_numbers_have_the_shape_of_their_carrier(world: World) -> None:
     assert seen == {carrier.key for carrier in CARRIERS}
 
 
-def test_simulated_time_runs_as_fast_as_it_is_told() -> None:
-    assert World(1, START, speed=600).at(timedelta(seconds=6)) == START + timedelta(hours=1)
-
-
 def test_orders_are_paid_at_the_given_rate_from_the_backlog_on() -> None:
     world = World(1, START, per_day=100, backlog=timedelta(days=3))
     assert world.paid(START - timedelta(days=3)) == 0
