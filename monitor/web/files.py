@@ -35,7 +35,9 @@ class StaticFile:
 @cache
 def static_files() -> dict[str, StaticFile]:
     """Every servable file of the folder, by name."""
-    served = (path for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES and not path.match("own*.css"))
+    served = (
+        path for path in sorted(FOLDER.iterdir()) if path.suffix in _TYPES and not path.match("own*.css")
+    )
     return {path.name: _read(path) for path in served}
 
 

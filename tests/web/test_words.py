@@ -39,7 +39,7 @@ def constants() -> set[str]:
     """The Chinese of the code that pages show through the catalogue."""
     rules = {rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}
     names = {carrier.name for carrier in CARRIERS}
-    errors = {text for pair in _SAID.values() for text in pair}
+    errors = {text for pair in _SAID.values() for text in pair} | {*_SQLITE.values(), FULL_ZH}
     words = {
         *MILESTONE_ZH.values(),
         *EXCEPTION_ZH.values(),
