@@ -184,7 +184,9 @@ def test_every_alert_says_what_happened_what_to_do_and_where_to_read_on() -> Non
         assert isinstance(told, dict)
         assert re.search("[一-鿿]", told["summary"]), rule["alert"]
         assert re.search("[一-鿿]", told["description"]), rule["alert"]
-        assert (ROOT / told["runbook_url"].partition("#")[0]).is_file(), rule["alert"]
+        page, _, section = told["runbook_url"].partition("#")
+        assert section == str(rule["alert"]).lower()
+        assert f"\n### {rule['alert']}\n" in (ROOT / page).read_text("utf-8"), "its own section"
         assert rule["labels"]["severity"] in ("critical", "warning", "info")  # type: ignore[index]
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from monitor.web.api import orders
+from monitor.web.api import findings, orders, policies, providers, tickets
 
 __all__ = ["routers"]
 
-routers = (orders.router,)
+routers = (
+    orders.router,
+    tickets.router,
+    findings.router,
+    providers.router,
+    policies.router,
+)

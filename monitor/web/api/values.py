@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, Final
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated, Any, Final, TypeAlias
 
+from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from domain.masking import safe_text
 from monitor.store.codec import clean
+from monitor.web.context import Context
 
-__all__ = ["Asked", "Instant", "Key", "answer", "local", "shown"]
+__all__ = ["Asked", "Instant", "Word", "Zone", "answer", "hours", "local", "shown", "zone_of"]
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 _TEXT: Final = 2000
@@ -43,12 +45,10 @@ Instant = Annotated[
 ]
 """A moment as a caller gives it: UTC inside."""
 
-Key = Annotated[
-    str,
-    Field(max_length=100),
-    BeforeValidator(lambda given: clean(given) if isinstance(given, str) else given),
-]
+Word = Annotated[str, Field(max_length=100), AfterValidator(clean)]
 """A word to look something up by, in a form every database takes."""
+
+Zone: TypeAlias = tzinfo
 
 
 class Asked(BaseModel):
@@ -59,7 +59,18 @@ class Asked(BaseModel):
     limit: int = Field(50, ge=1, le=500, description="一页最多几行")
 
 
-def local(at: datetime | None, zone: tzinfo) -> datetime | None:
+def zone_of(request: Request) -> Zone:
+    """The configured time zone: every moment is given out with its offset."""
+    context: Context = request.app.state.context
+    return context.settings().timezone
+
+
+def hours(length: timedelta | None) -> float | None:
+    """A length as hours."""
+    return None if length is None else length.total_seconds() / 3600
+
+
+def local(at: datetime | None, zone: Zone) -> datetime | None:
     """A moment as it is given out: with the configured zone's offset."""
     return None if at is None else at.astimezone(zone)
 

@@ -1,0 +1,199 @@
+"""`GET /api/v1/policies`: the rules in force, readably: profiles, the merchant's policies over them, exemptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, select
+
+from domain.time import from_micros
+from monitor.store import schema
+from monitor.web.api.problems import router as api_router
+from monitor.web.api.values import Word, Zone, answer, zone_of
+from monitor.web.context import Context
+from rules.declare import Profile as Declared
+from rules.declare import Rule as DeclaredRule
+from rules.policy import Change, Exemption, PolicySpec
+from rules.values import Limit
+
+__all__ = ["router"]
+
+router = api_router("policies")
+
+
+class PolicyQuery(BaseModel):
+    """Which profiles to show."""
+
+    model_config = ConfigDict(extra="forbid")
+    profile: list[Word] = Field([], description="只看这几个平台的规则，如 taobao_tmall")
+
+
+class Rule(BaseModel):
+    """A rule of a profile."""
+
+    id: str
+    name: str
+    kind: str = Field(description="clock 计时、staleness 停滞或 exception 异常扫描")
+    severity: int
+    limit_hours: dict[str, float] = Field(description="按目的地远近：normal、remote、very_remote、excluded")
+    warn_hours: list[float] = Field(description="时限前多少小时预警")
+    starts: str
+    stops: list[str]
+    watch: bool
+    notify: bool
+    confidence: str
+    source: list[str]
+    note: str
+
+
+class Profile(BaseModel):
+    """A platform's rules, those it inherits among them."""
+
+    id: str
+    name: str
+    verified_on: str
+    inherits: list[str]
+    rules: list[Rule]
+
+
+class RuleChange(BaseModel):
+    """What a policy says of a rule; null: as it was."""
+
+    rule: str
+    limit_hours: dict[str, float] | None
+    warn_hours: list[float] | None
+    watch: bool | None
+    notify: bool | None
+
+
+class Policy(BaseModel):
+    """One `[[policies]]` table, or an override in it."""
+
+    name: str
+    profile: str = Field(description="空：按订单的平台")
+    match: dict[str, list[str]] = Field(description="空：适用于所有包裹")
+    rules: list[RuleChange]
+    overrides: list[Policy]
+
+
+class Exempt(BaseModel):
+    """Time that does not count."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    match: dict[str, list[str]]
+    rules: list[str] = Field(description="空：所有规则")
+    proof: str
+
+
+class Policies(BaseModel):
+    """What is in force."""
+
+    version: str = Field(description="每个异常都记着判它的版本")
+    since: datetime | None = Field(description="这个版本从何时起生效；空：还没有生效过")
+    profiles: list[Profile]
+    policies: list[Policy]
+    exemptions: list[Exempt]
+
+
+@router.get("/policies", summary="现行规则", response_model=Policies)
+async def get_policies(request: Request, asked: Annotated[PolicyQuery, Query()]) -> Response:
+    """The version in force: nothing is guessed, every number stands in a profile or in the configuration."""
+    context: Context = request.app.state.context
+    settings, zone = context.settings(), zone_of(request)
+    since = await context.db.read(lambda conn: _since(conn, settings.book.version))
+    wanted = [
+        each
+        for name, each in sorted(settings.book.profiles.items())
+        if not asked.profile or name in asked.profile
+    ]
+    told = Policies(
+        version=settings.book.version,
+        since=since.astimezone(zone) if since else None,
+        profiles=[_profile(each) for each in wanted],
+        policies=[_policy(each) for each in settings.policies],
+        exemptions=[_exempt(each, zone) for each in settings.exemptions],
+    )
+    return answer(told)
+
+
+def _since(conn: Connection, version: str) -> datetime | None:
+    at = conn.execute(select(schema.policies.c.since).where(schema.policies.c.version == version)).scalar()
+    return None if at is None else from_micros(at)
+
+
+def _profile(of: Declared) -> Profile:
+    return Profile(
+        id=of.id,
+        name=of.name,
+        verified_on=of.verified_on,
+        inherits=list(of.inherits),
+        rules=[_rule(each) for _, each in sorted(of.rules.items())],
+    )
+
+
+def _rule(of: DeclaredRule) -> Rule:
+    return Rule(
+        id=of.id,
+        name=of.zh,
+        kind=of.kind.value,
+        severity=of.severity,
+        limit_hours=_hours(of.limit),
+        warn_hours=_lengths(of.warn),
+        starts=of.start,
+        stops=list(of.stops),
+        watch=of.watch,
+        notify=of.notify,
+        confidence=of.confidence,
+        source=list(of.source),
+        note=of.note,
+    )
+
+
+def _policy(of: PolicySpec) -> Policy:
+    return Policy(
+        name=of.name,
+        profile=of.profile,
+        match=_match(of.match),
+        rules=[_change(rule, change) for rule, change in sorted(of.rules.items())],
+        overrides=[_policy(each) for each in of.overrides],
+    )
+
+
+def _change(rule: str, of: Change) -> RuleChange:
+    return RuleChange(
+        rule=rule,
+        limit_hours=None if of.limit is None else _hours(of.limit),
+        warn_hours=None if of.warn is None else _lengths(of.warn),
+        watch=of.watch,
+        notify=of.notify,
+    )
+
+
+def _exempt(of: Exemption, zone: Zone) -> Exempt:
+    return Exempt(
+        name=of.window.name,
+        starts_at=of.window.starts_at.astimezone(zone),
+        ends_at=of.window.ends_at.astimezone(zone),
+        match=_match(of.match),
+        rules=sorted(of.rules),
+        proof=of.proof,
+    )
+
+
+def _match(of: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    return {name: sorted(values) for name, values in of.items()}
+
+
+def _hours(of: Limit) -> dict[str, float]:
+    return {str(tier): length.total_seconds() / 3600 for tier, length in of.items()}
+
+
+def _lengths(of: Sequence[timedelta]) -> list[float]:
+    return [length.total_seconds() / 3600 for length in of]
