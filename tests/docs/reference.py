@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.docs.told_api import api
 from tests.docs.told_commands import commands
 from tests.docs.told_configuration import configuration
 from tests.docs.told_rules import rules
@@ -17,6 +18,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 def pages() -> dict[Path, str]:
     """The pages and their texts."""
     return {
+        FOLDER / "api.md": api(),
         FOLDER / "commands.md": commands(),
         FOLDER / "configuration.md": configuration(),
         FOLDER / "rules.md": rules(),

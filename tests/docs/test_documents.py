@@ -98,3 +98,32 @@ def _directives(comment: str) -> Iterator[str]:
     document = parse(f"{comment}\n")
     if document.commands or document.start != "fresh":
         yield "about the folder"
+
+
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name)
+def test_files_of_ours_that_a_command_names_are_there(path: Path) -> None:
+    """Of commands that are not run; the others show it themselves."""
+    named = re.compile(r"(?<![\w/.-])((?:systemd|docs|config)/[\w./*-]+)")
+    for command in (each for each in read(path).commands if each.idle):
+        for file in named.findall(command.text):
+            assert list(ROOT.glob(file)), f"line {command.line}: {file}"
+
+
+def test_the_script_for_commands_by_hand_hands_everything_on(tmp_path: Path) -> None:
+    (tmp_path / "systemd-run").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "systemd-run").chmod(0o755)
+    script = ROOT / "docs" / "examples" / "parcelwatch"
+    ran = subprocess.run(
+        [script, "tickets", "comment", "T-1", "今晚 发出"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = ran.stdout.splitlines()
+    assert words[-5:] == ["/opt/parcelwatch/bin/parcelwatch", "tickets", "comment", "T-1", "今晚 发出"]
+    unit = (ROOT / "systemd" / "parcelwatch.service").read_text("utf-8")
+    for setting in ("DynamicUser=yes", "User=parcelwatch", "StateDirectory=parcelwatch", "UMask=0077"):
+        assert setting in words, "as the service does"
+        assert f"\n{setting}\n" in unit, "as the service does"
+    assert "/opt/parcelwatch/bin/parcelwatch run" in unit
