@@ -22,6 +22,7 @@ from monitor.settings import Settings
 from monitor.store import meta, polls
 from monitor.store.database import Database, StoreError
 from monitor.sweep import Sweep
+from monitor.upkeep import EVERY, Upkeep
 from monitor.vitals import Vitals
 from rules.schedule import Pace
 
@@ -192,6 +193,8 @@ class App:
     def _register(self) -> None:
         self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("pulse", 10.0, self._feel_pulse)
+        upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)
+        self.engine.register("upkeep", EVERY, upkeep.tick)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)

@@ -7,19 +7,28 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from monitor.store.database import Database, StoreError
+from monitor.store.errors import StoreError
 
-__all__ = ["only_one"]
+__all__ = ["Lockable", "only_one"]
 
 _HOLDER: Final = 200
 """Characters read of who holds the lock."""
 
 
+class Lockable(Protocol):
+    """A store, open or about to be replaced."""
+
+    @property
+    def path(self) -> Path | None: ...
+    def advisory_lock(self, name: str) -> AbstractContextManager[None]: ...
+
+
 @contextlib.contextmanager
-def only_one(db: Database) -> Iterator[None]:
+def only_one(db: Lockable) -> Iterator[None]:
     """Hold the store's daemon lock, or raise `StoreError` when another daemon has it.
 
     The lock is the operating system's (SQLite) or the server's (PostgreSQL): a killed process lets

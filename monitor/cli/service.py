@@ -1,4 +1,4 @@
-"""The daemon and its store: run, check, migrate, completion."""
+"""The daemon and its store: run, check, completion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.config_service import FORMATS
 from monitor.settings import default_path
-from monitor.store.database import migrate as migrate_store
 
 __all__ = ["COMMANDS"]
 
@@ -57,15 +56,6 @@ def check(ctx: click.Context, config: Path | None, as_json_: bool, reachable: bo
     ctx.exit(CHANGE if any(each.level == "fail" for each in lines) else 0)
 
 
-@click.command("migrate")
-@config_option
-def migrate(config: Path | None) -> None:
-    """建立数据库，或升级到本版本的结构。"""
-    settings = settings_from(config)
-    steps = migrate_store(settings.store)
-    click.echo(f"已执行：{'、'.join(steps)}" if steps else "数据库已是最新。")
-
-
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
@@ -79,4 +69,4 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "parcelwatch", "_PARCELWATCH_COMPLETE").source())
 
 
-COMMANDS: Final = (run, check, migrate, completion)
+COMMANDS: Final = (run, check, completion)

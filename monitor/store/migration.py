@@ -26,6 +26,7 @@ __all__ = [
     "made_at",
     "migrate",
     "newer",
+    "revision_of",
     "schema_state",
     "upgraded",
     "upgrading",
@@ -82,6 +83,11 @@ def schema_state(url: str) -> SchemaState:
     if revision is None:
         return "absent"
     return "outdated" if revision in known_revisions() else "newer"
+
+
+def revision_of(url: str) -> str:
+    """The revision of the store at `url`, or an empty text."""
+    return _revision(parse_url(url)) or ""
 
 
 def newer() -> StoreNewer:

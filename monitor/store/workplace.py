@@ -19,7 +19,7 @@ from typing import Final
 
 from monitor.store.errors import StoreError, StoreRefused
 
-__all__ = ["publish", "refuse_unfit", "sync", "sync_folder", "told_by_disk", "workplace"]
+__all__ = ["made_folder", "publish", "refuse_unfit", "sync", "sync_folder", "told_by_disk", "workplace"]
 
 _MARK: Final = ".parcelwatch-"
 _END: Final = ".part"
@@ -36,6 +36,16 @@ def refuse_unfit(target: Path, *, force: bool) -> None:
         raise StoreRefused(f"{target} 已经存在，没有覆盖。请换一个文件名，或加 --force。")
     if not target.parent.is_dir():
         raise StoreRefused(f"没有目录 {target.parent}。请先建立它，或换一个地方。")
+
+
+def made_folder(folder: Path) -> None:
+    """The folder stands, its owner's only when it had to be made. Raises `StoreRefused`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreRefused(
+            f"建不了目录 {folder}：{error.strerror}。请检查上级目录的权限，或换一个地方。"
+        ) from error
 
 
 @contextmanager

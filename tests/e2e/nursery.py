@@ -43,7 +43,7 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
 
 def import_everything() -> None:
     """What the commands import when they are called."""
-    for name in ("service", "orders", "lists", "look", "tickets"):
+    for name in ("service", "orders", "lists", "look", "tickets", "upkeep"):
         importlib.import_module(f"monitor.cli.{name}")
     for name in ("psycopg", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg"):
         importlib.import_module(name)

@@ -1,0 +1,94 @@
+"""`parcelwatch migrate`: a backup first, then the steps, and nobody working in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from monitor.single import only_one
+from monitor.store import dump
+from monitor.store.archive import Watch
+from monitor.store.backends import backend_of, parse_url
+from monitor.store.backup import Backup, back_up, nobody
+from monitor.store.errors import StoreError, StoreRefused
+from monitor.store.migration import migrate, newer, revision_of, schema_state
+
+__all__ = ["Upgraded", "nobody_works", "upgrade"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What was done."""
+
+    steps: tuple[str, ...]
+    backup: Backup | None = None
+    """None: there was nothing to lose, or none was wanted."""
+
+
+def upgrade(
+    url: str, *, key: Path, now: datetime, without_backup: bool = False, watch: Watch = nobody
+) -> Upgraded:
+    """Bring the store to this program's revision; an older one with something in it is backed up first.
+
+    The backup lies beside the SQLite database, or beside the key (PostgreSQL). Raises `StoreNewer` for a later
+    program's store, `StoreRefused` while a daemon works on it, and `StoreError` when the backup cannot be made:
+    then nothing was upgraded.
+    """
+    match schema_state(url):
+        case "current":
+            return Upgraded(())
+        case "newer":
+            raise newer()
+        case "absent":
+            return Upgraded(tuple(migrate(url)))
+    with nobody_works(url, "升级"):
+        made = None
+        if not without_backup and not _nothing_in(url):
+            made = back_up(url, _name(url, key, now), key=key, now=now, watch=watch)
+        return Upgraded(tuple(migrate(url)), made)
+
+
+@contextmanager
+def nobody_works(url: str, verb: str) -> Iterator[None]:
+    """Hold the daemon's lock. Raises `StoreRefused` when a daemon has it."""
+    backend = backend_of(parse_url(url), {})
+    try:
+        held = only_one(backend)
+        try:
+            held.__enter__()
+        except StoreError as error:
+            if type(error) is not StoreError:
+                raise
+            raise StoreRefused(f"{error}。parcelwatch run 运行时不能{verb}。") from error
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+    finally:
+        backend.close()
+
+
+def _name(url: str, key: Path, now: datetime) -> Path:
+    parsed = parse_url(url)
+    beside = Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else key.with_suffix("")
+    return beside.with_name(f"{beside.name}.before-upgrade-{revision_of(url)}-{now:%Y%m%dT%H%M%SZ}.backup")
+
+
+def _nothing_in(url: str) -> bool:
+    """No order was ever taken in, and nothing else was written."""
+    backend = backend_of(parse_url(url), {})
+
+    def filled(conn: Connection, table: str) -> bool:
+        return conn.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None  # noqa: S608
+
+    try:
+        with backend.readers.connect() as conn, conn.begin():
+            tables = [table.name for table in dump.shapes(conn) if table.name != "ticket_transitions"]
+            return not any(filled(conn, table) for table in tables)
+    finally:
+        backend.close()
