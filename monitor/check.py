@@ -9,8 +9,10 @@ from pathlib import Path
 
 from monitor import machine
 from monitor.config_file import ConfigError
+from monitor.lately import alive, lately
 from monitor.lint import CheckLine, Level, lint
 from monitor.profiles import load_profiles, vocabulary
+from monitor.reach import reach
 from monitor.settings import Settings, load
 from monitor.store_url import sqlite_file
 
@@ -32,7 +34,7 @@ def check(
         settings = load(path, env)
     except ConfigError as error:
         return [*_mistakes(error, path), machine.sqlite_version(), *machine.homes()]
-    return [*_configuration(settings, now), *_machine(settings, reachable)]
+    return [*_configuration(settings, now), *_machine(settings, reachable, now)]
 
 
 def _mistakes(error: ConfigError, path: Path) -> Iterator[CheckLine]:
@@ -49,16 +51,24 @@ def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLi
         f"配置有效：{len(settings.providers)} 个服务商账号、{len(settings.channels)} 个渠道、"
         f"{len(settings.routes)} 条路由、{len(settings.policies)} 条策略、{len(settings.exemptions)} 条豁免",
     )
-    yield CheckLine("ok", f"{len(known.profiles)} 个平台配置，时区 {settings.timezone.key}")
+    yield CheckLine("ok", f"{len(known.profiles)} 个平台配置")
     yield from lint(settings, known, now)
 
 
-def _machine(settings: Settings, reachable: bool) -> Iterator[CheckLine]:
+def _machine(settings: Settings, reachable: bool, now: datetime | None) -> Iterator[CheckLine]:
     yield from machine.store(settings)
     file = sqlite_file(settings.store)
     if file is not None:
         yield machine.disk(file)
         yield machine.sqlite_version()
+    folder = settings.backup.folder
+    if folder is not None and (file is None or folder != file.parent):
+        yield machine.disk(folder / "backup")
+    yield from machine.files(settings)
     yield from machine.homes()
+    yield from machine.console(settings, now is not None and alive(settings, now))
+    if now is not None:
+        yield machine.zone(settings, now)
+        yield from lately(settings, now)
     if reachable:
-        yield from machine.reach(settings)
+        yield from reach(settings)

@@ -1,30 +1,30 @@
-"""What `check` looks at outside the configuration: the disk, SQLite, who owns our package names."""
+"""What `check` looks at outside the configuration: disk, SQLite, file modes, the console's port, our package names."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from domain.remote import Secret
 from monitor.lint import CheckLine, readable_by_others
+from monitor.serving import PortTaken, bind
 from monitor.settings import Settings
 from monitor.store_url import sqlite_file
 
-__all__ = ["OUR_PACKAGES", "disk", "homes", "reach", "sqlite_version", "store"]
+__all__ = ["OUR_PACKAGES", "console", "disk", "files", "homes", "sqlite_version", "store", "zone"]
 
 OUR_PACKAGES: Final = ("domain", "carriers", "rules", "notifiers", "monitor")
 _TIGHT: Final = 1 << 30
 _FULL: Final = 100 << 20
 _ALONE: Final = "把 parcelwatch 装进它自己的虚拟环境，或卸载同名的包"
-_CALL: Final = 5.0
-"""Seconds to wait for a connection."""
+_CONSOLE: Final = ("babel", "fastapi", "jinja2", "multipart", "uvicorn", "xlsxwriter")
+"""What the extra `console` brings."""
 
 
 def store(settings: Settings) -> Iterator[CheckLine]:
@@ -49,7 +49,7 @@ def store(settings: Settings) -> Iterator[CheckLine]:
         "current": CheckLine("ok", "数据库结构是最新的"),
         "absent": CheckLine("ok", "数据库还没有建立：第一次导入或启动时自动建好", "", _line(settings)),
         "outdated": CheckLine(
-            "fail", "数据库结构比程序旧", "先备份，再 parcelwatch migrate", _line(settings)
+            "fail", "数据库结构比程序旧", "parcelwatch migrate（会先备份）", _line(settings)
         ),
         "newer": CheckLine("fail", "数据库是更新的版本建的", "升级程序，或恢复旧备份", _line(settings)),
     }
@@ -113,35 +113,56 @@ def _has(place: Path, name: str) -> bool:
     return (place / name / "__init__.py").is_file() or (place / f"{name}.py").is_file()
 
 
-def reach(settings: Settings) -> Iterator[CheckLine]:
-    """Whether each provider and channel takes a connection; nothing is sent."""
-    lines = settings.written.lines
-    talkers = [
-        *((account.name, account.provider, ("providers", n)) for n, account in enumerate(settings.providers)),
-        *((channel.name, channel.notifier, ("channels", n)) for n, channel in enumerate(settings.channels)),
-    ]
-    for name, adapter, path in talkers:
-        address = _address(adapter)
-        if address is None:
-            continue
-        host, port = address
-        try:
-            socket.create_connection(address, timeout=_CALL).close()
-        except OSError as error:
-            why = error.strerror or str(error) or type(error).__name__
-            yield CheckLine(
-                "fail", f"{name} 连不上 {host}:{port}：{why}", "检查网络、DNS 和防火墙", lines.of(path)
-            )
+def files(settings: Settings) -> Iterator[CheckLine]:
+    """Nobody else may change the configuration, and nobody else may read the key or the copies of the store."""
+    if _mode(settings.path) & 0o022:
+        todo = f"chmod go-w {settings.path}"
+        yield CheckLine("warn", f"配置文件 {settings.path} 别的用户也能改", todo)
+    file = sqlite_file(settings.store)
+    place = file if file is not None else settings.path.parent / "parcelwatch"
+    key = place.with_name(f"{place.name}.key")
+    if _mode(key) & 0o077:
+        yield CheckLine(
+            "warn", f"加密手机尾号的密钥 {key} 别的用户也能读", f"chmod 600 {key}", _line(settings)
+        )
+    folder = settings.backup.folder
+    if folder is not None and _mode(folder) & 0o007:
+        line = settings.written.lines.of(("backup", "folder"))
+        yield CheckLine("warn", f"备份目录 {folder} 本机任何用户都能进", f"chmod o-rwx {folder}", line)
+
+
+def _mode(path: Path) -> int:
+    """The permission bits; none when it cannot be looked at."""
+    try:
+        return path.stat().st_mode & 0o777
+    except OSError:
+        return 0
+
+
+def console(settings: Settings, running: bool) -> Iterator[CheckLine]:
+    """The console is installed and its port is free, or ours: a service that runs has it."""
+    web, line = settings.web, settings.written.lines.found.get(("web",), 0)
+    if not web.enabled:
+        yield CheckLine("ok", "控制台已关闭（[web] enabled = false）", "", line)
+        return
+    missing = [name for name in _CONSOLE if find_spec(name) is None]
+    if missing:
+        todo = "pip install 'parcelwatch[console]'；不要控制台就写 enabled = false"
+        yield CheckLine("warn", f"控制台没有安装（缺 {'、'.join(missing)}），只在后台运行", todo, line)
+        return
+    place = f"{web.host}:{web.port}" if web.port else f"{web.host} 的任意空闲端口"
+    try:
+        bind(web).close()
+    except PortTaken as taken:
+        if running:
+            yield CheckLine("ok", f"控制台在 http://{place}，只对本机开放", "", line)
         else:
-            yield CheckLine("ok", f"{name} 连得上 {host}:{port}")
+            yield CheckLine("fail", str(taken), "换一个 port，或停掉占用它的程序", line)
+        return
+    yield CheckLine("ok", f"控制台将在 {place} 上，只对本机开放", "", line)
 
 
-def _address(adapter: object) -> tuple[str, int] | None:
-    """Host and port from whichever field holds an address."""
-    for field in ("base_url", "url", "webhook"):
-        value = getattr(adapter, field, "")
-        parts = urlsplit(value.reveal().strip() if isinstance(value, Secret) else str(value))
-        if parts.hostname:
-            return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    host, port = getattr(adapter, "host", ""), getattr(adapter, "port", 0)
-    return (str(host), int(port)) if host and port else None
+def zone(settings: Settings, now: datetime) -> CheckLine:
+    """What time it is where the merchant is, by the machine's clock and the zone of the configuration."""
+    local = now.astimezone(settings.timezone)
+    return CheckLine("ok", f"时区 {settings.timezone.key}，现在是 {local:%Y-%m-%d %H:%M}")

@@ -12,10 +12,12 @@ from domain.time import from_micros, to_micros
 from monitor.store import schema
 from monitor.store.codec import clean
 
-__all__ = ["ALIVE", "Done", "alive_at", "last", "note"]
+__all__ = ["ALIVE", "BACKUP", "Done", "alive_at", "every", "last", "note"]
 
 ALIVE: Final = "alive"
 """The daemon's own sign of life, by which it also proves that the store takes a write."""
+
+BACKUP: Final = "backup"
 
 _upkeep = schema.upkeep
 
@@ -43,6 +45,12 @@ def last(conn: Connection, name: str) -> Done | None:
     """The last time it was done, or None."""
     row = conn.execute(select(_upkeep).where(_upkeep.c.name == name)).first()
     return None if row is None else Done(row.name, from_micros(row.at), row.outcome, row.detail)
+
+
+def every(conn: Connection) -> list[Done]:
+    """Everything that was ever done."""
+    rows = conn.execute(select(_upkeep).order_by(_upkeep.c.name))
+    return [Done(row.name, from_micros(row.at), row.outcome, row.detail) for row in rows]
 
 
 def alive_at(conn: Connection) -> datetime | None:

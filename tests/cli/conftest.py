@@ -20,6 +20,7 @@ CONFIG = """
 store = "sqlite:///store.db"
 
 [web]
+port = 0
 public_url = "https://watch.example.com"
 
 [[providers]]
