@@ -48,6 +48,12 @@ def _phrases() -> tuple[str, ...]:
         _("{what} 已 {time}（限 {limit}）"),
         _("{what} 还剩 {time}（限 {limit}）"),
         _("{what} 即将超时（限 {limit}）"),
+        _("工单 {number} 现在是「{what}」，不能改为「{to}」。可以改为：{possible}。"),
+        _("工单 {number} 现在是「{what}」，不能改为「{to}」。它已经结束，不能再改。"),
+        _("这个包裹已有处理中的工单 {number}，请在那张工单上继续。"),
+        _("搜索的文字太长，最多 {n} 个字。"),
+        _("一次最多查 {n} 个单号，请分几次。"),
+        _("没有这样的{what}；可以用的有：{known}。"),
         _("{what}：{why}"),
         _("{n} 秒"),
         _("{n} 分钟"),
@@ -86,15 +92,17 @@ def _plain() -> tuple[str, ...]:
         _("派送段"),
         *(_("1月"), _("2月"), _("3月"), _("4月"), _("5月"), _("6月")),
         *(_("7月"), _("8月"), _("9月"), _("10月"), _("11月"), _("12月")),
+        *(_("工单状态"), _("阶段"), _("排序方式")),
         _("或"),
         _("且"),
+        _("、"),
     )
 
 
 _PHRASES: Final = _phrases()
 PHRASES: Final = (*_PHRASES, *_plain())
 """All of them: each needs a translation."""
-_JOINTS: Final = (" 或 ", " 且 ")
+_JOINTS: Final = (" 或 ", " 且 ", "、")
 _LONGEST: Final = 400
 """Characters. Longer ones hold a carrier's words, and a pattern must never hang on those."""
 
@@ -170,6 +178,7 @@ class Voice:
     def _joined(self, text: str) -> str:
         for joint in _JOINTS:
             if joint in text:
-                between = f" {self.catalogue(joint.strip())} "
+                between = self.catalogue(joint.strip())
+                between = f" {between} " if joint.startswith(" ") else between
                 return between.join(self.reword(part) for part in text.split(joint))
         return text

@@ -68,8 +68,8 @@ ENTRY_ZH: Final[Mapping[EntryKind, str]] = {
 SAID_ZH: Final[Mapping[str, str]] = {
     "waiting": "待发",
     "sending": "发送中",
-    "sent": "已发出",
-    "folded": "已并入汇总",
+    "sent": "已送达",
+    "folded": "并入汇总",
     "dropped": "不必再发",
     "dead": "发送失败",
 }
@@ -85,10 +85,16 @@ def platform_name(view: View, platform: str) -> str:
     return view.words.say(known) if known else safe_text(platform, 40)
 
 
-def shared(request: Request) -> dict[str, Any]:
-    """What the templates of these pages call by name."""
+def rule_name(view: View, names: Mapping[str, str], rule: str) -> str:
+    """A rule's name as the parcel's own policy has it: platforms call the same rule by different names."""
+    return view.words.say(names[rule]) if rule in names else view.rule(rule)
+
+
+def shared(request: Request, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the templates of these pages call by name; `names` are the rules of the parcel's policy."""
     view = view_of(request)
     return {
+        "rule_name": partial(rule_name, view, names or {}),
         "voice": Voice(view.words.say, view.zone),
         "identifier": identifier,
         "paragraphs": paragraphs,
@@ -127,8 +133,10 @@ def language_query(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Every clock of a parcel."""
+    """Every clock of a parcel, and what its rules are called."""
 
+    names: Mapping[str, str]
+    """Of all rules of the parcel's policy, in the source language."""
     running: tuple[TimeLine, ...]
     """The most urgent first."""
     ended: tuple[TimeLine, ...]
@@ -154,7 +162,8 @@ def clocks_of(
             asleep.append(reading)
         else:
             (running if reading.ended_at is None else ended).append(line)
-    return Clocks(tuple(order(running)), tuple(order(ended)), tuple(asleep))
+    names = {each.rule.id: each.rule.zh for each in policy.lines}
+    return Clocks(names, tuple(order(running)), tuple(order(ended)), tuple(asleep))
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────────

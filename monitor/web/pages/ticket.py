@@ -124,7 +124,7 @@ async def _answer(
         attempt=attempt,
         most=1_000_000 if request.query_params.get("all") == "1" else _SHOWN,
         longest=LONGEST,
-        **shared(request),
+        **shared(request, look.clocks.names),
     )
 
 
