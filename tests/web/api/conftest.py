@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import httpx
 import pytest
@@ -51,7 +52,8 @@ class Api:
     app: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = make_site(self.context)
+        with mock.patch("monitor.web.site._pages", return_value=()):  # pages have their own tests
+            self.app = make_site(self.context)
 
     @property
     def store(self) -> Database:

@@ -300,13 +300,22 @@ def test_a_comment_is_added(api: Api, story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"text": ""}, {"text": " \u200b\u202e\n"}, {"text": "x" * 2001}, {}, {"text": 5}]
+    "body",
+    [
+        {"text": "half \ud800"},
+        {"text": ""},
+        {"text": " \u200b\u202e\n"},
+        {"text": "x" * 2001},
+        {},
+        {"text": 5},
+    ],
 )
 def test_a_comment_that_says_nothing_or_too_much_is_refused(api: Api, story: Story, body: Any) -> None:
-    problem(api("POST", f"/api/v1/tickets/{story.tickets[0]}/entries", json=body), 422)
+    path, kind = f"/api/v1/tickets/{story.tickets[0]}/entries", {"content-type": "application/json"}
+    problem(api("POST", path, content=json.dumps(body), headers=kind), 422)
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\0b", "<img src=x>", "'; DROP TABLE tickets; --", "𝕏" * 1000])
+@pytest.mark.parametrize("text", ["a\0b", "<img src=x>", "'; DROP TABLE tickets; --", "𝕏" * 1000])
 def test_hostile_comments_are_kept_as_text(api: Api, story: Story, text: str) -> None:
     [number, *_] = story.tickets
     content = json.dumps({"text": f"x{text}"})
