@@ -32,7 +32,7 @@ EXTRA: Final = Extra("/demo", "演示")
 _HERE: Final = Path(__file__).parent
 _SHOWN: Final = 15
 """Messages of a group."""
-_NAME: Final = re.compile(r'name = "(.*)"')
+_NAME: Final = re.compile(r'^name = "(.*)"$', re.MULTILINE)
 _RULE: Final = re.compile(r"rules\.(\w+) = ")
 
 
@@ -78,7 +78,8 @@ class _Pages:
         """How the show stands."""
         scene, context = self._scene, context_of(request)
         now = scene.time()
-        walk = await context.db.read(lambda conn: read_walk(conn, scene.steps, context.who))
+        policies = _NAME.findall(scene.policies)
+        walk = await context.db.read(lambda conn: read_walk(conn, scene.steps, context.who, policies))
         return await page(
             request,
             "demo.html",

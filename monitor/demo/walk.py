@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, exists, select
+from sqlalchemy import Connection, Row, Select, exists, false, or_, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.tickets import EntryKind, TicketState
@@ -95,10 +95,13 @@ class Walk:
         return next((step for step in self.steps if not step.done), None)
 
 
-def read_walk(conn: Connection, steps: Footsteps, who: str) -> Walk:
-    """Where the walk stands; `who` is the author of what is done in the console."""
+def read_walk(conn: Connection, steps: Footsteps, who: str, policies: Sequence[str] = ()) -> Walk:
+    """Where the walk stands; `who` is the author of what is done in the console.
+
+    A ticket judged by one of these `policies` is the better example: somebody set its limit.
+    """
     written = _written(conn, who)
-    row = _ticket(conn, steps.ticket, keep=len(written) > 0)
+    row = _ticket(conn, steps.ticket, policies, keep=len(written) > 0)
     number = str(row.number) if row else ""
     ticket = f"/tickets/{number}" if row else ""
     parcel = f"/parcels/{row.carrier}/{row.waybill_no}" if row else ""
@@ -133,21 +136,24 @@ def _written(conn: Connection, who: str) -> set[str]:
     return set(conn.execute(select(entries.c.kind).where(entries.c.author == who).distinct()).scalars())
 
 
-def _ticket(conn: Connection, opened: str, *, keep: bool) -> Row[Any] | None:
+def _ticket(conn: Connection, opened: str, policies: Sequence[str], *, keep: bool) -> Row[Any] | None:
     """The one last opened, while there is work in it or work was begun; else the newest broken limit told."""
     tickets, findings = schema.tickets, schema.findings
     live = tickets.c.state.in_(_LIVE)
-    broken = exists().where(
-        findings.c.ticket_id == tickets.c.id,
-        findings.c.state == "open",
-        findings.c.stage == "breach",
-        findings.c.deadline.is_not(None),
+    broken = (
+        (findings.c.ticket_id == tickets.c.id)
+        & (findings.c.state == "open")
+        & (findings.c.stage == "breach")
+        & findings.c.deadline.is_not(None)
     )
+    own = or_(false(), *(findings.c.policy.startswith(f"{name}.", autoescape=True) for name in policies))
     mine = tickets.c.number == opened
+    newest = tickets.c.id.desc()
     wishes: Sequence[Select[Any]] = (
         _TICKETS.where(mine if keep else mine & live),
-        _TICKETS.where(live, tickets.c.told, broken).order_by(tickets.c.id.desc()),
-        _TICKETS.where(live).order_by(tickets.c.severity.desc(), tickets.c.id.desc()),
+        _TICKETS.where(live, tickets.c.told, exists().where(broken, own)).order_by(newest),
+        _TICKETS.where(live, tickets.c.told, exists().where(broken)).order_by(newest),
+        _TICKETS.where(live).order_by(tickets.c.severity.desc(), newest),
     )
     rows = (conn.execute(wish.limit(1)).first() for wish in wishes)
     return next((row for row in rows if row is not None), None)
