@@ -34,6 +34,8 @@ from monitor.store.workplace import sync, sync_folder, workplace
 
 __all__ = ["Restored", "restore"]
 
+_PATIENCE: Final = 2.0
+"""Seconds to wait for others to close the old store."""
 _OURS: Final = frozenset({*METADATA.tables, "alembic_version"})
 
 
@@ -64,7 +66,7 @@ def restore(
                 raise StoreNewer(
                     f"{source} 是更新版本的 parcelwatch 的数据（{file.manifest.revision}）。请先升级程序。"
                 )
-            if schema_state(url) == "newer":
+            if not _damaged(parsed) and schema_state(url) == "newer":
                 raise newer()
             file.verify(watch)
             keys = file.key()
@@ -73,6 +75,18 @@ def restore(
             return _into_postgresql(parsed, file, keys, key, now, dry_run, watch)
     except DBAPIError as error:
         raise translate(error) from error
+
+
+def _damaged(url: URL) -> bool:
+    """A SQLite file that cannot be read as one: that is what backups are for."""
+    if url.get_backend_name() != "sqlite" or not sqlite_path(url).exists():
+        return False
+    try:
+        with closing(sqlite3.connect(sqlite_path(url), timeout=5)) as conn:
+            conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+    return False
 
 
 # ── SQLite ───────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +213,7 @@ def _alone_with(path: Path, kept: Path | None) -> Iterator[None]:
     if kept is None:
         yield
         return
-    with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as old:
+    with closing(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as old:
         try:
             old.execute("PRAGMA locking_mode=EXCLUSIVE")
             old.execute("PRAGMA journal_mode=DELETE").fetchone()
