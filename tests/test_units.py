@@ -75,7 +75,7 @@ def test_a_service_starts_a_command_that_there_is(unit: Path) -> None:
     [command] = settings(unit, "Service")["ExecStart"]
     program, name, *options = shlex.split(command)
     assert program == PROGRAM
-    assert name in {*_COMMANDS, "backup"}
+    assert name in _COMMANDS
     assert options == ["-c", "/etc/parcelwatch/parcelwatch.toml"]
 
 

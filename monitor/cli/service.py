@@ -38,7 +38,11 @@ def run(config: Path | None, log_format: str | None) -> None:
 @click.command("check")
 @config_option
 @json_option
-@click.option("--reachable", is_flag=True, help="再逐个连一下服务商和渠道（不发送任何内容）")
+@click.option(
+    "--reachable",
+    is_flag=True,
+    help="再逐个连一下服务商、渠道和存活检查，并核对时钟（不查询，不发送任何内容）",
+)
 @click.pass_context
 def check(ctx: click.Context, config: Path | None, as_json_: bool, reachable: bool) -> None:
     """一次列出配置和环境的全部问题，带行号；有问题时退出码为 2。"""

@@ -16,6 +16,7 @@ _WORDS: Final = {
     "Usage:": "用法：",
     "Options": "选项",
     "Commands": "命令",
+    "Show this message and exit.": "显示这份说明",
     "Aborted!": "已取消。",
     "Error: {message}": "错误：{message}",
     "Try '{command} {option}' for help.": "加 {option} 看说明：{command} {option}",
