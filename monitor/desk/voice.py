@@ -181,4 +181,4 @@ class Voice:
                 between = self.catalogue(joint.strip())
                 between = f" {between} " if joint.startswith(" ") else between
                 return between.join(self.reword(part) for part in text.split(joint))
-        return text
+        return " ".join(map(self.catalogue, text.split(" "))) if text.strip() == text else text

@@ -274,7 +274,9 @@ def _doubts(ground: Ground, voice: Voice) -> Iterator[Sentence]:
         if place and journey.next_stop:
             place += f" → {safe_text(journey.next_stop, _NAME)}"
         said = voice._("停在：{where}", where=voice.catalogue(Whereabouts(where).zh))
-        yield Sentence(Part.PLACE, said + (f"（{place}）" if place else "") + voice._("。"))
+        yield Sentence(
+            Part.PLACE, said + (voice._("（{place}）", place=place) if place else "") + voice._("。")
+        )
     unread = _unread(ground)
     if unread:
         lines = [voice._("「{text}」", text=safe_text(row.event.text, 80)) for row in unread[-_UNREAD_SHOWN:]]

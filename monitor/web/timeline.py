@@ -97,9 +97,11 @@ class TimeLine:
     """How much of the time between start and limit does not count: exemptions."""
 
     @property
-    def proven_at(self) -> float:
-        """Where the edge of what is proven lies, in percent."""
-        return next((mark.x for mark in self.marks if mark.kind == "proven"), 0.0)
+    def over(self) -> timedelta:
+        """How long the limit is surely broken: no more silence is claimed than was observed."""
+        assert self.reading.deadline is not None
+        until = self.reading.ended_at or self.proven or self.reading.deadline
+        return max(until - self.reading.deadline, timedelta(0))
 
 
 def standing(reading: ClockReading, proven: datetime | None, now: datetime) -> Standing:

@@ -95,6 +95,9 @@ def test_past_the_limit_only_what_was_seen_counts_as_over() -> None:
     assert [bar.kind for bar in line.bars] == ["proven", "over", "unproven"]
     limit = places(line, "limit")[0]
     assert line.bars[1].x == limit
+    assert line.over == timedelta(hours=6)
+    assert drawn(a_clock(ended_at=at(50)), 60, 60).over == timedelta(hours=2)
+    assert drawn(a_clock(), 40, 60).over == timedelta(0)
     assert drawn(a_clock(), 40, 60).bars[-1].kind == "unproven"
     assert "over" not in {bar.kind for bar in drawn(a_clock(), 40, 60).bars}
 
@@ -189,7 +192,7 @@ def test_everything_stays_on_the_line(
     reading = a_clock(start, limit, (), ended_at=None if ended is None else at(start + ended))
     line = drawn(reading, seen, now)
     assert all(0 <= mark.x <= 100 for mark in line.marks)
-    assert all(0 <= bar.x and bar.width > 0 and bar.x + bar.width <= 100.02 for bar in line.bars)
+    assert all(bar.x >= 0 and bar.width > 0 and bar.x + bar.width <= 100.02 for bar in line.bars)
     assert all(one.x + one.width == pytest.approx(other.x, abs=0.03) for one, other in pairwise(line.bars))
     assert line.proven is None or line.proven <= max(at(now), at(start))
 

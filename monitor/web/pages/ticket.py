@@ -68,7 +68,13 @@ class Reason:
 
     @property
     def stands(self) -> bool:
+        """It has not ended."""
         return self.found.state is FindingState.OPEN
+
+    @property
+    def speaks(self) -> bool:
+        """It stands, and no worse one speaks for it."""
+        return self.stands and not self.found.silenced_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +156,9 @@ def look_at(detail: Detail, book: PolicyBook, now: datetime, voice: Voice, zone:
             found.ended_by,
         )
         reasons.append(Reason(found, why(ground, now, voice)))
-    reasons.sort(key=lambda each: (not each.stands, -each.found.finding.severity, -each.found.id))
+    reasons.sort(
+        key=lambda each: (not each.stands, not each.speaks, -each.found.finding.severity, -each.found.id)
+    )
     return Look(detail, opening(case, voice), tuple(reasons), clocks, scans_of(detail.events))
 
 
