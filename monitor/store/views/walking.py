@@ -150,10 +150,12 @@ def _stream(
         columns = select(*(seen.c[name] for name in key.columns)).order_by(*_ordered(seen.c, key))
         yield from _items(conn, columns.where(part.fits(seen)).limit(limit + 1), key)
         last = conn.execute(columns.offset(stride - 1).limit(1)).first()
-        span, stride = span - stride, stride * _GROWTH
         if last is not None:
-            start = tuple(last)
+            start, span = tuple(last), span - stride
             segments = _segments(conn, part.rows, key, start)
+        elif rest := conn.execute(columns).all():  # fewer than a stride: the end of this segment
+            start, span = tuple(rest[-1]), span - len(rest)
+        stride *= _GROWTH
 
 
 def _items(conn: Connection, rows: Select[Any], key: Key) -> Iterator[_Item]:
