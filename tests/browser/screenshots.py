@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "screenshots"
 LARGEST = 150_000
 """Bytes of a picture."""
+_SETTLED = 1000.0
+"""Milliseconds in which a chart is drawn."""
 
 
 @contextmanager
@@ -59,7 +61,10 @@ def _tickets(base: str) -> list[dict[str, object]]:
 def take(page: Page, url: str, path: Path, *, height: int, width: int) -> None:
     """One picture, of the upper part of a page."""
     page.set_viewport_size({"width": width, "height": height})
-    page.goto(url, wait_until="networkidle")
+    answer = page.goto(url, wait_until="load")
+    assert answer is not None
+    assert answer.status == 200, url
+    page.wait_for_timeout(_SETTLED)
     page.screenshot(path=path, animations="disabled")
     assert path.stat().st_size <= LARGEST, f"{path.name}: {path.stat().st_size} bytes"
 

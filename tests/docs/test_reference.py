@@ -95,6 +95,19 @@ def test_the_runbook_has_a_section_for_every_problem() -> None:
     assert [kind for kind in kinds if f"### {kind}\n" not in RUNBOOK] == []
 
 
+def test_what_the_log_says_in_the_runbook_is_what_it_says() -> None:
+    told = re.search(r"^\| event \|.*?(?=^## )", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    events = [
+        each
+        for row in told[0].splitlines()[2:]
+        for each in re.findall(r"`([^`]+)`", row.split("|")[1] if "|" in row else "")
+    ]
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "monitor").rglob("*.py"))
+    assert len(events) > 10
+    assert [event for event in events if f'"{event}"' not in code] == []
+
+
 @pytest.mark.parametrize("page", ["runbook.md", "reference/exit-codes.md"])
 def test_every_exit_code_is_told(page: str) -> None:
     text = (DOCS / page).read_text("utf-8")
