@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from monitor.web.api import findings, orders, policies, providers, tickets
+from monitor.web.api import findings, orders, parcels, policies, providers, tickets
 
 __all__ = ["routers"]
 
 routers = (
     orders.router,
+    parcels.router,
     tickets.router,
     findings.router,
     providers.router,
