@@ -11,7 +11,7 @@ from monitor.lint import CheckLine
 from monitor.settings import Settings
 from monitor.store.database import StoreError, schema_state
 from monitor.store.recent import Recent, glance, recent
-from monitor.store.upkeep import ALIVE, BACKUP
+from monitor.store.upkeep import ALIVE, BACKUP, BACKUP_GOOD
 from monitor.store_url import sqlite_file
 from monitor.wording import hours, moment
 
@@ -19,6 +19,8 @@ __all__ = ["alive", "lately"]
 
 _ALIVE: Final = timedelta(minutes=3)
 """A running service says so every 20 seconds."""
+_LONG: Final = timedelta(days=2)
+"""Without a copy, where the configuration names no rhythm."""
 _WHY: Final = 120
 
 
@@ -115,19 +117,20 @@ def _channels(found: Recent, settings: Settings, now: datetime) -> Iterator[Chec
 def _backup(found: Recent, settings: Settings, now: datetime) -> Iterator[CheckLine]:
     folder, every = settings.backup.folder, settings.backup.every
     line = settings.written.lines.found.get(("backup",), 0)
-    done = found.upkeep.get(BACKUP)
+    tried, good = found.upkeep.get(BACKUP), found.upkeep.get(BACKUP_GOOD)
+    last = (
+        f"最近一份好的备份是 {moment(good.at, settings.timezone)}（{hours(now - good.at)}前）" if good else ""
+    )
     todo = "写 [backup] folder，或启用 parcelwatch-backup.timer；现在就做一份：parcelwatch backup"
-    if done is None:
+    if tried is not None and tried.outcome != "ok":
+        why = f"最近一次备份失败：{safe_text(tried.detail, _WHY)}"
+        yield CheckLine(
+            "warn", f"{why}；{last or '还没有一份好的备份'}", f"检查目录 {folder or ''} 和磁盘空间", line
+        )
+    elif good is None:
         if found.parcels:
             yield CheckLine("warn", "数据库从没有备份过", todo, line)
-        return
-    when = f"{moment(done.at, settings.timezone)}（{hours(now - done.at)}前）"
-    if done.outcome != "ok":
-        why = safe_text(done.detail, _WHY)
-        yield CheckLine(
-            "warn", f"最近一次备份失败，{when}：{why}", f"检查目录 {folder or ''} 和磁盘空间", line
-        )
-    elif now - done.at > max(2 * every, timedelta(days=2) if folder is None else every):
-        yield CheckLine("warn", f"最近一次备份是 {when}，太久了", todo, line)
+    elif now - good.at > (max(2 * every, timedelta(hours=1)) if folder is not None else _LONG):
+        yield CheckLine("warn", f"{last}，太久了", todo, line)
     else:
-        yield CheckLine("ok", f"最近一次备份 {when}", "", line)
+        yield CheckLine("ok", last, "", line)

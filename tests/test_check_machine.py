@@ -281,8 +281,16 @@ def parcel(conn: Connection) -> None:
     conn.execute(insert(schema.parcels).values(row))
 
 
-def copied(hours: float, outcome: str = "ok", detail: str = "") -> Callable[[Connection], None]:
-    return lambda conn: upkeep.note(conn, upkeep.BACKUP, ago(hours), outcome, detail)
+def copied(hours: float) -> Callable[[Connection], None]:
+    def work(conn: Connection) -> None:
+        for name in (upkeep.BACKUP, upkeep.BACKUP_GOOD):
+            upkeep.note(conn, name, ago(hours), "ok", "store.pwbackup")
+
+    return work
+
+
+def not_copied(conn: Connection) -> None:
+    upkeep.note(conn, upkeep.BACKUP, ago(1), "failed", "磁盘已满")
 
 
 @pytest.mark.parametrize(
@@ -298,7 +306,13 @@ def copied(hours: float, outcome: str = "ok", detail: str = "") -> Callable[[Con
             "太久了",
             id="less often than asked",
         ),
-        pytest.param([copied(1, "failed", "磁盘已满")], "", "warn", "磁盘已满", id="the last one failed"),
+        pytest.param(
+            [copied(30)], '[backup]\nfolder = "c"\nevery = "7d"\n', "ok", "30 小时前", id="as often as asked"
+        ),
+        pytest.param([not_copied], "", "warn", "磁盘已满；还没有一份好的", id="the only one failed"),
+        pytest.param(
+            [copied(30), not_copied], "", "warn", "磁盘已满；最近一份好的备份是", id="the last one failed"
+        ),
     ],
 )
 def test_the_last_backup(

@@ -12,12 +12,15 @@ from domain.time import from_micros, to_micros
 from monitor.store import schema
 from monitor.store.codec import clean
 
-__all__ = ["ALIVE", "BACKUP", "Done", "alive_at", "every", "last", "note"]
+__all__ = ["ALIVE", "BACKUP", "BACKUP_GOOD", "Done", "alive_at", "every", "last", "note"]
 
 ALIVE: Final = "alive"
 """The daemon's own sign of life, by which it also proves that the store takes a write."""
 
 BACKUP: Final = "backup"
+"""The last try."""
+BACKUP_GOOD: Final = "backup_good"
+"""The last one that stands."""
 
 _upkeep = schema.upkeep
 
