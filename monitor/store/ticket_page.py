@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
@@ -19,7 +19,19 @@ from monitor.store import events, parcels, schema
 from monitor.store.codec import moment, read_mapping, read_message
 from monitor.store.rows import FINDING_COLUMNS, read_finding
 
-__all__ = ["Attempt", "Detail", "Entry", "Said", "Ticket", "TicketFinding", "detail", "read_ticket"]
+__all__ = [
+    "Attempt",
+    "Detail",
+    "Entry",
+    "Said",
+    "Ticket",
+    "TicketFinding",
+    "detail",
+    "findings_where",
+    "read_ticket",
+]
+
+_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,7 @@ def detail(conn: Connection, number: str) -> Detail | None:
         ticket,
         parcels.load(conn, [ticket.parcel_id])[0],
         _entries(conn, ticket.id),
-        _findings(conn, ticket.id),
+        findings_where(conn, schema.findings.c.ticket_id == ticket.id),
         tuple(events.known(conn, [ticket.parcel_id])[ticket.parcel_id]),
         parcels.clocks(conn, ticket.parcel_id),
         _messages(conn, ticket.id),
@@ -162,14 +174,16 @@ def _entries(conn: Connection, ticket_id: int) -> tuple[Entry, ...]:
     )
 
 
-def _findings(conn: Connection, ticket_id: int) -> tuple[TicketFinding, ...]:
+def findings_where(conn: Connection, condition: Any) -> tuple[TicketFinding, ...]:
+    """Findings, standing or ended, the worst first; at most a thousand."""
     table = schema.findings
     others = ("id", "state", "found_at", "warned_at", "breached_at", "ended_at", "ended_by")
     more = ("told_step", "silenced_by", "policy_version")
     query = (
         select(*FINDING_COLUMNS, *(table.c[name] for name in (*others, *more)))
-        .where(table.c.ticket_id == ticket_id)
+        .where(condition)
         .order_by(table.c.severity.desc(), table.c.id)
+        .limit(_MOST)
     )
     return tuple(
         TicketFinding(

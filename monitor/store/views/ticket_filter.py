@@ -22,7 +22,7 @@ from monitor.store.codec import clean
 from monitor.store.views.numbers import MOST_NUMBERS, TooMany, named
 from monitor.store.views.walking import Key, Part
 
-__all__ = ["KEYS", "BadFilter", "Sort", "TicketFilter", "parts"]
+__all__ = ["KEYS", "BadFilter", "Sort", "TicketFilter", "members", "parts"]
 
 E = TypeVar("E", bound=StrEnum)
 _tickets, _findings = schema.tickets, schema.findings
@@ -68,9 +68,9 @@ class TicketFilter:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "states", _members(TicketState, self.states, "工单状态"))
-        put(self, "stages", _members(Stage, self.stages, "阶段"))
-        put(self, "sort", _members(Sort, (self.sort,), "排序方式")[0])
+        put(self, "states", members(TicketState, self.states, "工单状态"))
+        put(self, "stages", members(Stage, self.stages, "阶段"))
+        put(self, "sort", members(Sort, (self.sort,), "排序方式")[0])
         for name in ("rules", "carriers", "shops", "platforms", "numbers"):
             put(self, name, tuple(dict.fromkeys(map(clean, getattr(self, name)))))
             if len(getattr(self, name)) > MOST_NUMBERS:
@@ -159,7 +159,8 @@ def _tells(seen: Any, condition: Any) -> Any:
     return or_(_has(seen, is_open, condition), and_(~_has(seen, is_open), _has(seen, condition)))
 
 
-def _members(kind: type[E], values: Iterable[str], what: str) -> tuple[E, ...]:
+def members(kind: type[E], values: Iterable[str], what: str) -> tuple[E, ...]:
+    """The members of these names, each once. Raises `BadFilter`, which says what there is."""
     try:
         return tuple(dict.fromkeys(kind(value) for value in values))
     except ValueError as error:

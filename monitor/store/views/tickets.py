@@ -35,6 +35,7 @@ __all__ = [
     "choices",
     "count",
     "page",
+    "read",
     "rows",
     "unknown",
 ]
@@ -83,7 +84,7 @@ def page(
 ) -> Page[TicketRow]:
     """A page of the list. Raises `BadCursor`."""
     found = walking.walk(conn, parts(conn, filter_), KEYS[Sort(filter_.sort)], cursor, limit)
-    return found.page(_read(conn, [key[-1] for key in found.keys]))
+    return found.page(read(conn, [key[-1] for key in found.keys]))
 
 
 def count(conn: Connection, filter_: TicketFilter, at_most: int = 1000) -> int:
@@ -151,7 +152,7 @@ _STANDING: Final = select(
 ).order_by(_findings.c.severity.desc(), _findings.c.id)
 
 
-def _read(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
+def read(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
     """The lines of these tickets, in this order."""
     if not ids:
         return []

@@ -1,0 +1,259 @@
+"""What passes a limit soon, and how the sources are: the console's first page.
+
+Every parcel keeps the nearest limit ahead of its running clocks (`due.limit_at`), written whenever it is
+judged, so that the list is read along an index and costs the same at a thousand and at a million parcels.
+A limit in the past that is still there waits for its parcel's next judgement: it is not shown as ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, exists, func, select
+
+from domain.findings import FindingState, Stage
+from domain.time import from_micros, to_micros
+from domain.tracking import Milestone
+from monitor.store import schema
+from monitor.store.codec import clean, moment
+from monitor.store.views import walking
+from monitor.store.views.paging import Page
+from monitor.store.views.speaking import NOBODY, of_shops, speaking
+from monitor.store.views.walking import Key, Part
+
+__all__ = ["LONGEST", "Source", "Tally", "Upcoming", "sources", "tally", "upcoming"]
+
+LONGEST: Final = timedelta(days=7)
+"""The furthest that is looked ahead."""
+_HOUR: Final = 3_600_000_000
+_COUNTED: Final = 10_000
+"""About so many parcels are looked at for the counts by carrier and shop."""
+_MOST: Final = 10_000
+_WHEEL: Final = (40_503, 65_537)
+"""Multiplied and divided by these, neighbouring ids fall far apart."""
+_due, _parcels, _findings, _tickets = schema.due, schema.parcels, schema.findings, schema.tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A parcel whose next limit is near."""
+
+    parcel_id: int
+    carrier: str
+    waybill_no: str
+    shop: str
+    order_no: str
+    rule: str
+    limit_at: datetime
+    milestone: Milestone
+    last_event_at: datetime | None
+    ticket: str
+    """The number of its ticket that is open or being worked on; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many parcels pass their next limit within a time, and what is over already."""
+
+    total: int
+    hours: tuple[int, ...]
+    """In the first hour, in the second, …; together the total."""
+    by_rule: tuple[tuple[str, int], ...]
+    """The largest first; exact."""
+    by_carrier: tuple[tuple[str, int], ...]
+    by_shop: tuple[tuple[str, int], ...]
+    one_in: int
+    """By carrier and shop every so-manieth parcel was looked at and the counts multiplied; 1: exact.
+    A parcel with orders of two shops counts for both."""
+    overdue: int
+    """Open breaches; counted up to 10,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A provider account's health."""
+
+    name: str
+    state: str
+    """`up`, `degraded` or `down`."""
+    since: datetime | None
+    last_good_at: datetime | None
+    last_error: str
+    waiting: int
+    """Parcels due to be asked about; counted up to 10,000."""
+
+
+def upcoming(
+    conn: Connection,
+    now: datetime,
+    within: timedelta,
+    cursor: str | None = None,
+    limit: int = 50,
+    *,
+    rules: Sequence[str] = (),
+    carriers: Sequence[str] = (),
+    shops: Sequence[str] = (),
+) -> Page[Upcoming]:
+    """The parcels whose next limit lies within, the nearest first. Raises `BadCursor`."""
+    rows = _ahead(now, within, "limit_at", "parcel_id", "limit_rule")
+    fits = _fits(*(tuple(map(clean, each)) for each in (rules, carriers, shops)))
+    found = walking.walk(conn, [Part(rows, fits)], _KEY, cursor, limit)
+    return found.page(_read(conn, [key[-1] for key in found.keys]))
+
+
+def tally(conn: Connection, now: datetime, within: timedelta) -> Tally:
+    """Counts for the same parcels.
+
+    Total, hours and rules are read from the limit's index alone and are exact. Carrier and shop stand
+    elsewhere, a read for each parcel: beyond ten thousand parcels an even sample is looked at.
+    """
+    by_hour: dict[int, int] = {}
+    by_rule: dict[str, int] = {}
+    within = max(timedelta(0), min(within, LONGEST))
+    hour = ((_due.c.limit_at - (to_micros(now) + 1)) // _HOUR).label("hour")
+    rows = _ahead(now, within, "limit_rule").add_columns(hour)
+    for rule, nth, n in conn.execute(rows.add_columns(func.count()).group_by("hour", _due.c.limit_rule)):
+        by_hour[int(nth)] = by_hour.get(int(nth), 0) + n
+        by_rule[rule] = by_rule.get(rule, 0) + n
+    total = sum(by_hour.values())
+    one_in = -(-total // _COUNTED) if total > 2 * _COUNTED else 1
+    sample = _sample(_ahead(now, within, "parcel_id"), one_in)
+    return Tally(
+        total,
+        tuple(by_hour.get(nth, 0) for nth in range(-(-_micros(within) // _HOUR))),
+        _largest(by_rule.items()),
+        _largest((name, n * one_in) for name, n in conn.execute(_by_carrier(sample))),
+        _largest((name, n * one_in) for name, n in conn.execute(_by_shop(sample))),
+        one_in,
+        _overdue(conn),
+    )
+
+
+def sources(conn: Connection, now: datetime) -> tuple[Source, ...]:
+    """The provider accounts that ever did something, by name."""
+    rows = conn.execute(select(schema.providers).order_by(schema.providers.c.name)).all()
+    return tuple(
+        Source(
+            row.name,
+            row.state,
+            moment(row.since),
+            moment(row.last_good_at),
+            row.last_error,
+            _count(
+                conn,
+                select(_due.c.parcel_id).where(
+                    _due.c.provider == row.name, _due.c.next_poll_at <= to_micros(now)
+                ),
+            ),
+        )
+        for row in rows
+    )
+
+
+_KEY: Final = Key("upcoming", ("limit_at", "parcel_id"), (False, False))
+
+
+def _ahead(now: datetime, within: timedelta, *columns: str) -> Select[Any]:
+    """The parcels whose next limit lies within: a range of its index."""
+    until = now + max(timedelta(0), min(within, LONGEST))
+    rows = select(*(_due.c[name] for name in columns))
+    return rows.where(_due.c.limit_at > to_micros(now), _due.c.limit_at <= to_micros(until))
+
+
+def _fits(rules: Sequence[str], carriers: Sequence[str], shops: Sequence[str]) -> Callable[[Any], Any] | None:
+    if not (rules or carriers or shops):
+        return None
+
+    def fits(seen: Any) -> Any:
+        conditions = [seen.c.limit_rule.in_(rules)] if rules else []
+        if carriers:
+            parcel = _parcels.c.id == seen.c.parcel_id
+            conditions.append(exists().where(parcel, _parcels.c.carrier.in_(carriers)))
+        if shops:
+            conditions.append(of_shops(seen.c.parcel_id, shops))
+        return and_(*conditions)
+
+    return fits
+
+
+def _sample(rows: Select[Any], one_in: int) -> Any:
+    """One in so many of the parcels, the same ones for the same number."""
+    if one_in == 1:
+        return rows.subquery("sample")
+    factor, modulus = _WHEEL
+    return rows.where((_due.c.parcel_id * factor) % modulus < modulus // one_in).subquery("sample")
+
+
+def _by_carrier(sample: Any) -> Select[Any]:
+    rows = select(_parcels.c.carrier, func.count()).join(sample, sample.c.parcel_id == _parcels.c.id)
+    return rows.group_by(_parcels.c.carrier)
+
+
+def _by_shop(sample: Any) -> Select[Any]:
+    links, orders = schema.order_parcels, schema.orders
+    rows = select(orders.c.shop, func.count(links.c.parcel_id.distinct()))
+    rows = rows.join(links, links.c.order_id == orders.c.id)
+    rows = rows.join(sample, sample.c.parcel_id == links.c.parcel_id)
+    return rows.where(links.c.unlinked_at.is_(None)).group_by(orders.c.shop)
+
+
+def _largest(counts: Any) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(((name, int(n)) for name, n in counts), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _overdue(conn: Connection) -> int:
+    """Open breaches among the open findings, of which there are far fewer than parcels."""
+    standing = select(_findings.c.stage).where(_findings.c.state == FindingState.OPEN.value)
+    some = standing.limit(10 * _MOST).subquery()
+    return _count(conn, select(some.c.stage).where(some.c.stage == Stage.BREACH.value))
+
+
+def _count(conn: Connection, rows: Select[Any]) -> int:
+    return int(conn.execute(select(func.count()).select_from(rows.limit(_MOST).subquery())).scalar_one())
+
+
+def _micros(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
+
+
+_LIVE: Final = ("open", "acknowledged")
+_KNOWN: Final = frozenset(Milestone)
+_COLUMNS: Final = (
+    _due.c.parcel_id,
+    _due.c.limit_at,
+    _due.c.limit_rule,
+    *(_parcels.c[name] for name in ("carrier", "waybill_no", "milestone", "last_event_at")),
+    _tickets.c.number,
+)
+_ROWS: Final = (
+    select(*_COLUMNS)
+    .join(_parcels, _parcels.c.id == _due.c.parcel_id)
+    .outerjoin(_tickets, (_tickets.c.parcel_id == _due.c.parcel_id) & _tickets.c.state.in_(_LIVE))
+)
+
+
+def _read(conn: Connection, ids: Sequence[int]) -> list[Upcoming]:
+    """The lines of these parcels, in this order."""
+    if not ids:
+        return []
+    rows = {row.parcel_id: row for row in conn.execute(_ROWS.where(_due.c.parcel_id.in_(ids)))}
+    orders = speaking(conn, ids)
+    return [_line(rows[id_], orders.get(id_, NOBODY)) for id_ in ids]
+
+
+def _line(row: Any, order: Any) -> Upcoming:
+    return Upcoming(
+        row.parcel_id,
+        row.carrier,
+        row.waybill_no,
+        order.shop,
+        order.order_no,
+        row.limit_rule,
+        from_micros(row.limit_at),
+        Milestone(row.milestone) if row.milestone in _KNOWN else Milestone.UNKNOWN,
+        moment(row.last_event_at),
+        row.number or "",
+    )
