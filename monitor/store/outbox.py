@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 
 from domain.messages import Message, MessageKind, Urgency
 from domain.remote import Outcome
@@ -30,6 +30,7 @@ __all__ = [
     "by_key",
     "channels_told",
     "channels_waiting",
+    "count",
     "drop",
     "finish",
     "fold",
@@ -183,6 +184,12 @@ def unsent_of_finding(conn: Connection, finding_id: int) -> list[Waiting]:
 def unsent_of_ticket(conn: Connection, ticket_id: int) -> list[Waiting]:
     """Messages about a ticket that have not begun to leave."""
     return _unsent(conn, _outbox.c.ticket_id == ticket_id)
+
+
+def count(conn: Connection, state: MessageState, at_most: int = 10_000) -> int:
+    """How many messages stand there; `at_most` for that many or more."""
+    some = select(_outbox.c.id).where(_outbox.c.state == state.value).limit(at_most).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def by_key(conn: Connection, key: str) -> Waiting | None:

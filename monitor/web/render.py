@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -119,7 +120,10 @@ def environment() -> Environment:
         languages=LANGUAGES,
         themes=THEMES,
     )
+    count = env.filters["length"]
     env.filters.update({name: _spoken(name) for name in _FILTERS})
+    spoken = env.filters["length"]
+    env.filters["length"] = lambda value: spoken(value) if isinstance(value, timedelta) else count(value)
     return env
 
 
