@@ -42,6 +42,7 @@ _COMMON: Final = (
 )
 _WRITER: Final = (
     *_COMMON,
+    "journal_mode=WAL",  # it is, unless a restore was killed between folding the log in and its last step
     "synchronous=FULL",
     "cache_size=-65536",
     f"journal_size_limit={CHECKPOINT_BYTES}",

@@ -466,6 +466,15 @@ def test_a_damaged_store_is_replaced_and_kept(sqlite_url, tmp_path):
         assert column(store, "SELECT waybill_no FROM parcels") == ["Z1"]
 
 
+def test_a_store_that_a_killed_restore_left_without_a_log_gets_one_again(sqlite_url, tmp_path):
+    path = sqlite_path(parse_url(sqlite_url))
+    with closing(sqlite3.connect(path)) as conn:
+        assert conn.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    with opened(sqlite_url, tmp_path) as store:
+        a_parcel(store)
+        assert column(store, "PRAGMA journal_mode") == ["wal"]
+
+
 def test_a_store_that_somebody_has_open_is_not_replaced(sqlite_url, tmp_path):
     with opened(sqlite_url, tmp_path) as store:
         a_parcel(store)
