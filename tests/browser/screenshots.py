@@ -20,6 +20,7 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.looking import FLAGS
+from tests.browser.picture import fewer_colours
 from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def take(page: Page, url: str, path: Path, *, height: int, width: int) -> None:
     assert answer is not None
     assert answer.status == 200, url
     page.wait_for_timeout(_SETTLED)
-    page.screenshot(path=path, animations="disabled")
+    path.write_bytes(fewer_colours(page.screenshot(animations="disabled")))
     assert path.stat().st_size <= LARGEST, f"{path.name}: {path.stat().st_size} bytes"
 
 
