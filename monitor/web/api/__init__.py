@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from monitor.web.api import findings, orders, parcels, policies, providers, tickets
+from monitor.web.api import findings, now, orders, outbox, parcels, policies, providers, tickets
 
 __all__ = ["routers"]
 
 routers = (
     orders.router,
+    now.router,
     parcels.router,
     tickets.router,
     findings.router,
+    outbox.router,
     providers.router,
     policies.router,
 )

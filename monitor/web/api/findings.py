@@ -13,7 +13,7 @@ from domain.findings import FindingState, Stage
 from monitor.store.views import findings
 from monitor.store.views.findings import FindingFilter, FindingRow
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Asked, Word, Zone, answer, hours, local, shown, zone_of
+from monitor.web.api.values import Asked, Word, Zone, answer, hours, local, named, shown, zone_of
 from monitor.web.context import Context
 
 __all__ = ["router"]
@@ -72,7 +72,7 @@ def _item(row: FindingRow, zone: Zone) -> Finding:
     return Finding(
         carrier=row.carrier,
         waybill_no=row.waybill_no,
-        order_no=shown(row.order_no),
+        order_no=named(row.order_no),
         rule=row.rule,
         stage=row.stage,
         started_at=row.started_at.astimezone(zone),

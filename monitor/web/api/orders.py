@@ -27,7 +27,7 @@ from monitor.store.idempotency import Given
 from monitor.store.parcels import Taken
 from monitor.web.api.problems import LARGE, Flaw, Problem, documented
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Instant
+from monitor.web.api.values import Instant, named
 from monitor.web.context import Context
 
 __all__ = ["MOST_ROWS", "router"]
@@ -179,7 +179,7 @@ def _verdict(row: RowVerdict, taken: Taken | None) -> Verdict:
     return Verdict(
         row=row.line,
         outcome=outcome,
-        order_no=safe_text(row.order.order_no, 64) if row.order is not None else "",
+        order_no=named(row.order.order_no) if row.order is not None else "",
         waybills=[f"{each.carrier}/{each.waybill_no}" for each in row.waybills],
         detail=safe_text(detail, 300),
         problems=[_remark(each) for each in row.problems],

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from carriers import names
 from domain import findings as words
 from domain import orders as domain_orders
 from domain.findings import Stage, Verdict
-from domain.history import Stored
 from domain.orders import OrderStatus
 from domain.tickets import TicketState
-from domain.time import from_micros
 from domain.tracking import Milestone
 from monitor.settings import Settings
-from monitor.store import events, parcels, schema
-from monitor.store.codec import clean, moment
 from monitor.store.parcels import Loaded
+from monitor.store.views import parcel as views
+from monitor.store.views.tickets import TicketRow
 from monitor.web.api import story
+from monitor.web.api.outbox import Message, message
 from monitor.web.api.problems import Problem, documented
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Zone, answer, hours, local, shown, zone_of
+from monitor.web.api.values import Zone, answer, hours, local, named, shown, zone_of
 from monitor.web.context import Context
 from rules.judge import judge
 
 __all__ = ["router"]
 
 router = api_router("parcels")
-_MOST: Final = 50
-"""Uses of one number, and tickets of one parcel, that are told."""
 
 
 class OrderOf(BaseModel):
@@ -82,13 +78,24 @@ class Found(BaseModel):
 
 
 class TicketOf(BaseModel):
-    """A ticket of the parcel, or of an earlier use of its number."""
+    """A ticket of the parcel."""
 
     number: str
     state: TicketState
     summary: str
+    rules: list[str]
     opened_at: datetime
     resolved_at: datetime | None
+
+
+class Edit(BaseModel):
+    """How a scan read until the carrier changed it."""
+
+    occurred_at: datetime
+    replaced_at: datetime
+    milestone: Milestone
+    code: str
+    text: str
 
 
 class Use(BaseModel):
@@ -99,6 +106,7 @@ class Use(BaseModel):
     milestone: Milestone
     watched_from: datetime
     done_at: datetime | None
+    tickets: list[TicketOf]
 
 
 class Parcel(BaseModel):
@@ -111,8 +119,10 @@ class Parcel(BaseModel):
     next_look_at: datetime | None
     observed_at: datetime | None = Field(description="承运商的动态核实到什么时刻；时效只算到这里")
     next_poll_at: datetime | None
-    tickets: list[TicketOf]
-    uses: list[Use]
+    edits: list[Edit]
+    history: list[story.Standing] = Field(description="曾有的异常，含已结束的")
+    messages: list[Message] = Field(description="为它的工单说过的话，最近 200 条")
+    uses: list[Use] = Field(description="这个单号的历次使用，最近的在前")
 
 
 @router.get(
@@ -135,9 +145,7 @@ async def get_parcel(
             404, f"不认识的承运商，相近的有：{near}。" if near else "不认识的承运商。", code="unknown_carrier"
         )
     now, zone = context.now(), zone_of(request)
-    told = await context.db.read(
-        lambda conn: _told(conn, context.settings(), key, clean(waybill_no), now, zone)
-    )
+    told = await context.db.read(lambda conn: _told(conn, context.settings(), key, waybill_no, now, zone))
     if told is None:
         raise Problem(404, "没有监控这个运单；请先登记它的订单。")
     return answer(told)
@@ -146,49 +154,45 @@ async def get_parcel(
 def _told(
     conn: Connection, settings: Settings, carrier: str, waybill_no: str, now: datetime, zone: Zone
 ) -> Parcel | None:
-    ids = parcels.find(conn, waybill_no, carrier)[:_MOST]
-    if not ids:
+    page = views.parcel(conn, carrier, waybill_no)
+    if page is None:
         return None
-    [row] = parcels.load(conn, ids[:1])
-    history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
-    verdict = judge(row.case, settings.book.policy_for(row.case), now)
-    return _parcel(row, history, verdict, _tickets(conn, ids, zone), _uses(conn, ids, zone), zone)
-
-
-def _parcel(
-    row: Loaded,
-    history: Sequence[Stored],
-    verdict: Verdict,
-    tickets: list[TicketOf],
-    uses: list[Use],
-    zone: Zone,
-) -> Parcel:
+    newest = page.uses[0]
+    case = newest.loaded.case
+    verdict = judge(case, settings.book.policy_for(case), now)
     return Parcel(
-        parcel=ParcelHead(
-            carrier=row.case.waybill.carrier,
-            carrier_name=names.display(row.case.waybill.carrier),
-            waybill_no=row.case.waybill.waybill_no,
-            milestone=row.case.journey.milestone,
-            orders=[_order(each, zone) for each in row.case.orders],
-            policy_version=verdict.policy_version,
-            state=row.state,
-            why=shown(row.why),
-            provider=row.provider,
-        ),
-        events=[story.event(each, zone) for each in history],
+        parcel=_head(newest.loaded, verdict, zone),
+        events=[story.event(each.stored, zone) for each in newest.scans],
         clocks=[story.clock(each, zone) for each in verdict.clocks],
         findings=[_found(each, zone) for each in verdict.findings],
         next_look_at=local(verdict.next_look_at, zone),
-        observed_at=local(row.case.observed_at, zone),
-        next_poll_at=local(row.next_poll_at, zone),
-        tickets=tickets,
-        uses=uses,
+        observed_at=local(case.observed_at, zone),
+        next_poll_at=local(newest.loaded.next_poll_at, zone),
+        edits=[_edit(each, zone) for each in newest.edits],
+        history=[story.standing(each, zone) for each in newest.findings],
+        messages=[message(each, zone) for each in newest.messages],
+        uses=[_use(each, zone) for each in page.uses],
+    )
+
+
+def _head(of: Loaded, verdict: Verdict, zone: Zone) -> ParcelHead:
+    waybill = of.case.waybill
+    return ParcelHead(
+        carrier=waybill.carrier,
+        carrier_name=names.display(waybill.carrier),
+        waybill_no=waybill.waybill_no,
+        milestone=of.case.journey.milestone,
+        orders=[_order(each, zone) for each in of.case.orders],
+        policy_version=verdict.policy_version,
+        state=of.state,
+        why=shown(of.why),
+        provider=of.provider,
     )
 
 
 def _order(of: domain_orders.Order, zone: Zone) -> OrderOf:
     return OrderOf(
-        order_no=shown(of.order_no),
+        order_no=named(of.order_no),
         shop=shown(of.shop),
         platform=shown(of.platform),
         status=of.status,
@@ -215,35 +219,33 @@ def _found(of: words.Finding, zone: Zone) -> Found:
     )
 
 
-def _tickets(conn: Connection, ids: Sequence[int], zone: Zone) -> list[TicketOf]:
-    """The newest first."""
-    table = schema.tickets
-    query = select(*(table.c[name] for name in ("number", "state", "summary", "opened_at", "resolved_at")))
-    rows = conn.execute(query.where(table.c.parcel_id.in_(ids)).order_by(table.c.id.desc()).limit(_MOST))
-    return [
-        TicketOf(
-            number=row.number,
-            state=TicketState(row.state),
-            summary=shown(row.summary),
-            opened_at=from_micros(row.opened_at).astimezone(zone),
-            resolved_at=local(moment(row.resolved_at), zone),
-        )
-        for row in rows
-    ]
+def _edit(of: views.Edit, zone: Zone) -> Edit:
+    return Edit(
+        occurred_at=of.was.occurred_at.astimezone(zone),
+        replaced_at=of.replaced_at.astimezone(zone),
+        milestone=of.was.milestone,
+        code=shown(of.was.code),
+        text=shown(of.was.text),
+    )
 
 
-def _uses(conn: Connection, ids: Sequence[int], zone: Zone) -> list[Use]:
-    """The newest first."""
-    table = schema.parcels
-    query = select(*(table.c[name] for name in ("cycle", "state", "milestone", "watch_from", "done_at")))
-    rows = conn.execute(query.where(table.c.id.in_(ids)).order_by(table.c.cycle.desc()))
-    return [
-        Use(
-            cycle=row.cycle,
-            state=row.state,
-            milestone=Milestone(row.milestone),
-            watched_from=from_micros(row.watch_from).astimezone(zone),
-            done_at=local(moment(row.done_at), zone),
-        )
-        for row in rows
-    ]
+def _use(of: views.Use, zone: Zone) -> Use:
+    return Use(
+        cycle=of.loaded.cycle,
+        state=of.loaded.state,
+        milestone=of.loaded.case.journey.milestone,
+        watched_from=of.loaded.watch_from.astimezone(zone),
+        done_at=local(of.done_at, zone),
+        tickets=[_ticket(each, zone) for each in of.tickets],
+    )
+
+
+def _ticket(of: TicketRow, zone: Zone) -> TicketOf:
+    return TicketOf(
+        number=of.number,
+        state=of.state,
+        summary=shown(of.summary),
+        rules=list(of.rules),
+        opened_at=of.opened_at.astimezone(zone),
+        resolved_at=local(of.resolved_at, zone),
+    )

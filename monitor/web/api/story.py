@@ -21,8 +21,8 @@ __all__ = [
     "Clock",
     "Entry",
     "Event",
-    "Message",
     "Standing",
+    "Told",
     "clean_tree",
     "clock",
     "entry",
@@ -108,7 +108,7 @@ class Attempt(BaseModel):
     answer: str
 
 
-class Message(BaseModel):
+class Told(BaseModel):
     """A message: to whom, what became of it."""
 
     id: int
@@ -190,9 +190,9 @@ def entry(of: ticket_page.Entry, zone: Zone) -> Entry:
     )
 
 
-def message(of: ticket_page.Said, zone: Zone) -> Message:
+def message(of: ticket_page.Said, zone: Zone) -> Told:
     """A message about a ticket."""
-    return Message(
+    return Told(
         id=of.id,
         channel=shown(of.channel),
         kind=of.message.kind.value,

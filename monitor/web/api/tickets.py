@@ -22,7 +22,7 @@ from monitor.store.views.tickets import Sort, TicketFilter, TicketRow
 from monitor.web.api import story
 from monitor.web.api.problems import Flaw, Problem, documented
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Asked, Instant, Word, Zone, answer, local, shown, zone_of
+from monitor.web.api.values import Asked, Instant, Word, Zone, answer, local, named, shown, zone_of
 from monitor.web.context import Context
 
 __all__ = ["router"]
@@ -102,10 +102,10 @@ class Ticket(BaseModel):
     findings: list[story.Standing]
     clocks: list[story.Clock]
     events: list[story.Event]
-    messages: list[story.Message]
+    messages: list[story.Told]
 
 
-class Step(BaseModel):
+class Move(BaseModel):
     """A step a ticket shall take."""
 
     model_config = ConfigDict(extra="forbid")
@@ -158,7 +158,7 @@ async def get_ticket(request: Request, number: Number) -> Response:
     response_model=Ticket,
     responses=documented(404, 409, 415),
 )
-async def patch_ticket(request: Request, number: Number, step: Step) -> Response:
+async def patch_ticket(request: Request, number: Number, step: Move) -> Response:
     """Take a step. 409 when somebody was faster, or when the ticket may not take it from where it stands."""
     context: Context = request.app.state.context
 
@@ -239,7 +239,7 @@ def _item(row: TicketRow, zone: Zone) -> TicketItem:
         state=row.state,
         carrier=row.carrier,
         waybill_no=row.waybill_no,
-        order_no=shown(row.order_no),
+        order_no=named(row.order_no),
         shop=shown(row.shop),
         opened_at=row.opened_at.astimezone(zone),
         resolved_at=local(row.resolved_at, zone),

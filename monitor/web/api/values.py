@@ -10,11 +10,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from domain.masking import safe_text
+from domain.masking import safe_text, visible
 from monitor.store.codec import clean
 from monitor.web.context import Context
 
-__all__ = ["Asked", "Instant", "Word", "Zone", "answer", "hours", "local", "shown", "zone_of"]
+__all__ = ["Asked", "Instant", "Word", "Zone", "answer", "hours", "local", "named", "shown", "zone_of"]
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 _TEXT: Final = 2000
@@ -78,6 +78,11 @@ def local(at: datetime | None, zone: Zone) -> datetime | None:
 def shown(text: str) -> str:
     """Text from outside as it is given out: no control or bidirectional characters, phones masked."""
     return safe_text(text, _TEXT)
+
+
+def named(number: str) -> str:
+    """An order's number as it is given out: the very number, even where it has as many digits as a phone."""
+    return visible(number)
 
 
 def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:

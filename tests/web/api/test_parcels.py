@@ -28,8 +28,25 @@ def test_everything_explain_says_and_more(api: Api, story: None, carrier: str) -
     assert told["events"][0]["text"] == CLEAN
     assert told["events"][0]["occurred_at"] == "2026-11-01T11:00:00+08:00"
     assert {clock["rule"] for clock in told["clocks"]} >= {"transit_stagnation"}
-    assert [ticket["number"] for ticket in told["tickets"]] == ["T-20261101-0001"]
-    assert [use["cycle"] for use in told["uses"]] == [0]
+    [use] = told["uses"]
+    assert use["cycle"] == 0
+    assert [ticket["number"] for ticket in use["tickets"]] == ["T-20261101-0001"]
+    assert {each["rule"] for each in told["history"]} == {"late_pickup", "late_shipment"}
+    assert {each["state"] for each in told["messages"]} == {"sent", "dead", "waiting"}
+
+
+def test_a_scan_that_was_edited_and_one_that_was_withdrawn_are_marked(api: Api) -> None:
+    parcel = given.a_parcel(api.store, "Z9")
+    first = TrackingEvent(T0 + H, Milestone.PICKED_UP, "已揽收", "103")
+    gone = TrackingEvent(T0 + 2 * H, Milestone.IN_TRANSIT, "已发往 上海", "0")
+    given.learn(api.store, parcel, T0 + 3 * H, first, gone)
+    given.learn(api.store, parcel, T0 + 5 * H, TrackingEvent(T0 + H, Milestone.PICKED_UP, "已揽件", "103"))
+    told = api.get("/parcels/zhongtong/Z9")
+    assert [(each["text"], each["withdrawn_at"] is None) for each in told["events"]] == [
+        ("已揽件", True),
+        ("已发往 上海", False),
+    ]
+    assert [each["text"] for each in told["edits"]] == ["已揽收"]
 
 
 def test_a_clock_says_what_started_it_until_when_and_by_which_line(api: Api) -> None:

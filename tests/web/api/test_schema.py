@@ -116,6 +116,11 @@ def test_the_site_serves_this_very_document(filled: tuple[Api, Story]) -> None:
     assert served["components"] == document()["components"]
 
 
+def test_every_model_has_a_name_of_its_own() -> None:
+    names = set(document()["components"]["schemas"])
+    assert [name for name in names if not name.isalpha()] == []
+
+
 def test_every_operation_documents_its_problems() -> None:
     for path, methods in document()["paths"].items():
         if not path.startswith("/api/"):
