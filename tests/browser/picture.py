@@ -17,12 +17,12 @@ _HEAD = b"\x89PNG\r\n\x1a\n"
 
 def fewer_colours(png: bytes) -> bytes:
     """The same picture with at most 256 colours. Raises ValueError for another kind of PNG."""
-    parts_of = list(chunks(png))
-    width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", parts_of[0][1])
+    given = list(chunks(png))
+    width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", given[0][1])
     if (depth, interlaced) != (8, 0) or kind not in (2, 6):
         raise ValueError("not a PNG as Chromium writes it")
     step = 3 if kind == 2 else 4
-    packed = b"".join(data for name, data in parts_of if name == b"IDAT")
+    packed = b"".join(data for name, data in given if name == b"IDAT")
     rows = list(rows_of(zlib.decompress(packed), width * step, step))
     pixels = [[row[n : n + 3] for n in range(0, len(row), step)] for row in rows]
     palette, index = _palette(Counter(pixel for row in pixels for pixel in row))

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tests.browser.picture import chunk, chunks, rows_of, fewer_colours
+from tests.browser.picture import chunk, chunks, fewer_colours, rows_of
 
 
 def png(width: int, rows: list[bytes], kinds: list[int], *, kind: int = 2) -> bytes:
