@@ -108,7 +108,7 @@ orders = Table(
     UniqueConstraint("merchant", "platform", "shop", "order_no"),
     Index("ix_orders_order_no", "order_no"),
     _partial("ix_orders_phone_tail", "id", where="phone_tail IS NOT NULL"),
-    _partial("ix_orders_bare", "status", "shipped_at", "id", where="bare", sqlite="bare = 1"),
+    _partial("ix_orders_bare", "status", "id", "shipped_at", where="bare", sqlite="bare = 1"),
 )
 
 parcels = Table(
@@ -334,6 +334,7 @@ outbox = Table(
         sqlite_where=text("state IN ('waiting', 'sending')"),
         postgresql_where=text("state IN ('waiting', 'sending')"),
     ),
+    _partial("ix_outbox_folded_into", "folded_into", where="folded_into IS NOT NULL"),
     Index("ix_outbox_state_created_at", "state", "created_at"),
 )
 

@@ -26,7 +26,7 @@ BATCH = 2000
 FACETS = ("shop", "platform", "merchant", "receiver_province")
 FACET_LENGTH = 100
 INDEXES = (
-    ("ix_orders_bare", "orders", ("status", "shipped_at", "id"), "bare", "bare = 1"),
+    ("ix_orders_bare", "orders", ("status", "id", "shipped_at"), "bare", "bare = 1"),
     ("ix_parcels_unanswered", "parcels", ("id",), "state = 'watched' AND answer_hash = ''", ""),
     ("ix_parcels_noted", "parcels", ("id",), "state = 'watched' AND why <> ''", ""),
     ("ix_parcels_unwatched", "parcels", ("id",), "state = 'unwatched'", ""),
