@@ -9,7 +9,7 @@ them only for a parcel named in `purging`, and takes no name of a parcel with an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Table,
     and_,
     delete,
     exists,
@@ -34,7 +35,7 @@ from domain.masking import forget_phones
 from domain.orders import OrderStatus
 from domain.time import SHANGHAI, to_micros
 from monitor.store import schema
-from monitor.store.bulk import chunks
+from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import dump, read_mapping
 
 __all__ = ["BATCH", "KINDS", "KINDS_ZH", "Periods", "count", "purge_some"]
@@ -156,29 +157,41 @@ def _due_personal(periods: Periods, now: datetime) -> Select[Any]:
 def _forget(conn: Connection, ids: Sequence[int], now: datetime) -> None:
     """Couriers' names and what was left of phone numbers; moments, places and words stay."""
     _mark(conn, "personal", ids)
-    for row in conn.execute(select(_parcels.c.id, _parcels.c.journey).where(_parcels.c.id.in_(ids))).all():
-        changed = {"journey": _without_person(row.journey), "forgotten_at": to_micros(now)}
-        conn.execute(update(_parcels).where(_parcels.c.id == row.id).values(**changed))
-    for row in conn.execute(select(_events).where(_events.c.parcel_id.in_(ids))).all():
-        detail, words = _without_person(row.detail), forget_phones(row.text)
-        if (detail, words) != (row.detail, row.text):
-            place = (_events.c.parcel_id == row.parcel_id, _events.c.occurred_at == row.occurred_at)
-            conn.execute(
-                update(_events).where(*place, _events.c.seq == row.seq).values(detail=detail, text=words)
-            )
-    for row in conn.execute(select(_edits.c.id, _edits.c.was).where(_edits.c.parcel_id.in_(ids))).all():
-        conn.execute(update(_edits).where(_edits.c.id == row.id).values(was=_without_person(row.was)))
-    for row in conn.execute(
-        select(_tickets.c.id, _tickets.c.filled).where(_tickets.c.parcel_id.in_(ids))
-    ).all():
-        conn.execute(
-            update(_tickets).where(_tickets.c.id == row.id).values(filled=_without_person(row.filled))
-        )
+    conn.execute(update(_parcels).where(_parcels.c.id.in_(ids)).values(forgotten_at=to_micros(now)))
+    _rewrite(conn, _parcels, ("id",), _parcels.c.id.in_(ids), {"journey": _without_person})
+    _rewrite(
+        conn,
+        _events,
+        ("parcel_id", "occurred_at", "seq"),
+        _events.c.parcel_id.in_(ids),
+        {"detail": _without_person, "text": forget_phones},
+    )
+    _rewrite(conn, _edits, ("id",), _edits.c.parcel_id.in_(ids), {"was": _without_person})
+    _rewrite(conn, _tickets, ("id",), _tickets.c.parcel_id.in_(ids), {"filled": _without_person})
     _unmark(conn, "personal", ids)
+
+
+def _rewrite(
+    conn: Connection,
+    table: Table,
+    keys: Sequence[str],
+    where: ColumnElement[bool],
+    change: Mapping[str, Callable[[str], str]],
+) -> None:
+    """Pass columns of the rows `where` through their functions; only rows that change are written."""
+    changed = []
+    for row in conn.execute(select(*(table.c[name] for name in (*keys, *change))).where(where)):
+        was = row._mapping
+        now = {name: forget(was[name]) for name, forget in change.items()}
+        if any(now[name] != was[name] for name in change):
+            changed.append({name: was[name] for name in keys} | now)
+    update_many(conn, table, keys, changed)
 
 
 def _without_person(text: str) -> str:
     """A JSON text without couriers and without hints of phones; itself when there are none."""
+    if "courier" not in text and "*" not in text:
+        return text
     found = read_mapping(text)
     clean = _cleaned(found)
     return text if clean == found else dump(clean)

@@ -17,8 +17,9 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INDEXES = (
-    ("ix_orders_phone_tail", "orders", "phone_tail IS NOT NULL"),
-    ("ix_parcels_unforgotten", "parcels", "state <> 'watched' AND forgotten_at IS NULL"),
+    ("ix_orders_phone_tail", "orders", "id", "phone_tail IS NOT NULL"),
+    ("ix_parcels_unforgotten", "parcels", "id", "state <> 'watched' AND forgotten_at IS NULL"),
+    ("ix_outbox_folded_into", "outbox", "folded_into", "folded_into IS NOT NULL"),
 )
 LIVE = """
   EXISTS (SELECT 1 FROM tickets WHERE parcel_id = NEW.id AND state IN ('open', 'acknowledged'))
@@ -69,9 +70,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_purging")),
     )
     op.add_column("parcels", sa.Column("forgotten_at", sa.BigInteger(), nullable=True))
-    for name, table, where in INDEXES:
+    for name, table, column, where in INDEXES:
         condition = sa.text(where)
-        op.create_index(name, table, ["id"], sqlite_where=condition, postgresql_where=condition)
+        op.create_index(name, table, [column], sqlite_where=condition, postgresql_where=condition)
     if op.get_bind().dialect.name == "postgresql":
         _postgresql()
     else:
@@ -99,7 +100,7 @@ def downgrade() -> None:
         op.execute(
             _refusal("event_edits_no_update", "UPDATE", "event_edits", "", "event_edits is append-only")
         )
-    for name, table, _ in INDEXES:
+    for name, table, *_ in INDEXES:
         op.drop_index(name, table)
     op.drop_column("parcels", "forgotten_at")
     op.drop_table("purging")
