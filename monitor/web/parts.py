@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from domain.orders import ORDER_STATUS_ZH, Case
 from domain.tickets import EntryKind
 from domain.tracking import EXCEPTION_ZH
 from monitor.desk.voice import Voice
+from monitor.store.views import parcel
+from monitor.store.views.parcel import Edit
 from monitor.web.formats import View
 from monitor.web.render import view_of
 from monitor.web.timeline import TimeLine, draw, order
@@ -178,15 +181,25 @@ class Scan:
     """A younger scan was known before it: it was back-dated."""
     troubles: tuple[str, ...]
     """What trouble it tells of, in the source language."""
+    provider: str = ""
+    edits: tuple[Edit, ...] = ()
+    """How it read until the carrier changed it, the oldest first."""
 
 
-def scans_of(rows: Sequence[Stored]) -> tuple[Scan, ...]:
-    """The newest first, back-dated ones told apart."""
+def scans_of(
+    rows: Sequence[Stored], edits: Sequence[Edit] = (), told: Sequence[parcel.Scan] = ()
+) -> tuple[Scan, ...]:
+    """The newest first, back-dated ones told apart; with their earlier words and who told of them, where known."""
+    was: dict[tuple[datetime, int], list[Edit]] = defaultdict(list)
+    for edit in edits:
+        was[edit.was.occurred_at, edit.seq].append(edit)
+    providers = {(each.stored.event.occurred_at, each.stored.seq): each.provider for each in told}
     found: list[Scan] = []
     earliest_known: datetime | None = None
     for row in sorted(rows, key=lambda row: (row.event.occurred_at, row.seq), reverse=True):
         late = earliest_known is not None and row.learned_at > earliest_known
         earliest_known = row.learned_at if earliest_known is None else min(earliest_known, row.learned_at)
         troubles = tuple(EXCEPTION_ZH[kind] for kind in sorted(row.event.exceptions))
-        found.append(Scan(row, late, troubles))
+        place = (row.event.occurred_at, row.seq)
+        found.append(Scan(row, late, troubles, providers.get(place, ""), tuple(was[place])))
     return tuple(found)
