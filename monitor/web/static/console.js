@@ -15,6 +15,7 @@
     if (!chart || chart.getDom() !== box) {
       if (chart) { chart.dispose(); }
       chart = window.echarts.init(box, null, { renderer: "canvas" });
+      chart.resize();  // an empty box is not shown, so only now it has a width
     }
     chart.setOption({
       animation: false,
