@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.web.api import findings, now, orders, outbox, parcels, policies, providers, tickets
+from monitor.web.api import coverage, findings, now, orders, outbox, parcels, policies, providers, tickets
 
 __all__ = ["routers"]
 
@@ -14,5 +14,6 @@ routers = (
     findings.router,
     outbox.router,
     providers.router,
+    coverage.router,
     policies.router,
 )
