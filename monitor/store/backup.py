@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from monitor.store import archive, dump
 from monitor.store.archive import DATABASE, KEY, KeyKept, Manifest, Packer, Table, Watch, table_part
 from monitor.store.backends import backend_of, parse_url
-from monitor.store.errors import StoreError, StoreOutdated, translate
+from monitor.store.errors import StoreError, StoreOutdated, refused_by_database
 from monitor.store.migration import schema_state
 from monitor.store.workplace import publish, refuse_unfit, told_by_disk, workplace
 
@@ -73,7 +73,7 @@ def back_up(
                 conn, target, key=key, now=now, with_key=with_key, force=force, watch=watch
             )
     except DBAPIError as error:
-        raise translate(error) from error
+        raise refused_by_database(error) from error
     finally:
         backend.close()
 

@@ -20,6 +20,7 @@ __all__ = [
     "StoreRefused",
     "StoreUnavailable",
     "collided",
+    "refused_by_database",
     "translate",
 ]
 
@@ -87,6 +88,15 @@ def translate(error: BaseException) -> BaseException:
         return error
     meant.__cause__ = error
     return meant
+
+
+def refused_by_database(error: DBAPIError) -> StoreError:
+    """The same, and where no case is known, the database's own first line."""
+    meant = translate(error)
+    if isinstance(meant, StoreError):
+        return meant
+    why = str(error.orig).strip().splitlines()
+    return StoreError(f"数据库没有接受：{why[0] if why else type(error).__name__}。没有做任何改动。")
 
 
 def _state(error: DBAPIError) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from monitor.store import archive, dump
 from monitor.store.archive import DATABASE, Archive, Manifest, Table, Watch, table_part
 from monitor.store.backends import FileLock, parse_url, sqlite_path
 from monitor.store.backup import check_sqlite, nobody
-from monitor.store.errors import StoreError, StoreNewer, StoreRefused, translate
+from monitor.store.errors import StoreError, StoreNewer, StoreRefused, refused_by_database
 from monitor.store.migration import known_revisions, made_at, newer, schema_state, upgraded, upgrading
 from monitor.store.schema import METADATA
 from monitor.store.workplace import sync, sync_folder, workplace
@@ -74,7 +75,7 @@ def restore(
                 return _into_sqlite(parsed, file, keys, key, now, dry_run, watch)
             return _into_postgresql(parsed, file, keys, key, now, dry_run, watch)
     except DBAPIError as error:
-        raise translate(error) from error
+        raise refused_by_database(error) from error
 
 
 def _damaged(url: URL) -> bool:
@@ -101,11 +102,19 @@ def _into_sqlite(
     with workplace(path.parent) as place:
         fresh = _ready(file, place, watch)
         sealed = _locked_out(fresh, keys, key)
-        kept = path.with_name(f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}") if path.exists() else None
+        kept = _kept(path, now) if path.exists() else None
         if not dry_run:
             _keep_key(keys, key, now)
             _change_places(path, fresh, kept)
     return Restored(file.manifest, str(kept) if kept else "", sealed, done=not dry_run)
+
+
+def _kept(path: Path, now: datetime) -> Path:
+    """A name that is free for the old store."""
+    name = f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}"
+    return next(
+        free for n in count(1) if not (free := path.with_name(name if n == 1 else f"{name}-{n}")).exists()
+    )
 
 
 def _ready(file: Archive, place: Path, watch: Watch) -> Path:
@@ -235,7 +244,6 @@ def _lay_aside_logs(path: Path, kept: Path) -> None:
 
 def _second_name(path: Path, kept: Path) -> None:
     """The old file keeps a name of its own, so that taking the other one away loses nothing."""
-    kept.unlink(missing_ok=True)
     try:
         os.link(path, kept)
     except OSError:  # a file system without hard links
@@ -258,7 +266,7 @@ def _into_postgresql(
     with workplace(key.parent) as place:
         ready = _ready(file, place, watch) if file.manifest.dialect == "sqlite" else None
         there = schema_state(url.render_as_string(hide_password=False)) != "absent"
-        kept = f"before_restore_{now:%Y%m%d_%H%M%S}" if there else ""
+        kept = f"before_restore_{now:%Y%m%d_%H%M%S_%f}" if there else ""
         if dry_run:
             return Restored(file.manifest, kept, _locked_out(ready, keys, key) if ready else 0, done=False)
         _keep_key(keys, key, now)

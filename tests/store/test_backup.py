@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, make_url, select, text
+from sqlalchemy.pool import NullPool
 
 from monitor.store import archive, outbox
 from monitor.store.backends import parse_url, sqlite_path
@@ -64,9 +65,6 @@ def fill(store: Database) -> None:
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, comparable between the databases."""
-    from sqlalchemy import create_engine, select
-    from sqlalchemy.pool import NullPool
-
     with create_engine(parse_url(url), poolclass=NullPool).connect() as conn:
         return {
             name: sorted((tuple(map(plain, row)) for row in conn.execute(select(table))), key=repr)
@@ -484,3 +482,38 @@ def test_a_store_that_somebody_has_open_is_not_replaced(sqlite_url, tmp_path):
             back(sqlite_url, tmp_path)
         assert len(column(store, "SELECT id FROM parcels")) == 2
         a_parcel(store, "GOES-ON")
+
+
+def test_two_restores_in_one_second_keep_both_old_stores(filled, tmp_path):
+    made(filled, tmp_path)
+    if filled.startswith("sqlite"):
+        kept = [back(filled, tmp_path).kept for _ in range(3)]
+        assert len({Path(path).read_bytes()[:16] for path in kept}) == 1
+        assert len(set(kept)) == 3
+    else:
+        back(filled, tmp_path)
+        with pytest.raises(StoreError, match="already exists"):
+            back(filled, tmp_path)
+        assert len(everything(filled)["parcels"]) == 2
+
+
+def test_what_the_server_does_not_allow_is_said_in_a_line(postgresql_url, tmp_path):
+    """A user who may not make a schema: nothing is moved."""
+    with opened(postgresql_url, tmp_path) as store:
+        fill(store)
+    made(postgresql_url, tmp_path)
+    before = everything(postgresql_url)
+    url = make_url(postgresql_url)
+    with create_engine(parse_url(postgresql_url), poolclass=NullPool).begin() as conn:
+        conn.exec_driver_sql("DROP ROLE IF EXISTS nobody_here")
+        conn.exec_driver_sql("CREATE ROLE nobody_here LOGIN PASSWORD 'x'")
+        conn.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO nobody_here")
+    weak = url.set(username="nobody_here", password="x").render_as_string(hide_password=False)
+    try:
+        with pytest.raises(StoreError, match="permission denied"):
+            back(weak, tmp_path)
+    finally:
+        with create_engine(parse_url(postgresql_url), poolclass=NullPool).begin() as conn:
+            conn.exec_driver_sql("DROP OWNED BY nobody_here")
+            conn.exec_driver_sql("DROP ROLE nobody_here")
+    assert everything(postgresql_url) == before
