@@ -83,7 +83,7 @@ def pulse(conn: Connection, now: datetime, accounts: Iterable[str], since: Marks
     return Pulse(
         now,
         upto,
-        _come(conn, select(func.min(_due.c.next_deadline_at)), now),
+        _come(conn, _OLDEST_DEADLINE, now),
         {name: at for name in accounts if (at := _come(conn, _oldest_poll(name), now)) is not None},
         {(row.channel, row.state): row.n for row in (*waiting, *conn.execute(_DEAD))},
         _earliest((row.channel, row.oldest) for row in waiting),
@@ -143,8 +143,16 @@ _NEW_ATTEMPTS: Final = (
 )
 
 
+_OLDEST_DEADLINE: Final = select(func.min(_due.c.next_deadline_at)).where(
+    _due.c.next_deadline_at.is_not(None)
+)
+"""The condition is that of the partial index: without it SQLite walks the whole table, 0.2 s at a million rows."""
+
+
 def _oldest_poll(account: str) -> Select[Any]:
-    return select(func.min(_due.c.next_poll_at)).where(_due.c.provider == account)
+    return select(func.min(_due.c.next_poll_at)).where(
+        _due.c.provider == account, _due.c.next_poll_at.is_not(None)
+    )
 
 
 def _come(conn: Connection, query: Select[Any], now: datetime) -> datetime | None:
