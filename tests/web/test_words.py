@@ -17,6 +17,8 @@ from monitor.store.errors import _SQLITE, FULL_ZH
 from monitor.web import i18n
 from monitor.web.errors import _SAID
 from monitor.web.i18n import Words, catalogues, choose
+from monitor.web.pages.coverage import ADVICE_ZH, REASON_ZH
+from monitor.web.pages.outbox import MESSAGE_STATE_ZH
 from tests.web.conftest import Site
 
 WEB = Path(i18n.__file__).parent
@@ -39,6 +41,7 @@ def constants() -> set[str]:
     """The Chinese of the code that pages show through the catalogue."""
     rules = {rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}
     names = {carrier.name for carrier in CARRIERS}
+    names |= {*REASON_ZH.values(), *ADVICE_ZH.values(), *MESSAGE_STATE_ZH.values()}
     errors = {text for pair in _SAID.values() for text in pair} | {*_SQLITE.values(), FULL_ZH}
     words = {
         *MILESTONE_ZH.values(),
