@@ -184,7 +184,8 @@ def secrets_of(adapter: object) -> tuple[Secret, ...]:
 
 def on_loopback(adapter: object, field: str = "base_url") -> bool:
     """It talks to this machine: a rehearsal, so the service's own limits do not hold."""
-    host = urlsplit(str(getattr(adapter, field, ""))).hostname or ""
+    value = getattr(adapter, field, "")
+    host = urlsplit(value.reveal() if isinstance(value, Secret) else str(value)).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -46,6 +46,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *_providers(settings),
         *_channels(settings),
         *_web(settings),
+        *_running(settings),
         *_policies(settings, Words(known)),
         *_platforms(settings, sorted(known.profiles)),
         *_exemptions(settings, now),
@@ -137,6 +138,19 @@ def _web(settings: Settings) -> Said:
     web = settings.web
     if web.public_url.startswith("http://") and not on_loopback(web, "public_url"):
         yield ("web", "public_url"), "不是 https：登录和工单会明文经过网络", "在前面放一个带证书的反向代理"
+
+
+def _running(settings: Settings) -> Said:
+    """What was said of the service itself and does not fit together."""
+    if settings.web.public_url and not settings.web.enabled:
+        yield ("web", "enabled"), "控制台已关闭，public_url 用不上，消息里没有工单链接", "删掉其中一行"
+    url = settings.deadman.url
+    if url is not None and url.reveal().startswith("http://") and not on_loopback(settings.deadman, "url"):
+        yield ("deadman", "url"), "不是 https：这个地址就是密钥，会明文经过网络", "换成 https 的地址"
+    kept = settings.retention
+    if kept.personal > kept.parcels:
+        what = f"比 parcels 的 {format_duration(kept.parcels)} 长：包裹删除时个人信息一起删除"
+        yield ("retention", "personal"), what, "改短 personal，或改长 parcels"
 
 
 def _policies(settings: Settings, words: Words) -> Said:

@@ -20,6 +20,7 @@ from monitor.store.database import migrate
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ENV = {
+    "CHECK": "http://127.0.0.1:9000/push/x",
     "KEY": "k-71",
     "HOOK": "https://oapi.dingtalk.com/robot/send?access_token=t-52",
     "HOOK2": "https://oapi.dingtalk.com/robot/send?access_token=t-53",
@@ -60,6 +61,9 @@ def test_a_whole_configuration_has_nothing_odd(file: Path) -> None:
         pytest.param(ACCOUNT, 0, "没有消息渠道", id="nobody to tell"),
         pytest.param(WEB + ACCOUNT + ROBOT, 0, "没有路由", id="channels, but no route"),
         pytest.param(WHOLE.replace("https://w", "http://w"), 2, "https", id="a console in clear text"),
+        pytest.param(f"web.enabled = false\n{WHOLE}", 1, "没有工单链接", id="links to a console that is off"),
+        pytest.param(f"deadman.url = 'http://hc.example.com/x'\n{WHOLE}", 1, "https", id="a sign of life in clear text"),
+        pytest.param(f"retention.personal = '400d'\n{WHOLE}", 1, "个人信息一起删除", id="personal fields outlive their parcel"),
         pytest.param(WHOLE.replace('carriers = ["*"]\n', ""), 3, "不会被用到", id="a provider without carriers"),
         pytest.param(
             WHOLE + ACCOUNT.replace('"k100"', '"two"').replace("*", "中通"), 20, "中通快递 已由 k100", id="never its turn"
@@ -112,9 +116,10 @@ def test_what_is_odd_is_told_with_its_line(file: Path, text: str, line: int, wor
         ),
         pytest.param(f"{POLICY}rules.no_pickup = {{limit = '5h', warn = []}}\n", id="no warning on purpose"),
         pytest.param(f"{POLICY}rules.lost.notify = false\n", id="no limit touched"),
+        pytest.param("[deadman]\nurl = 'env:CHECK'\n", id="a check on this machine needs no https"),
     ],
 )
-def test_policies_that_are_fine_are_not_remarked_on(file: Path, text: str) -> None:
+def test_what_is_fine_is_not_remarked_on(file: Path, text: str) -> None:
     assert odd(file, WHOLE + text) == []
 
 
