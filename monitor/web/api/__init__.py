@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from monitor.web.api import coverage, findings, now, orders, outbox, parcels, policies, providers, tickets
+from monitor.web.api.elsewhere import elsewhere
 
 __all__ = ["routers"]
 
-routers = (
+_OURS: Final = (
     orders.router,
     now.router,
     parcels.router,
@@ -17,3 +20,5 @@ routers = (
     coverage.router,
     policies.router,
 )
+routers: Final = (*_OURS, elsewhere(_OURS))
+"""In this order: the last one answers for every other address under `/api/`."""

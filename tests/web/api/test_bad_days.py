@@ -67,23 +67,25 @@ def test_a_fault_of_our_own_shows_no_trace(api: Api, path: str) -> None:
     "path", ["/api/v1/nothing", "/api/v2/tickets", "/api/", "/api/v1/tickets/", "/api/v1/tickets/x/y"]
 )
 def test_an_address_that_is_none(api: Api, path: str) -> None:
-    problem(api("GET", path), 404)
+    problem(api("GET", path), 404, "no_such_address")
+    problem(api("POST", path, json={}), 404, "no_such_address")
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("DELETE", "/tickets"),
-        ("PUT", "/tickets/T-1"),
-        ("GET", "/orders"),
-        ("POST", "/findings"),
-        ("PATCH", "/policies"),
+        ("DELETE", "/tickets", "GET"),
+        ("PUT", "/tickets/T-1", "GET, PATCH"),
+        ("GET", "/orders", "POST"),
+        ("POST", "/findings", "GET"),
+        ("PATCH", "/policies", "GET"),
+        ("OPTIONS", "/parcels/zhongtong/Z1", "GET"),
     ],
 )
-def test_a_method_an_address_does_not_have(api: Api, method: str, path: str) -> None:
+def test_a_method_an_address_does_not_have(api: Api, method: str, path: str, allowed: str) -> None:
     reply = api(method, f"/api/v1{path}")
-    problem(reply, 405)
-    assert reply.headers["allow"]
+    problem(reply, 405, "method_not_allowed")
+    assert reply.headers["allow"] == allowed
 
 
 def test_a_page_of_another_site_changes_nothing(api: Api) -> None:
