@@ -32,8 +32,6 @@ def elsewhere(known: Sequence[APIRouter]) -> APIRouter:
             return Problem(
                 405, f"这个地址只接受 {'、'.join(allowed)}。", headers={"Allow": ", ".join(allowed)}
             ).response()
-        return Problem(
-            404, "API 里没有这个地址；全部地址见 /openapi.json。", code="no_such_address"
-        ).response()
+        return Problem(404, "API 里没有这个地址；全部地址见 /openapi.json。").response()
 
     return router

@@ -67,8 +67,8 @@ def test_a_fault_of_our_own_shows_no_trace(api: Api, path: str) -> None:
     "path", ["/api/v1/nothing", "/api/v2/tickets", "/api/", "/api/v1/tickets/", "/api/v1/tickets/x/y"]
 )
 def test_an_address_that_is_none(api: Api, path: str) -> None:
-    problem(api("GET", path), 404, "no_such_address")
-    problem(api("POST", path, json={}), 404, "no_such_address")
+    problem(api("GET", path), 404, "not_found")
+    problem(api("POST", path, json={}), 404, "not_found")
 
 
 @pytest.mark.parametrize(
