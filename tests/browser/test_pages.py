@@ -52,7 +52,8 @@ def test_each_page_reads_well_in_every_light(
         assert console.elsewhere(seen.requests) == [], "nothing is loaded from another host"
         assert seen.wide() <= 0, "the page scrolls sideways"
         assert seen.page.title()
-        assert seen.violations() == []
+        if sight.script:  # axe-core is one; without script the same page is served
+            assert seen.violations() == []
 
 
 @pytest.mark.parametrize("name", PAGES)
