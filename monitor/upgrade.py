@@ -13,10 +13,11 @@ from sqlalchemy import Connection, text
 from monitor.single import only_one
 from monitor.store import dump
 from monitor.store.archive import Watch
-from monitor.store.backends import backend_of, parse_url
+from monitor.store.backends import backend_of, parse_url, sqlite_path
 from monitor.store.backup import Backup, back_up, nobody
 from monitor.store.errors import StoreError, StoreRefused
 from monitor.store.migration import migrate, newer, revision_of, schema_state
+from monitor.store.workplace import made_folder
 
 __all__ = ["Upgraded", "nobody_works", "upgrade"]
 
@@ -31,11 +32,12 @@ class Upgraded:
 
 
 def upgrade(
-    url: str, *, key: Path, now: datetime, without_backup: bool = False, watch: Watch = nobody
-) -> Upgraded:
+    url: str, *, key: Path, now: datetime, folder: Path | None = None, without_backup: bool = False,
+    watch: Watch = nobody,
+) -> Upgraded:  # fmt: skip
     """Bring the store to this program's revision; an older one with something in it is backed up first.
 
-    The backup lies beside the SQLite database, or beside the key (PostgreSQL). Raises `StoreNewer` for a later
+    The backup lies beside the SQLite database; of a PostgreSQL one in `folder`, or else beside the key. Raises `StoreNewer` for a later
     program's store, `StoreRefused` while a daemon works on it, and `StoreError` when the backup cannot be made:
     then nothing was upgraded.
     """
@@ -49,7 +51,9 @@ def upgrade(
     with nobody_works(url, "升级"):
         made = None
         if not without_backup and not _nothing_in(url):
-            made = back_up(url, _name(url, key, now), key=key, now=now, watch=watch)
+            target = _name(url, folder or key.parent, now)
+            made_folder(target.parent)
+            made = back_up(url, target, key=key, now=now, watch=watch)
         return Upgraded(tuple(migrate(url)), made)
 
 
@@ -73,9 +77,10 @@ def nobody_works(url: str, verb: str) -> Iterator[None]:
         backend.close()
 
 
-def _name(url: str, key: Path, now: datetime) -> Path:
+def _name(url: str, folder: Path, now: datetime) -> Path:
     parsed = parse_url(url)
-    beside = Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else key.with_suffix("")
+    file = parsed.get_backend_name() == "sqlite"
+    beside = sqlite_path(parsed) if file else folder / "parcelwatch"
     return beside.with_name(f"{beside.name}.before-upgrade-{revision_of(url)}-{now:%Y%m%dT%H%M%SZ}.backup")
 
 

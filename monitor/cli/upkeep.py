@@ -219,7 +219,14 @@ def migrate(config: Path | None, no_backup: bool, as_json_: bool) -> None:
     settings = settings_from(config)
     key = key_file(settings.store, settings.path.parent)
     with _progress(as_json_) as watch:
-        done = upgrade(settings.store, key=key, now=wall(), without_backup=no_backup, watch=watch)
+        done = upgrade(
+            settings.store,
+            key=key,
+            now=wall(),
+            folder=settings.backup.folder,
+            without_backup=no_backup,
+            watch=watch,
+        )
     if as_json_:
         as_json([{"steps": list(done.steps), "backup": str(done.backup.path) if done.backup else ""}])
         return
@@ -242,8 +249,10 @@ def _progress(quiet: bool) -> Iterator[Watch]:
             shown = time.monotonic()
             click.echo(f"\r\x1b[K{_STAGES[stage]} {100 * done // max(total, 1)} %", nl=False, err=True)
 
-    yield watch
-    click.echo("\r\x1b[K", nl=False, err=True)
+    try:
+        yield watch
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _size(length: int) -> str:

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -263,8 +264,9 @@ def _into_postgresql(
     url: URL, file: Archive, keys: str, key: Path, now: datetime, dry_run: bool, watch: Watch
 ) -> Restored:
     """All of it in one transaction: the tables that are there move into a schema of their own."""
-    with workplace(key.parent) as place:
-        ready = _ready(file, place, watch) if file.manifest.dialect == "sqlite" else None
+    with workplace(Path(tempfile.gettempdir())) as place:
+        rehearsed = dry_run or file.manifest.dialect == "sqlite"  # a dump is tried out as a file, too
+        ready = _ready(file, place, watch) if rehearsed else None
         there = schema_state(url.render_as_string(hide_password=False)) != "absent"
         kept = f"before_restore_{now:%Y%m%d_%H%M%S_%f}" if there else ""
         if dry_run:

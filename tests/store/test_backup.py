@@ -410,6 +410,27 @@ def test_data_of_a_later_program_is_refused(filled, tmp_path):
         back(filled, tmp_path)
 
 
+def garbled(members, manifest):
+    name = "tables/parcels.copy"
+    if name in members:
+        members[name] = members[name].replace(b"\t", b" ", 1)
+    else:
+        at = members["store.db"].rindex(b"zhongtong")
+        page = at - at % 4096
+        members["store.db"] = members["store.db"][:page] + b"\xff" * 8 + members["store.db"][page + 8 :]
+    signed(members, manifest)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_content_that_is_wrong_under_a_right_hash_is_found(filled, tmp_path, dry_run):
+    made(filled, tmp_path)
+    rewritten(tmp_path / "b.backup", garbled)
+    before = everything(filled)
+    with pytest.raises(StoreError):
+        back(filled, tmp_path, dry_run=dry_run)
+    assert everything(filled) == before
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"SQLite format 3\x00" + bytes(500)])
 def test_a_file_that_is_no_backup_is_said_to_be_none(filled, tmp_path, content):
     (tmp_path / "b.backup").write_bytes(content)
