@@ -14,7 +14,7 @@ from fastapi import Request
 
 from domain.findings import ClockReading, Verdict
 from domain.history import Stored
-from domain.masking import clean, safe_text
+from domain.masking import clean, safe_text, visible
 from domain.orders import ORDER_STATUS_ZH, Case
 from domain.tickets import EntryKind
 from domain.tracking import EXCEPTION_ZH
@@ -34,6 +34,7 @@ __all__ = [
     "identifier",
     "language_query",
     "paragraphs",
+    "pasted",
     "platform_name",
     "scans_of",
     "voice_of",
@@ -78,6 +79,7 @@ SAID_ZH: Final[Mapping[str, str]] = {
 }
 """What became of a message."""
 _IDENTIFIER: Final = 64
+_PASTED: Final = 100_000
 _LINES: Final = 60
 _LINE: Final = 4000
 
@@ -123,6 +125,12 @@ def identifier(text: str) -> str:
 def paragraphs(text: str) -> list[str]:
     """What a person wrote, line by line, each safe to show."""
     return [safe_text(line, _LINE) for line in text.splitlines()[:_LINES]]
+
+
+def pasted(lines: Sequence[str]) -> str:
+    """Numbers as they were pasted, fit to be shown in a form again."""
+    text = "\n".join(lines)[:_PASTED]
+    return "\n".join(visible(line) for line in text.splitlines())
 
 
 def language_query(request: Request) -> str:

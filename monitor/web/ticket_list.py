@@ -46,8 +46,6 @@ class Asked:
     filter: TicketFilter
     tab: str
     """A key of the tabs, or nothing where several states were named."""
-    pasted: str
-    """The numbers as they were pasted."""
     since: str
     until: str
 
@@ -69,8 +67,7 @@ def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo) -> Asked:
     for name, value in query:
         if value.strip():
             said.setdefault(name, []).append(value.strip())
-    pasted = "\n".join(said.get("numbers", ()))
-    numbers = numbers_in(pasted)
+    numbers = numbers_in("\n".join(said.get("numbers", ())))
     states = said.get("state") or (["all"] if numbers else ["live"])
     tab = states[0] if len(states) == 1 and states[0] in _GROUPS else ""
     wanted: tuple[TicketState | str, ...] = _GROUPS[tab] if tab else tuple(states)
@@ -89,7 +86,7 @@ def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo) -> Asked:
         text=said.get("q", [""])[0],
         sort=said.get("sort", [sort.value])[0],
     )
-    return Asked(filter_, tab, pasted, since, until)
+    return Asked(filter_, tab, since, until)
 
 
 def _midnight(text: str, zone: ZoneInfo, days: int) -> datetime | None:

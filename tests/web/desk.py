@@ -6,8 +6,10 @@ number = desk.stalled("Z1")          # the ticket of a parcel that has stood sti
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from html.parser import HTMLParser
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -114,4 +116,92 @@ def unread(hour: float, text: str) -> TrackingEvent:
     return TrackingEvent(at(hour), Milestone.UNKNOWN, text)
 
 
-__all__ = ["T0", "Desk", "at", "scan", "unread"]
+class _Markup(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.addresses: set[str] = set()
+        self.text = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.addresses |= {
+            value or "" for name, value in attrs if name in ("href", "src", "action", "formaction")
+        }
+
+
+OURS = frozenset(
+    {
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "link",
+            "body",
+            "a",
+            "header",
+            "div",
+            "nav",
+            "svg",
+            "circle",
+            "path",
+        ),
+        *(
+            "span",
+            "main",
+            "p",
+            "section",
+            "h1",
+            "h2",
+            "h3",
+            "dl",
+            "dt",
+            "dd",
+            "time",
+            "form",
+            "input",
+            "label",
+        ),
+        *(
+            "textarea",
+            "button",
+            "ol",
+            "ul",
+            "li",
+            "article",
+            "desc",
+            "rect",
+            "line",
+            "text",
+            "code",
+            "details",
+        ),
+        *("summary", "s", "strong", "footer", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+        *("select", "option", "fieldset", "legend"),
+    }
+)
+"""Every element our own templates write."""
+
+
+def harmless(html: str) -> None:
+    """Nothing in the page but our own markup, addresses of this site, and characters one can see."""
+    found = _Markup()
+    found.feed(html)
+    assert found.tags <= OURS
+    assert not [
+        name for name in found.attributes if name.startswith(("on", "hx-")) or name in ("style", "srcdoc")
+    ]
+    assert all(each.startswith(("/", "#", "?", "data:image/svg")) for each in found.addresses)
+    assert not [each for each in found.addresses if each.startswith("//")]
+    assert not re.search(
+        r"[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", found.text
+    )
+
+
+__all__ = ["T0", "Desk", "at", "harmless", "scan", "unread"]

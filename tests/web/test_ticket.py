@@ -19,7 +19,7 @@ from monitor.web.files import static_files
 from tests import hostile
 from tests.simulated import PICKED, at
 from tests.web.conftest import Site
-from tests.web.desk import Desk, scan, unread
+from tests.web.desk import Desk, harmless, scan, unread
 
 
 @pytest.fixture
@@ -346,53 +346,7 @@ def test_hostile_texts_in_every_field_stay_texts(desk: Desk) -> None:
 
         desk.site.db.write_now(put)
         html = desk.site.get(f"/tickets/{number}").text
-        assert set(re.findall(r"<([a-zA-Z!?][^\s>/]*)", html)) <= OURS, text
-        assert not re.search(r"<[^>]+\s(?:on\w+|style|hx-\w+|srcdoc)\s*=", html), text
-        assert not re.search(
-            r"[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", html
-        )
-        assert all(
-            href.startswith(("/", "#", "?", "data:image/svg")) for href in re.findall(r'href="([^"]*)"', html)
-        )
-
-
-OURS = {
-    *(
-        "!doctype",
-        "html",
-        "head",
-        "meta",
-        "title",
-        "link",
-        "body",
-        "a",
-        "header",
-        "div",
-        "nav",
-        "svg",
-        "circle",
-    ),
-    *(
-        "path",
-        "span",
-        "main",
-        "p",
-        "section",
-        "h1",
-        "h2",
-        "h3",
-        "dl",
-        "dt",
-        "dd",
-        "time",
-        "form",
-        "input",
-        "label",
-    ),
-    *("textarea", "button", "ol", "ul", "li", "article", "desc", "rect", "line", "text", "code", "details"),
-    *("summary", "s", "strong", "footer"),
-}
-"""Every element our own templates write."""
+        harmless(html)
 
 
 def test_ten_thousand_characters_are_cut(desk: Desk) -> None:

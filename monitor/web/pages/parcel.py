@@ -17,7 +17,7 @@ from domain.findings import Verdict
 from monitor.store.views.numbers import TooMany, numbers_in
 from monitor.store.views.parcel import Found, Hit, ParcelPage, Use, parcel, search
 from monitor.web.formats import View
-from monitor.web.parts import Clocks, Scan, clocks_of, language_query, scans_of, shared
+from monitor.web.parts import Clocks, Scan, clocks_of, language_query, pasted, scans_of, shared
 from monitor.web.render import context_of, page, view_of
 from rules.judge import judge
 from rules.policy import Policy
@@ -66,7 +66,7 @@ async def find(request: Request) -> Response:
         request,
         "parcels.html",
         status=400 if trouble else 200,
-        asked=asked,
+        asked=pasted([asked]),
         found=found,
         trouble=trouble,
         states=_STATES,

@@ -73,8 +73,8 @@ class Reason:
 
     @property
     def speaks(self) -> bool:
-        """It stands, and no worse one speaks for it."""
-        return self.stands and not self.found.silenced_by
+        """It stands, somebody is to be told of it, and no worse one speaks for it."""
+        return self.stands and self.found.finding.notify and not self.found.silenced_by
 
 
 @dataclass(frozen=True, slots=True)

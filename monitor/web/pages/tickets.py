@@ -18,7 +18,7 @@ from monitor.store.views.paging import Page
 from monitor.store.views.tickets import BadFilter, Choices, TicketRow
 from monitor.web.export import MOST, chunks, csv_file, xlsx_file
 from monitor.web.formats import View
-from monitor.web.parts import shared
+from monitor.web.parts import pasted, shared
 from monitor.web.render import context_of, page, view_of
 from monitor.web.ticket_list import (
     COLUMNS,
@@ -74,7 +74,7 @@ async def listing(request: Request) -> Response:
         asked=asked,
         found=found,
         trouble=trouble,
-        pasted=request.query_params.get("numbers", ""),
+        pasted=pasted(request.query_params.getlist("numbers")),
         columns=columns,
         all_columns=COLUMNS,
         stages=STAGE_ZH,
