@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event
 
 from domain.findings import Stage
 from domain.remote import Outcome
@@ -23,7 +25,9 @@ from monitor.store.database import Database
 from monitor.store.outbox import MessageState
 from monitor.store.parcels import Due
 from monitor.store.providers import ProviderState
+from monitor.store.pulse import Marks, count_watched, pulse
 from monitor.vitals import Vitals
+from tests.conftest import opened
 from tests.store import given
 from tests.store.given import T0, H
 
@@ -368,3 +372,34 @@ def test_hostile_names_do_not_break_the_page(metrics: Metrics) -> None:
     assert [sample.labels["account"] for sample in family.samples if sample.name.endswith("_total")] == [
         'k"1\n00\\'
     ]
+
+
+def test_a_reading_walks_no_table_that_grows(sqlite_url: str, tmp_path: Path) -> None:
+    """A scrape costs the same at a thousand and at a million parcels."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    with opened(sqlite_url, tmp_path) as store:
+        engine = store._backend.readers
+        event.listen(engine, "before_cursor_execute", note)
+        store.read_now(lambda conn: pulse(conn, T0, ["k100"], Marks(-1, -1, -1)))
+        store.read_now(count_watched)
+        event.remove(engine, "before_cursor_execute", note)
+        plans = [
+            line[-1]
+            for statement, parameters in asked
+            for line in store.read_now(
+                lambda conn, s=statement, p=parameters: conn.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {s}", p
+                ).all()  # type: ignore[misc]
+            )
+        ]
+    small = ("providers", "spend", "unknown_codes")
+    walked = {plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] not in small}
+    assert walked == set()
+    counted = plans[-1]
+    assert counted.startswith("SEARCH due USING COVERING INDEX"), "the count too, which is made once a minute"
+    assert len(asked) > 10
