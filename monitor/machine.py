@@ -15,6 +15,7 @@ from typing import Final
 from monitor.lint import CheckLine, readable_by_others
 from monitor.serving import PortTaken, bind
 from monitor.settings import Settings
+from monitor.store.schema import REVISION
 from monitor.store_url import sqlite_file
 
 __all__ = ["OUR_PACKAGES", "console", "disk", "files", "homes", "sqlite_version", "store", "zone"]
@@ -49,7 +50,10 @@ def store(settings: Settings) -> Iterator[CheckLine]:
         "current": CheckLine("ok", "数据库结构是最新的"),
         "absent": CheckLine("ok", "数据库还没有建立：第一次导入或启动时自动建好", "", _line(settings)),
         "outdated": CheckLine(
-            "fail", "数据库结构比程序旧", "parcelwatch migrate（会先备份）", _line(settings)
+            "fail",
+            f"数据库结构比程序旧：升级到 {REVISION} 还没有做",
+            "parcelwatch migrate（会先备份）",
+            _line(settings),
         ),
         "newer": CheckLine("fail", "数据库是更新的版本建的", "升级程序，或恢复旧备份", _line(settings)),
     }
