@@ -19,7 +19,7 @@ __all__ = ["BURST", "JAM", "OUTAGE", "OUTAGES", "Cause", "Caused", "Causes"]
 
 JAM: Final = timedelta(hours=36)
 """Longer than any warning step of the simulated shops, so that everybody hears of it."""
-OUTAGE: Final = timedelta(hours=6)
+OUTAGE: Final = timedelta(hours=8)
 BURST: Final = 150
 """Orders of a sale night; an ordinary day has about as many."""
 OUTAGES: Final = (Fault.BAD_GATEWAY, Fault.WRONG_SIGNATURE, Fault.HANG)

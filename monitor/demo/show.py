@@ -38,7 +38,7 @@ from monitor.demo.walk import watched
 from monitor.demo.world import Parcel, World
 from monitor.intake.files import read_orders
 from monitor.intake.take import Tally, take
-from monitor.net import Net
+from monitor.net import Net, Timeouts
 from monitor.settings import Settings, load
 from monitor.store.database import Database, migrate
 from monitor.vitals import Vitals
@@ -54,6 +54,8 @@ WHO: Final = "演示用户"
 _SEED: Final = 20261111
 _PER_DAY: Final = 180.0
 _BACKLOG: Final = timedelta(days=4)
+_PATIENCE: Final = timedelta(seconds=8)
+"""For one question on loopback: real seconds are simulated hours."""
 _CONFIG: Final = Path(__file__).parent / "demo.toml"
 
 
@@ -134,7 +136,7 @@ async def stage(
         migrate(settings.store)
         db = stack.enter_context(contextlib.closing(Database.open(settings.store)))
         vitals = Vitals(started_at, speed=speed)
-        app = App(settings, db, clock, Net(), pages=url, vitals=vitals)
+        app = App(settings, db, clock, Net(timeout=Timeouts(total=_PATIENCE)), pages=url, vitals=vitals)
         causes = Causes(world, provider, groups, [group.robot for group in GROUPS])
         scene = Scene(url, time, causes, Wall(inbox), vitals, policies=_policies())
         made = Stage(url, folder, settings, db, clock, world, inbox, provider, app, scene)
