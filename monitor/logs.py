@@ -40,7 +40,7 @@ def configure(
     secrets: Iterable[Secret] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Set up all logging of the process; called once, by the application or a command.
+    """Set up all logging of the process; called by a command, and again by a reload.
 
     `secrets` are the configuration's own, starred wherever they turn up. Raises ValueError for an unknown level.
     """
@@ -71,10 +71,21 @@ def configure(
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=number, force=True)
+    _put_in_place(handler, number)
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def _put_in_place(handler: logging.Handler, level: int) -> None:
+    """The new handler before the old ones go: between them a line would come out as it is, secrets and all."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.addHandler(handler)
+    root.setLevel(level)
+    for each in before:
+        root.removeHandler(each)
+        each.close()
 
 
 def _our_logger(*_: object) -> logging.Logger:
