@@ -86,7 +86,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], ...]]:
             },
             {
                 "id": n, "carrier": "zhongtong", "waybill_no": f"75{n:012d}", "watch_from": now - 10**12,
-                "observed_at": now, "journey": journey, "milestone": "in_transit", "clocks": clocks,
+                "observed_at": now, "answer_hash": "0" * 32, "journey": journey, "milestone": "in_transit", "clocks": clocks,
                 "policy_version": BOOK.version, "created_at": now, "updated_at": now,
             },
             {"order_id": n, "parcel_id": n, "linked_at": now},

@@ -119,7 +119,7 @@ def unknown(conn: Connection, filter_: TicketFilter) -> tuple[tuple[str, ...], t
     return tuple(number for number in filter_.numbers if number not in parcels), tuple(quiet)
 
 
-def choices(conn: Connection, among: int = 4000) -> Choices:
+def choices(conn: Connection, among: int = 2000) -> Choices:
     """The values that occur among the newest tickets of each state, and the rules of the newest findings."""
     found: dict[str, set[str]] = {"carrier": set(), "shop": set(), "platform": set()}
     for state in TicketState:
