@@ -7,7 +7,6 @@ the API and of the machines' endpoints only: pages are for people.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from monitor.web import errors, files, pages
+from monitor.web import api, errors, files, machines, pages
 from monitor.web.context import Context
 from monitor.web.guard import Guard
 from monitor.web.render import environment
@@ -42,7 +41,7 @@ def make_site(context: Context, *, routers: Sequence[APIRouter] = ()) -> FastAPI
     )
     app.state.context = context
     errors.install(app)
-    for router in (*_programs(), *routers, *_pages(), files.router):
+    for router in (*api.routers, machines.router, *routers, *_pages(), files.router):
         app.include_router(router)
     environment()
     return app
@@ -53,11 +52,3 @@ def _pages() -> Iterator[APIRouter]:
         router = getattr(importlib.import_module(f"{pages.__name__}.{module}"), "router", None)
         if router is not None:
             yield router
-
-
-def _programs() -> Iterator[APIRouter]:
-    """What programs speak to."""
-    if importlib.util.find_spec("monitor.web.api"):
-        yield from importlib.import_module("monitor.web.api").routers
-    if importlib.util.find_spec("monitor.web.machines"):
-        yield importlib.import_module("monitor.web.machines").router

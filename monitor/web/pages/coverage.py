@@ -50,7 +50,7 @@ class _Found:
 
 @router.get("/coverage")
 async def show(request: Request) -> Response:
-    """The counts, and the list of one reason: the one asked for, else the first with something in it."""
+    """The counts, and the list of one reason: the one asked for, else the first that wants something done."""
     context, asked = context_of(request), request.query_params
     settings = context.settings()
 
@@ -78,5 +78,5 @@ async def show(request: Request) -> Response:
 def _reason(text: str, counts: Coverage) -> Reason:
     if text in set(_LISTED):
         return Reason(text)
-    missing = (each for each in _LISTED if not each.covered and counts.counts.get(each))
-    return next(missing, Reason.WAITING)
+    missing = (each for each in _LISTED if not each.covered and each is not Reason.WAITING)
+    return next((each for each in missing if counts.counts.get(each)), Reason.WAITING)

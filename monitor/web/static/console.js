@@ -45,15 +45,15 @@
     if (document.hidden) { event.preventDefault(); }
   });
   function stale(is) {
-    return function () {
-      var note = document.getElementById("stale");
-      if (note) { note.hidden = !is; }
-    };
+    var note = document.getElementById("stale");
+    if (note) { note.hidden = !is; }
   }
 
-  document.addEventListener("htmx:after:swap", stale(false));
-  document.addEventListener("htmx:error", stale(true));
-  document.addEventListener("htmx:response:error", stale(true));
+  // htmx says "after swap" for an error's answer too, although nothing of it is swapped in.
+  document.addEventListener("htmx:after:request", function (event) {
+    stale(event.detail.ctx.response.status >= 400);
+  });
+  document.addEventListener("htmx:error", function () { stale(true); });
   document.addEventListener("htmx:after:swap", draw);
   document.addEventListener("visibilitychange", refresh);
   window.addEventListener("resize", function () { if (chart) { chart.resize(); } });
