@@ -45,7 +45,7 @@ Instant = Annotated[
 ]
 """A moment as a caller gives it: UTC inside."""
 
-Word = Annotated[str, Field(max_length=100), AfterValidator(clean)]
+Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean)]
 """A word to look something up by, in a form every database takes."""
 
 Zone: TypeAlias = tzinfo
@@ -55,7 +55,7 @@ class Asked(BaseModel):
     """The parameters of a list: what is not known is refused, for a filter that is misspelt must not show everything."""
 
     model_config = ConfigDict(extra="forbid")
-    cursor: str | None = Field(None, max_length=400, description="上一页答复里的 next")
+    cursor: str | None = Field(None, min_length=1, max_length=400, description="上一页答复里的 next")
     limit: int = Field(50, ge=1, le=500, description="一页最多几行")
 
 

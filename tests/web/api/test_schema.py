@@ -105,7 +105,7 @@ def test_whatever_is_asked_the_answer_is_a_documented_one(filled: tuple[Api, Sto
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=LABELS)
 def test_the_same_asked_many_times(filled: tuple[Api, Story], operation: Any) -> None:
-    ask(*filled, operation, 1500)
+    ask(*filled, operation, 400)
 
 
 def test_the_site_serves_this_very_document(filled: tuple[Api, Story]) -> None:
