@@ -283,7 +283,10 @@ def run(settings: Settings, log_format: str | None = None) -> None:
 
     Raises `StoreError` when the store cannot be opened or another daemon has it, `serving.PortTaken` for the console.
     """
-    faulthandler.enable()  # a watchdog that has to bite (SIGABRT) leaves every thread's place in the journal
+    if (
+        sys.__stderr__ is not None
+    ):  # a watchdog that bites (SIGABRT) leaves every thread's place in the journal
+        faulthandler.enable(sys.__stderr__)
     asyncio.run(_main(settings, log_format))
 
 

@@ -19,9 +19,8 @@ from monitor.cli import cli
 CONFIG = """
 store = "sqlite:///store.db"
 
-[web]
-port = 0
-public_url = "https://watch.example.com"
+web.port = 0
+web.public_url = "https://watch.example.com"
 
 [[providers]]
 name = "k100"
