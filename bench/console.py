@@ -1,7 +1,7 @@
 """What the ticket list and *Now* cost with 100,000 tickets and a million parcels, against bare queries.
 
 The bare queries are what one would write by hand for the same rows and the same counts, over a plain
-`sqlite3` connection, with nothing read into objects (`console_bare.py`). They take turns with the views,
+`sqlite3` connection, with nothing read into objects (`console_parts/bare.py`). They take turns with the views,
 round by round. `ratio_tickets` and `ratio_now` are the figures, the goal is at most 3: all that the page
 shows, the list with its count and its menus, the parcels that pass a limit within twelve hours with their
 counts. The views cap and sample where the bare queries count everything. `…_page` is the whole page, drawn
@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,12 +25,9 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+from console_parts import bare
+from console_parts.store import NOW, fill, parcels, tickets
 from sqlalchemy import Connection
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import console_bare as bare
-from console_store import NOW, fill, parcels, tickets
 
 from monitor.settings import load
 from monitor.store.database import Database, migrate

@@ -339,3 +339,14 @@ def test_the_menus_offer_what_occurs(database):
     assert found.shops == ("乙", "甲")
     assert found.carriers == ("yuantong", "zhongtong")
     assert found.rules == ("late_pickup", "lost", "transit_stagnation")
+
+
+def test_a_search_for_something_rare_stops_and_goes_on(database, monkeypatch):
+    """A page looks at a bounded number of tickets: an empty one that is not the end has a cursor."""
+    put_tickets(database, [Given(age=n, summary="常见") for n in range(30)] + [Given(age=99, summary="罕见")])
+    filter_ = TicketFilter(("open",), text="罕见")
+    monkeypatch.setattr(walking, "SPAN", 12)
+    first = page(database, filter_)
+    assert first.rows == ()
+    assert first.next is not None
+    assert len(all_of(database, filter_)) == 1

@@ -1,4 +1,4 @@
-"""The bare queries `console.py` compares with: the same rows and counts, by hand, as tuples."""
+"""The bare queries `bench/console.py` compares with: the same rows and counts, by hand, as tuples."""
 
 from __future__ import annotations
 
