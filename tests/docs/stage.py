@@ -36,7 +36,7 @@ _CONFIGURED = (
 _RUNNING = (
     *_CONFIGURED,
     Command(0, "parcelwatch run", stays=True),
-    Command(0, "parcelwatch tickets", shown=("YT8812345678901",), later=True),
+    Command(0, "curl -s http://127.0.0.1:8000/api/v1/tickets", shown=("YT8812345678901",), later=True),
 )
 _STARTS = {"fresh": (), "postgresql": (), "configured": _CONFIGURED, "running": _RUNNING}
 """What was done before the document begins."""
