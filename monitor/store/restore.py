@@ -226,15 +226,18 @@ def _alone_with(path: Path, kept: Path | None) -> Iterator[None]:
     with closing(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as old:
         try:
             old.execute("PRAGMA locking_mode=EXCLUSIVE")
-            old.execute("PRAGMA journal_mode=DELETE").fetchone()
+            if old.execute("PRAGMA journal_mode=DELETE").fetchone() != ("delete",):
+                raise StoreRefused(_in_use(path))
             old.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StoreRefused(
-                    f"{path} 正被别的程序打开着（控制台、导入或数据库工具）。请先关闭它们，再恢复。"
-                ) from error
+                raise StoreRefused(_in_use(path)) from error
             _lay_aside_logs(path, kept)  # it is damaged: kept as it is, log and all
         yield
+
+
+def _in_use(path: Path) -> str:
+    return f"{path} 正被别的程序打开着（控制台、导入或数据库工具）。请先关闭它们，再恢复。"
 
 
 def _lay_aside_logs(path: Path, kept: Path) -> None:
