@@ -8,7 +8,6 @@ other; one of an older revision is loaded as it was and then upgraded.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -30,8 +29,10 @@ from monitor.store.archive import DATABASE, Archive, Manifest, Table, Watch, tab
 from monitor.store.backends import FileLock, parse_url, sqlite_path
 from monitor.store.backup import check_sqlite, nobody
 from monitor.store.errors import StoreError, StoreNewer, StoreRefused, refused_by_database
+from monitor.store.key_files import keep_key
 from monitor.store.migration import known_revisions, made_at, newer, schema_state, upgraded, upgrading
 from monitor.store.schema import METADATA
+from monitor.store.sqlite_shape import shape_of
 from monitor.store.workplace import sync, sync_folder, workplace
 
 __all__ = ["Restored", "restore"]
@@ -105,7 +106,7 @@ def _into_sqlite(
         sealed = _locked_out(fresh, keys, key)
         kept = _kept(path, now) if path.exists() else None
         if not dry_run:
-            _keep_key(keys, key, now)
+            keep_key(keys, key, now)
             _change_places(path, fresh, kept)
     return Restored(file.manifest, str(kept) if kept else "", sealed, done=not dry_run)
 
@@ -141,7 +142,7 @@ def _check_copy(file: Archive, fresh: Path, place: Path, watch: Watch) -> None:
         check_sqlite(fresh, watch)
         pattern = place / "pattern.db"
         made_at(parse_url(f"sqlite:///{pattern}"), file.manifest.revision)
-        if not _shape(fresh).stands_for(_shape(pattern)):
+        if not shape_of(fresh).stands_for(shape_of(pattern)):
             raise StoreRefused(
                 f"{file.path} 不能用来恢复：里面的表或触发器不是 parcelwatch 建的。没有做任何改动。"
             )
@@ -159,47 +160,6 @@ def _check_copy(file: Archive, fresh: Path, place: Path, watch: Watch) -> None:
         raise StoreRefused(
             f"{file.path} 不能用来恢复：里面的数据库打不开（{error}）。没有做任何改动。"
         ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What a database file declares: a name beyond ours could act by itself when the store is used."""
-
-    tables: dict[str, list[tuple[Any, ...]]]
-    triggers: dict[str, str]
-    others: frozenset[str]
-    """Views, and tables that are programs."""
-    indexes: frozenset[str]
-
-    def stands_for(self, pattern: _Shape) -> bool:
-        """The same tables and triggers and nothing that acts; an index more does no harm."""
-        return (
-            (self.tables, self.triggers, self.others) == (pattern.tables, pattern.triggers, pattern.others)
-        ) and self.indexes >= pattern.indexes
-
-
-def _shape(path: Path) -> _Shape:
-    with closing(sqlite3.connect(path)) as conn:
-        conn.execute("PRAGMA trusted_schema=OFF")
-        rows = conn.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
-        own = [(kind, name, sql) for kind, name, sql in rows if not name.startswith("sqlite_")]
-        virtual = {name for _, name, sql in own if sql.upper().startswith("CREATE VIRTUAL")}
-        tables = {
-            name: [
-                (column, type_.upper(), required, key, hidden)
-                for _, column, type_, required, _, key, hidden in conn.execute(
-                    "SELECT * FROM pragma_table_xinfo(?)", (name,)
-                )
-            ]
-            for kind, name, _ in own
-            if kind == "table" and name not in virtual
-        }
-    return _Shape(
-        tables,
-        {name: " ".join(sql.split()) for kind, name, sql in own if kind == "trigger"},
-        frozenset({name for kind, name, _ in own if kind == "view"} | virtual),
-        frozenset(name for kind, name, _ in own if kind == "index"),
-    )
 
 
 def _change_places(path: Path, fresh: Path, kept: Path | None) -> None:
@@ -274,7 +234,7 @@ def _into_postgresql(
         kept = f"before_restore_{now:%Y%m%d_%H%M%S_%f}" if there else ""
         if dry_run:
             return Restored(file.manifest, kept, _locked_out(ready, keys, key) if ready else 0, done=False)
-        _keep_key(keys, key, now)
+        keep_key(keys, key, now)
         with upgrading(url) as conn:
             conn.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
             if kept:
@@ -364,35 +324,6 @@ def _compare(file: Archive, table: Table, rows: int) -> None:
         raise StoreRefused(
             f"{file.path} 不能用来恢复：表 {table.name} 有 {rows} 行，清单里是 {table.rows} 行。没有做任何改动。"
         )
-
-
-def _keep_key(keys: str, path: Path, now: datetime) -> None:
-    """The backup's keys first, then those that are here: whatever was sealed with either opens."""
-    lines = keys.split()
-    if not lines:
-        return
-    here = path.read_text().split() if path.exists() else []
-    wanted = list(dict.fromkeys([*lines, *here]))
-    if wanted == here:
-        return
-    if here:
-        before = path.with_name(f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-        _write_private(before, here)
-    _write_private(path, wanted)
-
-
-def _write_private(path: Path, lines: list[str]) -> None:
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(number, "w") as file:
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.fsync(number)
-        fresh.replace(path)
-        sync_folder(path.parent)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _locked_out(database: Path, keys: str, key: Path) -> int:
