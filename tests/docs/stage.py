@@ -121,6 +121,7 @@ class Stage:
             "LANG": "C.UTF-8",
             "TZ": "Asia/Shanghai",
             "PYTHONWARNINGS": "error::ResourceWarning",
+            **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"),  # nobody listens there
             "no_proxy": "127.0.0.1",
             **self.peers.account(),
             **self.more,
