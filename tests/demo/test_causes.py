@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -233,3 +234,25 @@ def test_a_sale_night_makes_a_part_of_its_parcels_late() -> None:
 def test_a_burst_of_nothing_or_of_too_much_is_refused(orders: int) -> None:
     with pytest.raises(ValueError, match="a burst has 1 to"):
         world().burst(PRESSED, orders)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_series_of_causes_rewrites_what_was_seen(seed: int) -> None:
+    """In the world as the demo has it, with a jam of its own and all its noise."""
+    rng, at, some = Random(seed), START, range(300, 800)
+    made = World(seed, START, per_day=180, backlog=timedelta(days=4))
+    for _ in range(5):
+        at += rng.uniform(0.2, 20) * HOUR
+        past = [seen(made.parcel(index), at) for index in some]
+        match rng.choice(["jam", "jam", "heal", "burst"]):
+            case "jam":
+                made.jam(rng.choice(made.busiest(at)[:6]), at, rng.uniform(3, 80) * HOUR)
+            case "heal":
+                made.dissolve(at)
+            case "burst":
+                made.burst(at, rng.randint(1, 200))
+        assert [seen(made.parcel(index), at) for index in some] == past
+        for index in some:
+            scans = made.parcel(index).scans
+            assert all(one.occurred_at <= two.occurred_at for one, two in pairwise(scans))
+            assert all(scan.occurred_at <= scan.visible_at for scan in scans)

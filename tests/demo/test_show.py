@@ -72,6 +72,8 @@ class Feed:
     """First lines of the messages about the tracking provider, told alone or in a digest."""
     platforms: set[str]
     """Whose groups show something."""
+    done: list[str]
+    """The steps of the walk."""
 
     def __repr__(self) -> str:
         return f"{self.now:%d %H:%M}: {len(self.tickets)} tickets, source {self.source}, {self.feeds}"
@@ -97,6 +99,7 @@ class Watcher:
             source.state,
             await made.db.read(_feeds),
             {item.platform for item in made.inbox.shown()},
+            _done(await made.db.read(lambda conn: read_walk(conn, made.scene.steps, WHO))),
         )
 
     async def read(self, path: str, status: int = 200) -> str:
@@ -123,6 +126,10 @@ class Watcher:
                 return feed
         except TimeoutError:
             pytest.fail(f"not within {within:.0f} s: {what}; last seen: {feed}")
+
+
+def _done(walk: Walk) -> list[str]:
+    return [step.what for step in walk.steps if step.done]
 
 
 def _feeds(conn: Connection) -> list[str]:
@@ -227,12 +234,12 @@ def test_what_a_visitor_causes_is_not_disturbed_and_ends_by_itself():
 
 def test_the_three_jobs_can_be_walked_through_and_tick_themselves_off():
     async def scenario(made: Stage, watcher: Watcher) -> None:
-        await watcher.until(lambda feed: "breach" in feed.stages and bool(feed.platforms), "an alert")
+        await watcher.until(lambda feed: "breach" in feed.stages and "alert" in feed.done, "an alert")
         await asyncio.to_thread(_walk, made)
 
     def done(made: Stage) -> tuple[list[str], Walk]:
         walk = made.db.read_now(lambda conn: read_walk(conn, made.scene.steps, WHO))
-        return [step.what for step in walk.steps if step.done], walk
+        return _done(walk), walk
 
     def _walk(made: Stage) -> None:
         before, walk = done(made)
