@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, exists, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, select
 
 from domain.findings import FindingState, Stage
 from domain.time import from_micros, to_micros
@@ -235,6 +235,7 @@ _ROWS: Final = (
     select(*_COLUMNS)
     .join(_parcels, _parcels.c.id == _due.c.parcel_id)
     .outerjoin(_tickets, (_tickets.c.parcel_id == _due.c.parcel_id) & _tickets.c.state.in_(_LIVE))
+    .where(_due.c.parcel_id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -242,7 +243,7 @@ def _read(conn: Connection, ids: Sequence[int]) -> list[Upcoming]:
     """The lines of these parcels, in this order."""
     if not ids:
         return []
-    rows = {row.parcel_id: row for row in conn.execute(_ROWS.where(_due.c.parcel_id.in_(ids)))}
+    rows = {row.parcel_id: row for row in conn.execute(_ROWS, {"ids": list(ids)})}
     orders = speaking(conn, ids)
     return [_line(rows[id_], orders.get(id_, NOBODY)) for id_ in ids]
 

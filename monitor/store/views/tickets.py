@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from domain.findings import FindingState, Stage
 from domain.tickets import TicketState
@@ -137,28 +137,34 @@ def choices(conn: Connection, among: int = 2000) -> Choices:
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────
 
-_ROWS: Final = select(
-    *(
-        _tickets.c[name]
-        for name in ("id", "number", "state", "severity", "summary", "carrier", "shop", "platform")
-    ),
-    *(_tickets.c[name] for name in ("receiver_province", "opened_at", "updated_at", "acknowledged_by")),
-    *(_tickets.c[name] for name in ("resolved_at", "version")),
-    schema.parcels.c.waybill_no,
-    order_no_of(_tickets.c.parcel_id).label("order_no"),
-).join(schema.parcels, schema.parcels.c.id == _tickets.c.parcel_id)
-_STANDING: Final = select(
-    *(_findings.c[name] for name in ("ticket_id", "rule", "stage", "state", "deadline"))
-).order_by(_findings.c.severity.desc(), _findings.c.id)
+_ROWS: Final = (
+    select(
+        *(
+            _tickets.c[name]
+            for name in ("id", "number", "state", "severity", "summary", "carrier", "shop", "platform")
+        ),
+        *(_tickets.c[name] for name in ("receiver_province", "opened_at", "updated_at", "acknowledged_by")),
+        *(_tickets.c[name] for name in ("resolved_at", "version")),
+        schema.parcels.c.waybill_no,
+        order_no_of(_tickets.c.parcel_id).label("order_no"),
+    )
+    .join(schema.parcels, schema.parcels.c.id == _tickets.c.parcel_id)
+    .where(_tickets.c.id.in_(bindparam("ids", expanding=True)))
+)
+_STANDING: Final = (
+    select(*(_findings.c[name] for name in ("ticket_id", "rule", "stage", "state", "deadline")))
+    .where(_findings.c.ticket_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_findings.c.severity.desc(), _findings.c.id)
+)
 
 
 def read(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
     """The lines of these tickets, in this order."""
     if not ids:
         return []
-    heads = {row.id: row for row in conn.execute(_ROWS.where(_tickets.c.id.in_(ids)))}
+    heads = {row.id: row for row in conn.execute(_ROWS, {"ids": list(ids)})}
     findings: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in conn.execute(_STANDING.where(_findings.c.ticket_id.in_(ids))):
+    for row in conn.execute(_STANDING, {"ids": list(ids)}):
         findings[row.ticket_id].append(row)
     return [_row(heads[id_], findings[id_]) for id_ in ids]
 
