@@ -209,7 +209,10 @@ def test_acknowledge_comment_resolve_reopen(desk: Desk) -> None:
     assert desk.act(number, "comment", 1, "打给东莞网点，\r\n今晚发出").status_code == 303
     assert entries(desk, number)[-1] == (EntryKind.COMMENT, "控制台", "打给东莞网点，\n今晚发出")
     page = desk.site.get(f"/tickets/{number}").text
-    assert '<p class="pw-wrap">打给东莞网点，</p><p class="pw-wrap">今晚发出</p>' in page
+    assert (
+        '<p class="pw-wrap" translate="no">打给东莞网点，</p><p class="pw-wrap" translate="no">今晚发出</p>'
+        in page
+    )
     assert desk.act(number, "resolve", 1, "已发出").status_code == 303
     assert state(desk, number) == (TicketState.RESOLVED, 2)
     assert "重新打开" in read(desk, number)
