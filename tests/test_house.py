@@ -29,9 +29,9 @@ CONSOLE = [Requirement(line) for line in PROJECT["project"]["optional-dependenci
 BUILD = [Requirement(line) for line in PROJECT["build-system"]["requires"]]
 LOCK = (ROOT / "requirements.txt").read_text("utf-8")
 
-COMPANIONS = {"yarl", "pydantic", "starlette"}
+COMPANIONS = {"yarl", "h11", "markupsafe", "pydantic", "starlette"}
 """Not declared, because they are part of the interface of one that is: aiohttp speaks in yarl's URLs, FastAPI in
-Starlette's requests and Pydantic's models."""
+Starlette's requests and Pydantic's models, uvicorn in h11's states, Jinja in MarkupSafe's texts."""
 
 IGNORED = {"__pycache__", "build", "dist", "node_modules"}
 HOUSE = {".ci", ".pre-commit-config.yaml", ".editorconfig", ".gitattributes", ".gitignore"}
@@ -98,9 +98,9 @@ def test_nothing_is_imported_that_is_not_declared() -> None:
         for path in files()
         if path.suffix == ".py"
         for name in _imports(path)
-        if name not in sys.stdlib_module_names | COMPANIONS and not (ROOT / name).is_dir()
-        if not {canonicalize_name(owner) for owner in owners.get(name, [])}
-        & allowed_in(path)
+        if name not in sys.stdlib_module_names | COMPANIONS
+        if not (ROOT / name).is_dir() and not (path.parent / name).is_dir()
+        if not {canonicalize_name(owner) for owner in owners.get(name, [])} & allowed_in(path)
     ]
     allowed = [
         each for each in undeclared if each.endswith(": psycopg")
