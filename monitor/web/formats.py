@@ -92,13 +92,15 @@ class View:
         return say("还剩 {length}", length=text) if gap > timedelta(0) else say("已超 {length}", length=text)
 
     def ago(self, at: datetime | None) -> str:
-        """How long ago something was: `3 分钟前`. A dash for never."""
+        """How long ago something was, in its largest unit: `3 分钟前`, `46 小时前`. A dash for never."""
         if at is None:
             return _NOTHING
         gap = self.now - at
         if gap < timedelta(seconds=5):
             return self.words.say("刚刚")
-        return self.words.say("{length}前", length=self.length(gap))
+        unit = timedelta(days=1) if gap >= timedelta(days=2) else timedelta(hours=1)
+        about = gap - gap % unit if gap >= timedelta(hours=1) else gap
+        return self.words.say("{length}前", length=self.length(about))
 
     def length(self, length: timedelta) -> str:
         """A length in its two largest units: `40 秒`, `12 分钟`, `3 小时 20 分`, `5 天 4 小时`."""

@@ -55,7 +55,14 @@ def context_of(request: Request) -> Context:
 
 
 def view_of(request: Request) -> View:
-    """The reader of this request: language, zone, and the moment it is answered at."""
+    """The reader of this request: language, zone, and the one moment at which all of it is answered."""
+    if not hasattr(request.state, "view"):
+        request.state.view = _view(request)
+    view: View = request.state.view
+    return view
+
+
+def _view(request: Request) -> View:
     context = context_of(request)
     settings = context.settings()
     language = choose(

@@ -86,9 +86,7 @@ def test_a_place_in_a_list_that_is_none_is_said_kindly(site: Site, path: str, cu
     assert "第一页" in answer.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/parcels/a/b/c", "/%2e%2e/etc/passwd", "/static"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/parcels/a/b/c", "/%2e%2e/etc/passwd", "/static"])
 def test_no_such_page(site: Site, path: str) -> None:
     answer = site.get(path)
     assert answer.status_code == 404
