@@ -61,7 +61,11 @@ class Engine:
                 task = asyncio.create_task(self._guarded(name, verb), name=name)
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-                await asyncio.shield(task)
+                try:
+                    await asyncio.shield(task)
+                except asyncio.CancelledError:
+                    if not self._stopping:  # else it was cut off, and that was said
+                        raise
 
         self._scheduler.add_job(ring, "interval", seconds=seconds, id=name, name=name, next_run_time=wall())
 

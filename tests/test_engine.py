@@ -149,7 +149,9 @@ def test_what_runs_is_finished_before_the_end() -> None:
     assert logged == []
 
 
-def test_what_does_not_end_is_cancelled_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_end_is_cancelled_and_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(engine, "PATIENCE", OFTEN)
     seen: list[str] = []
 
@@ -167,6 +169,7 @@ def test_what_does_not_end_is_cancelled_and_named(monkeypatch: pytest.MonkeyPatc
     _, logged = run(verbs)
     assert seen == ["cancelled"]
     assert [(each["event"], each["verb"]) for each in logged] == [("not finished in time", "hangs")]
+    assert caplog.records == [], "the scheduler has nothing to add"
 
 
 def test_its_patience_keeps_the_promise() -> None:
