@@ -105,10 +105,9 @@ async def show(
     speed: float = SPEED,
     announce: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """The demo, until told to stop; `announce` hears the page's address once it answers. Raises `PortTaken`."""
+    """The demo, until told to stop; `announce` hears the page's address once it has parcels to show. Raises `PortTaken`."""
     async with stage(port, started_at=nine_oclock(wall()), speed=speed) as made:
-        announce(made.url)
-        await play(made, until)
+        await play(made, until, ready=lambda: announce(made.url))
 
 
 # ── setting up ───────────────────────────────────────────────────────────────────────────────────
@@ -213,10 +212,16 @@ async def _console(made: Stage, door: socket.socket) -> AsyncIterator[None]:
 # ── playing ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def play(made: Stage, until: asyncio.Event, timing: Timing = Timing()) -> None:
-    """Let the world move: orders come in, the daemon runs, what was caused ends, the provider fails now and then."""
+async def play(
+    made: Stage, until: asyncio.Event, timing: Timing = Timing(), ready: Callable[[], None] = lambda: None
+) -> None:
+    """Let the world move: orders come in, the daemon runs, what was caused ends, the provider fails now and then.
+
+    `ready` is called once the console has parcels to show.
+    """
     await _import(made, made.world.opened_at, made.clock.now())
     await made.app.sweep_tick()
+    ready()
     beside = [_orders(made, timing), _outages(made, timing), _settling(made, timing)]
     tasks = [asyncio.create_task(_surely(each)) for each in beside]
     try:
