@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from monitor.web import server
 from monitor.web.server import serve
 
 GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -196,6 +197,41 @@ def test_a_slow_reader_who_does_read_gets_everything() -> None:
                 got += len(part)
                 await asyncio.sleep(0.02)
             assert got > BIG
+            writer.close()
+
+    run(main)
+
+
+def test_when_there_is_no_room_the_one_that_kept_us_waiting_longest_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_room", lambda: 8)
+
+    async def main() -> None:
+        async with served(LIMIT) as port:
+            crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+            assert (await ask(port, GET)).startswith(b"HTTP/1.1 200")
+            assert all(await asyncio.gather(*(ended(reader) for reader, _ in crowd[:4])))
+            assert not any(reader.at_eof() for reader, _ in crowd[6:]), "those who came later stay"
+            for _, writer in crowd:
+                writer.close()
+
+    run(main)
+
+
+def test_the_end_waits_for_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that never ends, a head that never comes, an idle connection: the service stops all the same."""
+    monkeypatch.setattr(server, "_GRACE", 0)
+
+    async def main() -> None:
+        async with served(LIMIT) as port:
+            idle, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+            idle_writer.write(GET)
+            assert await idle.readuntil(b"\r\n\r\n0")
+            others = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            others[0][1].write(b"GET / HT")
+            others[1][1].write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
+        for writer in (idle_writer, *(writer for _, writer in others)):
             writer.close()
 
     run(main)
