@@ -154,6 +154,16 @@ def test_menus_offer_what_occurs_and_keep_what_was_asked(three: Desk) -> None:
     assert '<option value="yuantong">圆通速递</option>' in html
 
 
+def test_each_reader_has_his_own_language(three: Desk) -> None:
+    """Whoever comes first: a template is compiled once, for all of them."""
+    for language, tabs in (
+        ("zh", "待处理 处理中 已解决"),
+        ("en", "Open In work Resolved"),
+        ("zh", "待处理 处理中 已解决"),
+    ):
+        assert tabs in words(three.site.get(f"/tickets?lang={language}").text)
+
+
 def test_nothing_to_do_is_good_news(desk: Desk) -> None:
     assert "没有待办的工单" in words(desk.site.get("/tickets").text)
     assert "没有符合条件的工单" in words(desk.site.get("/tickets?shop=x").text)
