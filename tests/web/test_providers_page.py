@@ -76,7 +76,9 @@ def test_an_outage_stands_first_with_its_reason_and_since_when(site: Site, store
 def test_what_was_asked_and_spent_today_is_told_in_yuan(site: Site, store: Database) -> None:
     day = T0.date()
     store.write_now(lambda conn: providers.spend(conn, "first", day, asked=1234, cents=6170))
-    store.write_now(lambda conn: providers.spend(conn, "first", day - timedelta(days=1), asked=9, cents=99_99))
+    store.write_now(
+        lambda conn: providers.spend(conn, "first", day - timedelta(days=1), asked=9, cents=99_99)
+    )
     text = site.get("/providers").text
     assert "1,234" in text
     assert "¥61.70" in text
