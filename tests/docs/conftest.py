@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,9 +30,12 @@ def play(peers: Peers, tmp_path: Path, request: pytest.FixtureRequest) -> Callab
         if document.start == "postgresql":
             more["DATABASE_URL"] = str(request.getfixturevalue("empty_postgresql_url"))
         stage = Stage(folder, free_ports(), peers, more)
+        staged = stage.here(document)
+        if shutil.which("curl") is None and any("curl" in each.text for each in staged.commands):
+            pytest.skip("no curl here (Debian: apt install curl)")
         stage.build()
         with Session(folder, tmp_path / "aside", stage.env(), patience) as session:
-            session.play(stage.here(document))
+            session.play(staged)
         return folder
 
     return run
