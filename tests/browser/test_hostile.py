@@ -113,7 +113,7 @@ def test_no_page_runs_any_of_it(attacked: tuple[Console, Stage], step: int) -> N
         numbers = _tickets(client, len(TEXTS))
         every = [f"/tickets/{number}" for number in numbers[::step]]
         every += [f"/parcels/yuantong/YT88{n:010d}" for n in range(0, len(TEXTS), 4 * step)]
-        lists = ["/", "/?within=48", "/outbox", "/coverage", "/providers", "/tickets?state=open&text=script"]
+        lists = ["/", "/?hours=48", "/outbox", "/coverage", "/providers", "/tickets?state=open&text=script"]
         path = "/tickets?sort=newest"
         while path:
             lists.append(path)

@@ -12,7 +12,7 @@ from tests.browser.looking import SIGHTS, Console, Sight
 
 PAGES = {
     "now": "/",
-    "now-48h": "/?within=48",
+    "now-48h": "/?hours=48",
     "tickets": "/tickets",
     "tickets-none": "/tickets?shop=%E6%B2%A1%E6%9C%89%E8%BF%99%E5%AE%B6%E5%BA%97",
     "ticket": "ticket",

@@ -73,7 +73,7 @@ class Now(BaseModel):
     by_rule: list[Count]
     by_carrier: list[Count]
     by_shop: list[Count]
-    one_in: int = Field(description="大于 1 时，按承运商和店铺的数是抽样估计：每几个看一个")
+    one_in: int = Field(description="大于 1 时，按规则、承运商和店铺的数是抽样估计：每几个看一个")
     overdue: int = Field(description="未了结的超时，数到一万为止")
     sources: list[SourceHealth]
     items: list[Ahead] = Field(description="离时限最近的在前")

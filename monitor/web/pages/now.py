@@ -49,6 +49,8 @@ class _Bar:
     n: int
     address: str
     chosen: bool
+    foreign: bool
+    """The label is somebody's own word, such as a shop's name."""
 
 
 @router.get("/")
@@ -121,6 +123,7 @@ def _bars(view: View, facet: str, counts: Sequence[tuple[str, int]], chosen: str
             n,
             view.link(**{facet: None if value == chosen else value}) if value else "",
             value == chosen,
+            foreign=facet == "shop" and bool(value),
         )
         for value, n in shown
     ]
