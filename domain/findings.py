@@ -60,6 +60,8 @@ class ClockReading:
     """Why the clock does not run at all: switched off, exempt, not started."""
     stale: bool = False
     """A staleness: every movement scan starts it anew."""
+    calendar: str = ""
+    """Which time counted towards the deadline, and where that is a guess; nothing when every hour did."""
 
     @property
     def running(self) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 __all__ = [
@@ -109,6 +109,15 @@ class Calendar:
     def outside(cls, windows: Iterable[Window]) -> Calendar:
         """A calendar that stands still in `windows`."""
         return cls(tuple(windows))
+
+    def pausing(self, windows: Iterable[Window]) -> Self:
+        """The same calendar that stands still in `windows` as well."""
+        further = tuple(windows)
+        return replace(self, pauses=(*self.pauses, *further)) if further else self
+
+    def note(self, start: datetime, end: datetime) -> str:
+        """What a person has to know of how the time between two moments was counted; nothing of natural time."""
+        return ""
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
         """How much counting time lies between two moments; zero when `end` is not after `start`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.findings import ClockReading, Stage, Step
 from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus
+from domain.time import Calendar
 from domain.tracking import MILESTONE_ZH, Milestone
 from rules.policy import Line
 from rules.questions import OF_ORDER, Plan, plan_of
@@ -90,9 +92,9 @@ def read(all_of: Common, line: Line) -> ClockReading:
     if begun is None:
         reason = asleep or plan.unstarted
         return ClockReading(rule.id, line.source, waits_for=plan.waits_for, limit=line.limit, asleep=reason)
-    started, limit, source = begun
+    started, limit, source, calendar = begun
     ended, by = _ended(all_of, plan, started)
-    steps = _steps(line, started, limit)
+    steps = _steps(line.rule.warn, started, limit, calendar)
     return ClockReading(
         rule=rule.id,
         policy=source,
@@ -105,39 +107,49 @@ def read(all_of: Common, line: Line) -> ClockReading:
         ended_at=ended,
         ended_by=by,
         stale=plan.stale,
+        calendar=calendar.note(started, steps[-1].at),
     )
 
 
-def _begun(case: Case, line: Line, plan: Plan) -> tuple[datetime, timedelta, str] | None:
-    """When the clock started, its limit and who said so; None while nothing is owed.
+class _Wait(NamedTuple):
+    """When a clock started, its limit, who said so, and which time counts."""
+
+    started: datetime
+    limit: timedelta
+    source: str
+    calendar: Calendar
+
+
+def _begun(case: Case, line: Line, plan: Plan) -> _Wait | None:
+    """When the clock started and what is owed; None while nothing is.
 
     Each order's own promise replaces the profile's number for that order; the tightest order counts.
     """
     assert line.limit is not None
     if line.rule.promise and not line.by_merchant and any(order.promised_ship_at for order in case.orders):
         owed = [wait for order in case.orders if (wait := _promised(order, line)) is not None]
-        return min(owed, key=lambda wait: line.calendar.after(wait[0], wait[1]), default=None)
+        return min(owed, key=lambda wait: wait.calendar.after(wait.started, wait.limit), default=None)
     started = plan.start(case)
-    return None if started is None else (started, line.limit, line.source)
+    return None if started is None else _Wait(started, line.limit, line.source, line.calendar)
 
 
-def _promised(order: Order, line: Line) -> tuple[datetime, timedelta, str] | None:
+def _promised(order: Order, line: Line) -> _Wait | None:
     """One order's wait: until its promise, or the limit where it has none that makes sense."""
     assert line.limit is not None
     started, promised = OF_ORDER[line.rule.start](order), order.promised_ship_at
     if started is None:
         return None
     if promised is None or promised <= started:
-        return started, line.limit, line.source
-    return started, promised - started, line.source + PROMISED
+        return _Wait(started, line.limit, line.source, line.calendar)
+    return _Wait(started, promised - started, line.source + PROMISED, line.natural)
 
 
-def _steps(line: Line, started: datetime, limit: timedelta) -> tuple[Step, ...]:
+def _steps(
+    warn: Sequence[timedelta], started: datetime, limit: timedelta, calendar: Calendar
+) -> tuple[Step, ...]:
     """Warnings in order, then the breach; a warning that would not come after the start is left out."""
-    after = line.calendar.after
-    steps = [
-        Step(Stage.WARNING, after(started, limit - ahead), ahead) for ahead in line.rule.warn if ahead < limit
-    ]
+    after = calendar.after
+    steps = [Step(Stage.WARNING, after(started, limit - ahead), ahead) for ahead in warn if ahead < limit]
     steps.append(Step(Stage.BREACH, after(started, limit), _NOTHING_LEFT))
     return tuple(steps)
 

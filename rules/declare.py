@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
+from domain.time import AROUND_THE_CLOCK, Calendar
 from domain.tracking import ExceptionKind, Milestone
 from rules.values import (
     Declined,
@@ -70,6 +72,8 @@ class Rule:
     """Lengths before the limit, longest first."""
     promise: bool = False
     """The order's own promised time is the deadline where it has one (L8)."""
+    calendar: Calendar = AROUND_THE_CLOCK
+    """Which time counts towards the limit; a promised time is a moment, so it is not measured by it."""
     exempt: frozenset[str] = frozenset()
     """Tiers, goods types or tags the rule does not apply to."""
     on: frozenset[str] = frozenset()
@@ -111,6 +115,8 @@ def _all_stops(value: Any) -> bool:
 
 
 _PROFILE_KEYS: Final = ("id", "name", "verified_on", "inherits", "drops", "rules")
+NATURAL: Final = "natural"
+"""The calendar of a rule that names none: every hour counts."""
 _RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "zh": (text, ""),
     "kind": (_kind, None),
@@ -122,6 +128,7 @@ _RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "limit": (parse_limit, {}),
     "warn": (parse_warn, ()),
     "promise": (flag, False),
+    "calendar": (text, NATURAL),
     "exempt": (words, ()),
     "on": (words, ()),
     "soft": (flag, False),
@@ -136,8 +143,10 @@ _RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
 """What a rule's table may say: how each key is read, and what holds without it."""
 
 
-def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Declined]]:
-    """A profile from its TOML table, or None with every mistake found."""
+def parse_profile(
+    data: Mapping[str, Any], calendars: Mapping[str, Calendar] = MappingProxyType({})
+) -> tuple[Profile | None, list[Declined]]:
+    """A profile from its TOML table, or None with every mistake found. Rules may name one of `calendars`."""
     problems = Problems()
     for key in sorted(data.keys() - set(_PROFILE_KEYS)):
         problems.unknown_key((), key, _PROFILE_KEYS)
@@ -152,7 +161,10 @@ def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Decline
         problems.at(("rules",), "规则要写成表：[rules.规则名]")
         tables = {}
     by = name.get("id") or ""
-    rules = {rule: _parse_rule(rule, by, table, ("rules", rule), problems) for rule, table in tables.items()}
+    known = {NATURAL: AROUND_THE_CLOCK, **calendars}
+    rules = {
+        rule: _parse_rule(rule, by, table, ("rules", rule), known, problems) for rule, table in tables.items()
+    }
     if problems:
         return None, problems
     return (
@@ -169,7 +181,12 @@ def parse_profile(data: Mapping[str, Any]) -> tuple[Profile | None, list[Decline
 
 
 def _parse_rule(
-    name: str, profile: str, table: Any, path: tuple[str, ...], problems: Problems
+    name: str,
+    profile: str,
+    table: Any,
+    path: tuple[str, ...],
+    calendars: Mapping[str, Calendar],
+    problems: Problems,
 ) -> Rule | None:
     if not isinstance(table, Mapping):
         problems.at(path, f"每条规则要写成一张表：[rules.{name}]")
@@ -183,6 +200,8 @@ def _parse_rule(
         key: problems.read((*path, key), parse, table[key]) if key in table else default
         for key, (parse, default) in _RULE.items()
     }
+    if said["calendar"] is not None and said["calendar"] not in calendars:
+        problems.unknown_word((*path, "calendar"), said["calendar"], list(calendars))
     if said["kind"] is not None:
         _check_meaning(said, table.keys() & _RULE.keys(), path, problems)
     if len(problems) > before:
@@ -199,6 +218,7 @@ def _parse_rule(
         limit=said["limit"],
         warn=said["warn"],
         promise=said["promise"],
+        calendar=calendars[said["calendar"]],
         exempt=frozenset(said["exempt"]),
         on=frozenset(said["on"]),
         soft=said["soft"],
@@ -247,8 +267,8 @@ _SCANS: Final[frozenset[str]] = frozenset(
 )
 """The milestones a carrier tells of; the others are the shop's, and have their own words."""
 _OWN: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.CLOCK: frozenset({"start", "stop", "stop_mode", "restarts", "limit", "warn", "promise"}),
-    Kind.STALENESS: frozenset({"from", "until", "limit", "warn"}),
+    Kind.CLOCK: frozenset({"start", "stop", "stop_mode", "restarts", "limit", "warn", "promise", "calendar"}),
+    Kind.STALENESS: frozenset({"from", "until", "limit", "warn", "calendar"}),
     Kind.EXCEPTION: frozenset({"on"}),
 }
 _NEEDED: Final[Mapping[Kind, frozenset[str]]] = {

@@ -132,6 +132,8 @@ def _evidence(case: Case, rule: Rule, reading: ClockReading, horizon: datetime) 
         told["soft"] = "true"
     if reading.policy.endswith(PROMISED) and reading.deadline is not None:
         told["promised"] = reading.deadline.isoformat()
+    if reading.calendar:
+        told["calendar"] = reading.calendar
     if journey.whereabouts is not None:
         told["whereabouts"] = journey.whereabouts.value
     if journey.unread:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from domain.orders import Case, Order
@@ -80,6 +81,9 @@ class Line:
     by_merchant: bool = False
     """The limit is the merchant's own, so the order's promise does not replace it."""
     calendar: Calendar = AROUND_THE_CLOCK
+    """Which time counts towards the limit."""
+    natural: Calendar = AROUND_THE_CLOCK
+    """All time outside exemptions: an order's promise is a moment, which no weekend moves."""
     asleep: str = ""
     """Why it does not apply to this parcel, if so."""
 
@@ -217,7 +221,8 @@ class PolicyBook:
             source=source,
             limit=rule.limit.get(tier, rule.limit[Tier.NORMAL]) if rule.limit else None,
             by_merchant=by_merchant,
-            calendar=Calendar.outside(windows) if windows else AROUND_THE_CLOCK,
+            calendar=_pausing(rule.calendar, tuple(windows)),
+            natural=_pausing(AROUND_THE_CLOCK, tuple(windows)),
             asleep=_asleep(rule, tier, excuses, for_place),
         )
 
@@ -226,8 +231,16 @@ class PolicyBook:
         return hashlib.sha256(self.describe().encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=512)
+def _pausing(calendar: Calendar, windows: tuple[Window, ...]) -> Calendar:
+    """One object for each set of exemptions: a working calendar knows thousands of days."""
+    return calendar.pausing(windows)
+
+
 def _plain(value: object) -> object:
     """The same value in an order that does not change from run to run."""
+    if isinstance(value, Calendar):
+        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return tuple(_plain(getattr(value, each.name)) for each in fields(value))
     if isinstance(value, Mapping):

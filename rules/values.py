@@ -47,6 +47,11 @@ class Problems(list[Declined]):
         hint = f"，是不是想写 {near[0]}？" if near else f"；可用的有：{'、'.join(sorted(known))}"
         self.at([*path, key], f"不认识的配置项 {key}{hint}")
 
+    def unknown_word(self, path: Sequence[str | int], word: str, known: Sequence[str]) -> None:
+        near = get_close_matches(word, known, n=1)
+        hint = f"，是不是想写 {near[0]}？" if near else f"；可用的有：{'、'.join(sorted(known))}"
+        self.at(path, f"{path[-1]} 不认识 {word}{hint}")
+
     def read(self, path: Sequence[str | int], parse: Callable[[Any], Any], value: Any) -> Any:
         """`parse(value)`, or None and a note of what was wrong."""
         try:
