@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.calendars import config_folder
 from monitor.config_shapes import table_schema
 from monitor.config_top import top
 from monitor.config_values import DURATION
 from monitor.config_words import CHANGE, LIMIT, ROUTABLE, WARN, Words
-from monitor.profiles import config_folder, load_profiles, vocabulary
+from monitor.profiles import load_profiles, vocabulary
 
 __all__ = ["schema", "schema_text"]
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from domain.orders import Case, Order, Waybill
+from monitor.calendars import config_folder, load_almanacs
 from monitor.config_file import ConfigError, Problem, read_toml
 from monitor.config_shapes import hint
+from rules.calendars import Calendars
 from rules.declare import Profile, Rule, parse_profile
 from rules.policy import PolicyBook
 
-__all__ = ["Vocabulary", "config_folder", "load_profiles", "vocabulary"]
+__all__ = ["Vocabulary", "load_profiles", "vocabulary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,13 @@ class Vocabulary:
         return {rule.id: rule for rules in [*self.profiles.values()][::-1] for rule in rules.values()}
 
 
-def config_folder() -> Path:
-    """`monitor/_config` where the program was installed from a wheel, else the repository's `config/`."""
-    packaged = Path(__file__).parent / "_config"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "config"
-
-
 def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
     """Every profile under `config/profiles/`, by id. Raises ConfigError for the first file with mistakes."""
+    calendars = Calendars(load_almanacs().values())
     found: dict[str, Profile] = {}
     parents: list[tuple[Path, Profile]] = []
     for file in sorted((folder or config_folder() / "profiles").glob("*.toml")):
-        profile = _load(file)
+        profile = _load(file, calendars)
         if profile.id in found:
             raise ConfigError([Problem(1, "id", f"已经有一个叫 {profile.id} 的平台配置")], file)
         found[profile.id] = profile
@@ -49,13 +46,13 @@ def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
     return found
 
 
-def _load(file: Path) -> Profile:
+def _load(file: Path, calendars: Calendars) -> Profile:
     document = read_toml(file)
     rules: Any = document.data.get("rules", {})
     tables = rules.values() if isinstance(rules, dict) else [None]
     if not all(isinstance(table, dict) for table in tables):
         raise ConfigError([document.problem(("rules",), "每条规则要写成一张表：[rules.规则名]")], file)
-    profile, declined = parse_profile(document.data)
+    profile, declined = parse_profile(document.data, calendars)
     document.refuse(declined)
     assert profile is not None
     return profile

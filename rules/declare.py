@@ -161,9 +161,9 @@ def parse_profile(
         problems.at(("rules",), "规则要写成表：[rules.规则名]")
         tables = {}
     by = name.get("id") or ""
-    known = {NATURAL: AROUND_THE_CLOCK, **calendars}
     rules = {
-        rule: _parse_rule(rule, by, table, ("rules", rule), known, problems) for rule, table in tables.items()
+        rule: _parse_rule(rule, by, table, ("rules", rule), calendars, problems)
+        for rule, table in tables.items()
     }
     if problems:
         return None, problems
@@ -200,8 +200,8 @@ def _parse_rule(
         key: problems.read((*path, key), parse, table[key]) if key in table else default
         for key, (parse, default) in _RULE.items()
     }
-    if said["calendar"] is not None and said["calendar"] not in calendars:
-        problems.unknown_word((*path, "calendar"), said["calendar"], list(calendars))
+    if said["calendar"] not in (None, NATURAL, *calendars):
+        problems.unknown_word((*path, "calendar"), said["calendar"], [NATURAL, *calendars])
     if said["kind"] is not None:
         _check_meaning(said, table.keys() & _RULE.keys(), path, problems)
     if len(problems) > before:
@@ -218,7 +218,7 @@ def _parse_rule(
         limit=said["limit"],
         warn=said["warn"],
         promise=said["promise"],
-        calendar=calendars[said["calendar"]],
+        calendar=AROUND_THE_CLOCK if said["calendar"] == NATURAL else calendars[said["calendar"]],
         exempt=frozenset(said["exempt"]),
         on=frozenset(said["on"]),
         soft=said["soft"],

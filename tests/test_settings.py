@@ -20,6 +20,7 @@ import notifiers.base
 from domain.orders import Case, Order, Waybill
 from domain.remote import Secret
 from monitor.accounts import CEILINGS, channel_kinds, provider_kinds
+from monitor.calendars import config_folder
 from monitor.config_adapters import built, settings_of
 from monitor.config_file import ConfigError
 from monitor.config_schema import schema, schema_text
@@ -28,7 +29,7 @@ from monitor.config_shapes import Reading, Setting, read_table
 from monitor.config_top import route_table, top
 from monitor.config_values import TEXT
 from monitor.config_words import CHANGE, Words
-from monitor.profiles import config_folder, load_profiles, vocabulary
+from monitor.profiles import load_profiles, vocabulary
 from monitor.settings import Settings, default_path, load, load_book
 
 ROOT = Path(__file__).parent.parent
@@ -823,7 +824,7 @@ def test_a_wheel_brings_the_folder_inside_the_package(
         "wheel"
     ]
     inside = tmp_path / wheel["sources"]["config"]
-    monkeypatch.setattr("monitor.profiles.__file__", str(tmp_path / "monitor" / "profiles.py"))
+    monkeypatch.setattr("monitor.calendars.__file__", str(tmp_path / "monitor" / "calendars.py"))
     assert config_folder() == tmp_path / "config"
 
     inside.mkdir(parents=True)

@@ -20,6 +20,8 @@ from domain.findings import ClockReading, Finding, Verdict
 from domain.journey import condense
 from domain.orders import Case, Order, Waybill
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
+from rules.calendar_file import parse_almanac
+from rules.calendars import Almanac, Calendars
 from rules.declare import Profile, Rule, parse_profile
 from rules.judge import judge
 from rules.policy import Change, Exemption, PolicyBook, PolicySpec
@@ -29,6 +31,7 @@ from rules.values import parse_limit, parse_warn
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 PROFILES_FOLDER = Path(__file__).parents[2] / "config" / "profiles"
+CALENDARS_FOLDER = PROFILES_FOLDER.with_name("calendars")
 FACTS = Path(__file__).parents[3] / "shared" / "facts" / "platform-rules.md"
 
 Hours = float
@@ -125,11 +128,26 @@ def seen_at(case: Case, moment: datetime) -> Case:
 
 
 @cache
+def almanac(name: str = "cn") -> Almanac:
+    """A country's holidays, as they come with the program."""
+    text = (CALENDARS_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    found, problems = parse_almanac(tomllib.loads(text))
+    assert found is not None, problems
+    return found
+
+
+@cache
+def calendars() -> Calendars:
+    """The calendars that come with the program."""
+    return Calendars(almanac(file.stem) for file in sorted(CALENDARS_FOLDER.glob("*.toml")))
+
+
+@cache
 def profiles() -> Mapping[str, Profile]:
     """The profiles that come with the program."""
     found = {}
     for file in sorted(PROFILES_FOLDER.glob("*.toml")):
-        profile, problems = parse_profile(tomllib.loads(file.read_text(encoding="utf-8")))
+        profile, problems = parse_profile(tomllib.loads(file.read_text(encoding="utf-8")), calendars())
         assert profile is not None, problems
         found[profile.id] = profile
     return found

@@ -14,7 +14,7 @@ from domain.tracking import ExceptionKind
 from rules.declare import Declined, Kind, Rule, parse_profile
 from rules.regions import Tier
 from rules.values import duration, parse_limit, parse_warn
-from tests.rules.scenes import FACTS, PROFILES_FOLDER, plain_book, profiles, rule
+from tests.rules.scenes import FACTS, PROFILES_FOLDER, calendars, plain_book, profiles, rule
 
 FILES = sorted(PROFILES_FOLDER.glob("*.toml"))
 HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_profile_is_without_mistakes(file: Any) -> None:
-    profile, problems = parse_profile(tomllib.loads(file.read_text(encoding="utf-8")))
+    profile, problems = parse_profile(tomllib.loads(file.read_text(encoding="utf-8")), calendars())
     assert problems == []
     assert profile is not None
     assert profile.id == file.stem
@@ -186,7 +186,7 @@ STALE: dict[str, Any] = {"kind": "staleness", "from": "picked_up", "until": "del
 
 
 def parsed(**rules: Any) -> tuple[Rule | None, list[Declined]]:
-    profile, problems = parse_profile({"id": "x", "name": "某平台", "rules": rules})
+    profile, problems = parse_profile({"id": "x", "name": "某平台", "rules": rules}, calendars())
     return (next(iter(profile.rules.values())) if profile else None), problems
 
 
@@ -231,6 +231,18 @@ def without(table: dict[str, Any], *keys: str) -> dict[str, Any]:
         ({**GOOD, "watch": "false"}, ("watch",), "不加引号"),
         ({**GOOD, "restarts": True}, ("restarts",), "重新计时"),
         ({**GOOD, "start": "picked_up", "stop": "delivered", "promise": True}, ("promise",), "承诺"),
+        ({**GOOD, "calendar": "cn_workingdays"}, ("calendar",), "是不是想写 cn_working_days"),
+        (
+            {**GOOD, "calendar": "zzzz"},
+            ("calendar",),
+            "可用的有：cn_business_days、cn_six_days、cn_working_days、natural",
+        ),
+        ({**GOOD, "calendar": 5}, ("calendar",), "要写成文字"),
+        (
+            {"kind": "exception", "on": "lost", "calendar": "natural"},
+            ("calendar",),
+            "exception 规则没有 calendar",
+        ),
         ({**GOOD, "zh": 5}, ("zh",), "要写成文字"),
         ({**GOOD, "exempt": {"remote": True}}, ("exempt",), "文字或文字的列表"),
         ({**GOOD, "on": ["lost"]}, ("on",), "clock 规则没有 on"),
