@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,8 @@ from rules.values import Declined, Problems, flag, text, words
 __all__ = ["parse_almanac"]
 
 Path = tuple[str | int, ...]
+_LONGEST: Final = timedelta(days=20)
+"""No public holiday is longer: it would be a slip of the year."""
 Readers = Mapping[str, tuple[Callable[[Any], Any], Any]]
 
 
@@ -77,15 +79,22 @@ def _years(problems: Problems, table: Mapping[str, Any]) -> Iterator[tuple[int, 
 
 def _holiday(problems: Problems, path: Path, value: Any, year: int) -> Holiday:
     said = _table(problems, path, value, _HOLIDAY, ("name", "from", "until"))
-    first, last, workdays = said["from"], said["until"], said["workdays"]
+    first, last, workdays = said["from"] or said["until"], said["until"] or said["from"], said["workdays"]
+    if first is None:
+        return Holiday(said["name"], date.min, date.min, workdays)
+    mistake = ""
     if last < first:
-        problems.at((*path, "until"), "最后一天早于第一天")
-    elif first != date.min and year not in (first.year, last.year):
-        problems.at((*path, "from"), f"不在 {year} 年")
+        mistake = "最后一天早于第一天"
+    elif last - first > _LONGEST:
+        mistake = f"超过 {_LONGEST.days} 天，检查起止日期"
+    elif year not in (first.year, last.year):
+        mistake = f"不在 {year} 年"
+    if mistake:
+        problems.at((*path, "until"), mistake)
     for day in workdays:
         if day.isoweekday() < 6:
             problems.at((*path, "workdays"), f"{day} 不是周末，不会是调休上班的日子")
-    return Holiday(said["name"], first, max(first, last), workdays)
+    return Holiday(said["name"], first, first if mistake else last, workdays)
 
 
 def _twice(problems: Problems, years: Mapping[int, Year]) -> None:
@@ -144,10 +153,10 @@ def _days(value: Any) -> tuple[date, ...]:
 
 
 def _weekdays(value: Any) -> frozenset[int]:
-    numbers = frozenset(_rows(value))
+    numbers = _rows(value)
     if not numbers or not all(type(each) is int and 1 <= each <= 7 for each in numbers):
         raise ValueError("weekdays 写 1（星期一）到 7（星期日）的列表，至少一天")
-    return numbers
+    return frozenset(numbers)
 
 
 def _festivals(value: Any) -> frozenset[str] | None:
@@ -188,8 +197,8 @@ _YEAR: Final[Readers] = {
 }
 _HOLIDAY: Final[Readers] = {
     "name": (text, ""),
-    "from": (_day, date.min),
-    "until": (_day, date.min),
+    "from": (_day, None),
+    "until": (_day, None),
     "workdays": (_days, ()),
 }
 _WEEK: Final[Readers] = {
