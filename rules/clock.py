@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 from domain.findings import ClockReading, Stage, Step
 from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus
-from domain.time import Calendar
+from domain.time import SHANGHAI, Calendar
 from domain.tracking import MILESTONE_ZH, Milestone
+from rules.declare import Rule
 from rules.policy import Line
 from rules.questions import OF_ORDER, Plan, plan_of
 
-__all__ = ["PROMISED", "Common", "common", "read", "read_clock"]
+__all__ = ["PROMISED", "Common", "common", "concerned", "read", "read_clock"]
 
 PROMISED: Final = "（订单承诺）"
 """Ends the policy line of a reading whose deadline is the order's own promise (L8)."""
@@ -65,6 +66,29 @@ def _still_owed(case: Case) -> tuple[Case, str]:
     return case, "揽收前已退款"
 
 
+def concerned(all_of: Common, rule: Rule) -> Common:
+    """With only the orders the rule is about: those of its `when`, paid while it was in force."""
+    if all_of.nobody or not (rule.when or rule.since or rule.until):
+        return all_of
+    case = all_of.case
+    about = tuple(order for order in case.orders if _meant(order, rule) and _in_force(order, rule))
+    return all_of if len(about) == len(case.orders) else replace(all_of, case=replace(case, orders=about))
+
+
+def _meant(order: Order, rule: Rule) -> bool:
+    marks = order.tags | {order.goods_type}
+    unpromised = "no_promise" in rule.when and order.promised_ship_at is None
+    return not rule.when or unpromised or bool(rule.when & marks)
+
+
+def _in_force(order: Order, rule: Rule) -> bool:
+    """By the day of payment in Beijing; without one the order is of today, when what has an end is over."""
+    if order.paid_at is None:
+        return rule.until is None
+    paid = order.paid_at.astimezone(SHANGHAI).date()
+    return (rule.since is None or paid >= rule.since) and (rule.until is None or paid <= rule.until)
+
+
 def _over(journey: Journey) -> tuple[datetime, str] | None:
     """A signature that a station took back, or a later attempt undid, did not end the way."""
     if journey.turned_back:
@@ -87,7 +111,9 @@ def read_clock(case: Case, line: Line) -> ClockReading:
 def read(all_of: Common, line: Line) -> ClockReading:
     """As `read_clock`, with what the clocks of a parcel share worked out before."""
     rule, plan = line.rule, plan_of(line)
+    all_of = concerned(all_of, rule)
     asleep = line.asleep or all_of.nobody or ("" if line.limit is not None else "没有时限")
+    asleep = asleep or ("" if all_of.case.orders else _not_about(rule))
     begun = None if asleep else _begun(all_of.case, line, plan)
     if begun is None:
         reason = asleep or plan.unstarted
@@ -123,25 +149,38 @@ class _Wait(NamedTuple):
 def _begun(case: Case, line: Line, plan: Plan) -> _Wait | None:
     """When the clock started and what is owed; None while nothing is.
 
-    Each order's own promise replaces the profile's number for that order; the tightest order counts.
+    An order's own promise or kind of goods replaces the profile's number for that order; the tightest
+    order counts.
     """
     assert line.limit is not None
-    if line.rule.promise and not line.by_merchant and any(order.promised_ship_at for order in case.orders):
-        owed = [wait for order in case.orders if (wait := _promised(order, line)) is not None]
+    rule = line.rule
+    promised = rule.promise and any(order.promised_ship_at for order in case.orders)
+    if (promised or rule.goods) and not line.by_merchant:
+        owed = [wait for order in case.orders if (wait := _owed(order, line)) is not None]
         return min(owed, key=lambda wait: wait.calendar.after(wait.started, wait.limit), default=None)
     started = plan.start(case)
     return None if started is None else _Wait(started, line.limit, line.source, line.calendar)
 
 
-def _promised(order: Order, line: Line) -> _Wait | None:
+def _owed(order: Order, line: Line) -> _Wait | None:
     """One order's wait: until its promise, or the limit where it has none that makes sense."""
     assert line.limit is not None
-    started, promised = OF_ORDER[line.rule.start](order), order.promised_ship_at
+    rule = line.rule
+    started, promised = OF_ORDER[rule.start](order), order.promised_ship_at
     if started is None:
         return None
-    if promised is None or promised <= started:
-        return _Wait(started, line.limit, line.source, line.calendar)
-    return _Wait(started, promised - started, line.source + PROMISED, line.natural)
+    if rule.promise and promised is not None and promised > started:
+        return _Wait(started, promised - started + rule.promise_plus, line.source + PROMISED, line.natural)
+    marks = order.tags | {order.goods_type}
+    longest = max((limit for word, limit in rule.goods.items() if word in marks), default=line.limit)
+    return _Wait(started, longest, line.source, line.calendar)
+
+
+def _not_about(rule: Rule) -> str:
+    """Why the rule is about none of the orders."""
+    if not rule.when:
+        return "付款时该规则不在有效期内"
+    return f"只适用于：{'、'.join('未承诺发货时间' if each == 'no_promise' else each for each in sorted(rule.when))}"
 
 
 def _steps(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
@@ -23,6 +23,8 @@ from rules.values import (
     Problems,
     duration,
     flag,
+    parse_days,
+    parse_goods,
     parse_limit,
     parse_warn,
     severity,
@@ -68,12 +70,22 @@ class Rule:
     restarts: bool = False
     """Counts from the latest start, not the first: a parcel may be sent out for delivery twice."""
     limit: Limit = field(default_factory=dict)
+    goods: Mapping[str, timedelta] = field(default_factory=dict)
+    """The limit of an order with such a goods type or tag, instead of `limit`; of several the longest."""
     warn: tuple[timedelta, ...] = ()
     """Lengths before the limit, longest first."""
     promise: bool = False
     """The order's own promised time is the deadline where it has one (L8)."""
     calendar: Calendar = AROUND_THE_CLOCK
     """Which time counts towards the limit; a promised time is a moment, so it is not measured by it."""
+    promise_plus: timedelta = timedelta(0)
+    """The deadline is that much after the promised time."""
+    when: frozenset[str] = frozenset()
+    """The orders the rule is about: with one of these goods types or tags, or `no_promise`. Empty: all."""
+    since: date | None = None
+    """The first day of payment, in Beijing, that the rule is about."""
+    until: date | None = None
+    """The last one."""
     exempt: frozenset[str] = frozenset()
     """Tiers, goods types or tags the rule does not apply to."""
     on: frozenset[str] = frozenset()
@@ -126,9 +138,13 @@ _RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "stop_mode": (_all_stops, False),
     "restarts": (flag, False),
     "limit": (parse_limit, {}),
+    "goods": (parse_goods, {}),
     "warn": (parse_warn, ()),
     "promise": (flag, False),
     "calendar": (text, NATURAL),
+    "promise_plus": (duration, timedelta(0)),
+    "when": (words, ()),
+    "in_force": (parse_days, (None, None)),
     "exempt": (words, ()),
     "on": (words, ()),
     "soft": (flag, False),
@@ -216,9 +232,14 @@ def _parse_rule(
         all_stops=said["stop_mode"],
         restarts=said["restarts"],
         limit=said["limit"],
+        goods=said["goods"],
         warn=said["warn"],
         promise=said["promise"],
         calendar=AROUND_THE_CLOCK if said["calendar"] == NATURAL else calendars[said["calendar"]],
+        promise_plus=said["promise_plus"],
+        when=frozenset(said["when"]),
+        since=said["in_force"][0],
+        until=said["in_force"][1],
         exempt=frozenset(said["exempt"]),
         on=frozenset(said["on"]),
         soft=said["soft"],
@@ -242,6 +263,8 @@ def _check_meaning(
         problems.at((*path, key), f"{kind} 规则没有 {key}")
     for key in sorted(_NEEDED[kind] - keys):
         problems.at((*path, key), f"{kind} 规则缺少 {key}")
+    if "when" in keys and said["when"] == ():
+        problems.at((*path, "when"), "when 不能是空的")
     for key, known in _WORDS[kind].items():
         if key in keys and said[key] == ():
             problems.at((*path, key), f"{key} 不能是空的")
@@ -251,14 +274,21 @@ def _check_meaning(
                 hint = f"，是不是想写 {near[0]}？" if near else ""
                 problems.at((*path, key), f"{key} 不认识 {word}{hint}")
     limit, warn, start = said["limit"], said["warn"], said["start"]
-    if limit and warn and warn[0] >= min(limit.values()):
+    lengths = [*(limit or {}).values(), *(said["goods"] or {}).values()]
+    if lengths and warn and warn[0] >= min(lengths):
         problems.at((*path, "warn"), "预警提前量必须小于时限")
-    if kind is Kind.CLOCK and said["promise"] and start not in ORDER_TIMES:
-        problems.at((*path, "promise"), "只有从订单的时间起算的规则才能按承诺时间")
+    if kind is Kind.CLOCK and start not in ORDER_TIMES:
+        for key, what in _OF_ORDERS.items():
+            if said[key]:
+                problems.at((*path, key), f"只有从订单的时间起算的规则才能{what}")
+    if said["promise_plus"] and not said["promise"]:
+        problems.at((*path, "promise_plus"), "要同时写 promise = true")
     if kind is Kind.CLOCK and said["restarts"] and start not in _SCANS:
         problems.at((*path, "restarts"), "只有从承运商的节点起算的规则才能重新计时")
 
 
+_OF_ORDERS: Final = {"promise": "按承诺时间", "goods": "按商品类型分时限"}
+"""Keys for which every order inside counts by itself."""
 ORDER_TIMES: Final = frozenset({"paid", "confirmed", "shipped", "promised_ship"})
 _SCANS: Final[frozenset[str]] = frozenset(
     milestone.value
@@ -267,8 +297,11 @@ _SCANS: Final[frozenset[str]] = frozenset(
 )
 """The milestones a carrier tells of; the others are the shop's, and have their own words."""
 _OWN: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.CLOCK: frozenset({"start", "stop", "stop_mode", "restarts", "limit", "warn", "promise", "calendar"}),
-    Kind.STALENESS: frozenset({"from", "until", "limit", "warn", "calendar"}),
+    Kind.CLOCK: frozenset(
+        {"start", "stop", "stop_mode", "restarts", "limit", "warn", "when", "in_force", "goods"}
+        | {"promise", "promise_plus", "calendar"}
+    ),
+    Kind.STALENESS: frozenset({"from", "until", "limit", "warn", "when", "in_force", "calendar"}),
     Kind.EXCEPTION: frozenset({"on"}),
 }
 _NEEDED: Final[Mapping[Kind, frozenset[str]]] = {

@@ -16,7 +16,7 @@ from domain.journey import Journey
 from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Milestone
-from rules.clock import PROMISED, Common, common, read, read_clock
+from rules.clock import PROMISED, Common, common, concerned, read, read_clock
 from rules.declare import Kind, Rule
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
@@ -46,7 +46,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         if not reading.running:
             continue
         plan = plan_of(line)
-        horizon = _horizon(all_of.case, plan, now)
+        horizon = _horizon(concerned(all_of, line.rule).case, plan, now)
         passed = 0
         for step in reading.steps:
             if horizon is None or step.at >= horizon:
@@ -67,7 +67,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
 
 def proven_until(case: Case, line: Line, now: datetime) -> datetime | None:
     """Up to when silence is proven for this line's clock, for it must have one; None when nobody has looked (L1)."""
-    return _horizon(common(case).case, plan_of(line), now)
+    return _horizon(concerned(common(case), line.rule).case, plan_of(line), now)
 
 
 def _first_look(steps: Sequence[datetime]) -> datetime | None:
@@ -131,7 +131,7 @@ def _evidence(case: Case, rule: Rule, reading: ClockReading, horizon: datetime) 
     if rule.soft:
         told["soft"] = "true"
     if reading.policy.endswith(PROMISED) and reading.deadline is not None:
-        told["promised"] = reading.deadline.isoformat()
+        told["promised"] = (reading.deadline - rule.promise_plus).isoformat()
     if reading.calendar:
         told["calendar"] = reading.calendar
     if journey.whereabouts is not None:

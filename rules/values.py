@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,8 @@ __all__ = [
     "Problems",
     "duration",
     "flag",
+    "parse_days",
+    "parse_goods",
     "parse_limit",
     "parse_warn",
     "severity",
@@ -90,6 +92,27 @@ def parse_limit(value: Any) -> Limit:
         }
     same = duration(value)
     return {Tier.NORMAL: same, Tier.REMOTE: same, Tier.VERY_REMOTE: same}
+
+
+def parse_goods(value: Any) -> Mapping[str, timedelta]:
+    """`{bulky = "72h"}`: a limit for each goods type or tag. Raises ValueError/TypeError."""
+    if not isinstance(value, Mapping) or not value:
+        raise TypeError('要写成商品类型或标签与时长的表，如 { bulky = "72h" }')
+    return {word: duration(length) for word, length in value.items()}
+
+
+def parse_days(value: Any) -> tuple[date | None, date | None]:
+    """`{since = 2025-08-26, until = 2026-01-31}`, one of them or both. Raises ValueError/TypeError."""
+    if not isinstance(value, Mapping) or not value or value.keys() - {"since", "until"}:
+        raise TypeError("要写成有 since、until 的表，如 { since = 2025-08-26 }")
+    for day in value.values():
+        # A datetime is a date as well.
+        if type(day) is not date:
+            raise TypeError(f"日期不加引号，如 2025-08-26（现在是 {day!r}）")
+    since, until = value.get("since"), value.get("until")
+    if since and until and until < since:
+        raise ValueError("until 不能早于 since")
+    return since, until
 
 
 def parse_warn(value: Any) -> tuple[timedelta, ...]:

@@ -14,10 +14,12 @@ _HEAD = f"""{MADE}
 [时限策略](../how-to/tune-thresholds.md)里。时限三个数依次是普通、偏远、极偏远地区；预警是超时前多久。
 
 可信度：`OFFQ` 规则原文转述，`OFF` 官方说明，`SEC` 行业资料，`UNC` 没有可靠来源、我们定的。
+时限里带代码的（`bulky` 3d）、名字后写着“只管”的，看订单的商品类型（`goods_type` 列）或标签；`no_promise` 是没有承诺发货时间的订单。
 `clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立。
 
 English: every rule of each platform's profile, generated from the profiles: code, name, kind, limit (normal, remote, very
-remote areas), warning steps before the limit, whether the groups are told, and how far the number can be trusted."""
+remote areas; then for goods of a type), warning steps before the limit, whether the groups are told, and how far the number
+can be trusted."""
 
 
 def rules() -> str:
@@ -36,14 +38,28 @@ def _profile(profile: Profile) -> str:
 
 
 def _row(rule: Rule) -> str:
-    limits = list(dict.fromkeys(length(each) for each in rule.limit.values()))
     columns = (
         f"`{rule.id}`",
-        cell(rule.zh),
+        cell(rule.zh) + _about(rule),
         rule.kind.value,
-        " / ".join(limits),
+        _limit(rule),
         "、".join(map(length, rule.warn)),
         "是" if rule.notify else "否",
         rule.confidence,
     )
     return f"| {' | '.join(columns)} |"
+
+
+def _about(rule: Rule) -> str:
+    """Which orders the rule is about, where not all."""
+    words = "、".join(f"`{each}`" for each in sorted(rule.when))
+    days = "".join(f"，{day} {side}付款的" for day, side in ((rule.since, "起"), (rule.until, "止")) if day)
+    told = (f"只管 {words}" if words else "") + days
+    return f"（{told.removeprefix('，')}）" if told else ""
+
+
+def _limit(rule: Rule) -> str:
+    limits = list(dict.fromkeys(length(each) for each in rule.limit.values()))
+    goods = [f"`{word}` {length(each)}" for word, each in rule.goods.items()]
+    after = [f"有承诺的：承诺后 {length(rule.promise_plus)}"] if rule.promise_plus else []
+    return "；".join((" / ".join(limits), *goods, *after))

@@ -1,17 +1,16 @@
-"""Every rule of the three profiles on both sides of its limit (`facts/platform-rules.md` §2.1, §2.2, §11).
+"""Every rule of every profile on both sides of its limit (`facts/platform-rules.md` §2, §11).
 
 A breach is *more than* the limit: on the dot it is none, a second later it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from domain.orders import Case, OrderStatus
+from tests.rules.rows import ANY_SCAN, DOOR, FRESH, PLATFORMS, Row
 from tests.rules.scenes import (
     BACK,
     BACK_HOME,
@@ -27,7 +26,6 @@ from tests.rules.scenes import (
     STATION,
     STORED,
     TRANSIT,
-    Hours,
     Scan,
     Word,
     at,
@@ -35,36 +33,14 @@ from tests.rules.scenes import (
     finding,
     judged,
     parcel,
+    plain_book,
+    profiles,
+    rule,
     seen_at,
     stage,
 )
 
-
-@dataclass(frozen=True)
-class Row:
-    """A rule's wait: what happened before it, when it started, its limit and warnings, what ends it."""
-
-    platform: str
-    rule: str
-    started: Hours
-    limit: Hours
-    warn: tuple[Hours, ...]
-    ends: tuple[Word, ...]
-    scans: tuple[Scan, ...] = ()
-    said: dict[str, Any] = field(default_factory=dict)
-
-    def case(self, *more: Scan) -> Case:
-        return parcel(*self.scans, *more, platform=self.platform, **self.said)
-
-    def __str__(self) -> str:
-        province = self.said.get("receiver_province", "")
-        return f"{self.platform}-{self.rule}{'-' + province if province else ''}"
-
-
-ANY_SCAN = (TRANSIT, HUB, CITY, OUT, SIGNED, BACK)
-DOOR = (OUT, FAILED, STORED, SIGNED, BACK)
 GENERIC = "没有规则的平台"
-FRESH: dict[str, Any] = {"shipped_at": None, "status": OrderStatus.AWAITING}
 
 TAOBAO = [
     Row("taobao_tmall", "late_shipment", 0, 48, (12, 4), (PICKED, *ANY_SCAN, CANCELLED)),
@@ -148,12 +124,23 @@ EVERYWHERE = [
     ),
 ]
 INHERITED = [
-    Row(platform, row.rule, row.started, row.limit, row.warn, row.ends, row.scans, row.said)
-    for platform in ("taobao_tmall", "pinduoduo")
+    replace(row, platform=profile.id)
+    for profile in profiles().values()
     for row in EVERYWHERE
-    if row.rule != "transit_stagnation" and (platform, row.rule) != ("pinduoduo", "dispatch_sign")
+    if row.rule in plain_book().rule_ids(profile.id) - profile.rules.keys()
 ]
-ROWS = [*TAOBAO, *PINDUODUO, *TIERS, *EVERYWHERE, *INHERITED]
+ROWS = [*TAOBAO, *PINDUODUO, *TIERS, *PLATFORMS, *EVERYWHERE, *INHERITED]
+
+
+def test_no_rule_of_any_profile_is_without_a_row() -> None:
+    clocks = {
+        (platform, each)
+        for platform in profiles()
+        for each in plain_book().rule_ids(platform)
+        if rule(platform, each).limit
+    }
+    rows = {("generic_cn" if row.platform == GENERIC else row.platform, row.rule) for row in ROWS}
+    assert clocks == rows
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
