@@ -37,20 +37,26 @@ def _missing() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium per test process."""
+def chromium() -> str:
+    """The browser's program; without it these tests are skipped."""
     missing = _missing()
     if missing:
         pytest.skip(missing)
+    return str(shutil.which("chromium"))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Of one module: while it runs, its event loop runs in this thread, where other tests want theirs."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="session")
-def console(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """The demo, its clock nearly standing still, once its parcels are asked for and its tickets are open."""
+def demo(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo's address, its clock nearly standing still, once its parcels are asked for and its tickets are open."""
     folder = tmp_path_factory.mktemp("demo")
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(
@@ -61,10 +67,16 @@ def console(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
             env=dict(os.environ, PYTHONUNBUFFERED="1"),
         )
     try:
-        yield Console(browser, _ready(process, folder / "out"))
+        yield _ready(process, folder / "out")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+
+
+@pytest.fixture
+def console(browser: Browser, demo: str) -> Console:
+    """The demo's console in the browser."""
+    return Console(browser, demo)
 
 
 def _ready(process: subprocess.Popen[bytes], out: Path) -> str:

@@ -39,10 +39,10 @@ TRAPS = """() => {
 """Elements that would run or fetch something of the enemy's if they were touched."""
 
 
-@pytest.fixture(scope="module")
-def attacked(
-    browser: Browser, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Console, Stage]]:
+@pytest.fixture(scope="session")
+def daemon(
+    chromium: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Stage]]:
     """A daemon at work on parcels of which every word is hostile, once each has its ticket and its comment."""
     with staged(nursery, tmp_path_factory.mktemp("hostile")) as stage:
         peers, parcelwatch = stage.peers("--min-interval", "1", "--daily", "500"), stage.parcelwatch
@@ -62,7 +62,14 @@ def attacked(
             for number, text in zip(numbers, TEXTS, strict=True):
                 said = client.post(f"/api/v1/tickets/{number}/entries", json={"text": text, "by": text[:60]})
                 assert said.status_code in (200, 201, 422), said.text
-        yield Console(browser, base), stage
+        yield base, stage
+
+
+@pytest.fixture
+def attacked(browser: Browser, daemon: tuple[str, Stage]) -> tuple[Console, Stage]:
+    """Its console in the browser."""
+    base, stage = daemon
+    return Console(browser, base), stage
 
 
 def _story(n: int, text: str) -> Parcel:

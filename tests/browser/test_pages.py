@@ -27,9 +27,9 @@ PAGES = {
 
 
 @pytest.fixture(scope="session")
-def paths(console: Console) -> dict[str, str]:
+def paths(demo: str) -> dict[str, str]:
     """The pages by name; a ticket's and a parcel's are those of the newest ticket with a history."""
-    rows = httpx.get(f"{console.base}/api/v1/tickets?limit=20", trust_env=False).json()["items"]
+    rows = httpx.get(f"{demo}/api/v1/tickets?limit=20", trust_env=False).json()["items"]
     row = next(each for each in rows if "stagnation" in " ".join(each["rules"]) or each is rows[-1])
     found = {
         "ticket": f"/tickets/{row['number']}",
