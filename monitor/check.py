@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monitor import machine
 from monitor.config_file import ConfigError
-from monitor.lately import alive, lately
+from monitor.holidays import known_years
+from monitor.lately import alive, lately, platforms_in_use
 from monitor.lint import CheckLine, Level, lint
 from monitor.profiles import load_profiles, vocabulary
 from monitor.reach import reach
@@ -53,6 +54,8 @@ def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLi
     )
     yield CheckLine("ok", f"{len(known.profiles)} 个平台配置")
     yield from lint(settings, known, now)
+    if now is not None:
+        yield from known_years(settings, now, platforms_in_use(settings))
 
 
 def _machine(settings: Settings, reachable: bool, now: datetime | None) -> Iterator[CheckLine]:

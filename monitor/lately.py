@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
 
 from domain.masking import safe_text
 from monitor.lint import CheckLine
 from monitor.settings import Settings
 from monitor.store.database import StoreError, schema_state
-from monitor.store.recent import Recent, glance, recent
+from monitor.store.recent import Recent, glance, platforms, recent
 from monitor.store.upkeep import ALIVE, BACKUP, BACKUP_GOOD
 from monitor.store_url import sqlite_file
 from monitor.wording import hours, moment
 
-__all__ = ["alive", "lately"]
+__all__ = ["alive", "lately", "platforms_in_use"]
 
+T = TypeVar("T")
 _ALIVE: Final = timedelta(minutes=3)
 """A running service says so every 20 seconds."""
 _LONG: Final = timedelta(days=2)
@@ -44,12 +47,21 @@ def lately(settings: Settings, now: datetime) -> list[CheckLine]:
     ]
 
 
+def platforms_in_use(settings: Settings) -> list[str]:
+    """The platforms of the newest orders; none where there is no store that can be read."""
+    return _looked(settings, platforms) or []
+
+
 def _recent(settings: Settings) -> Recent | None:
+    return _looked(settings, recent)
+
+
+def _looked(settings: Settings, work: Callable[[Connection], T]) -> T | None:
     file = sqlite_file(settings.store)
     if file is not None and not file.exists():
         return None
     try:
-        return glance(settings.store, recent) if schema_state(settings.store) == "current" else None
+        return glance(settings.store, work) if schema_state(settings.store) == "current" else None
     except StoreError:
         return None
 

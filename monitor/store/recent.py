@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
@@ -17,9 +17,11 @@ from monitor.store.backends import parse_url
 from monitor.store.codec import moment
 from monitor.store.errors import translate
 
-__all__ = ["Recent", "glance", "recent"]
+__all__ = ["Recent", "glance", "platforms", "recent"]
 
 T = TypeVar("T")
+_NEWEST: Final = 2_000
+"""Orders looked at for the platforms in use."""
 _outbox, _attempts = schema.outbox, schema.attempts
 
 
@@ -68,6 +70,13 @@ def recent(conn: Connection) -> Recent:
         {done.name: done for done in upkeep.every(conn)},
         conn.execute(select(schema.parcels.c.id).limit(1)).first() is not None,
     )
+
+
+def platforms(conn: Connection) -> list[str]:
+    """The platforms of the newest orders."""
+    orders = schema.orders
+    newest = select(orders.c.platform).order_by(orders.c.id.desc()).limit(_NEWEST).subquery()
+    return sorted(conn.execute(select(newest.c.platform).distinct()).scalars())
 
 
 def _told_at(conn: Connection, channel: str) -> datetime | None:

@@ -1,0 +1,96 @@
+"""`calendar`: the official holidays of a year, and the exemptions of the configuration in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from monitor.calendars import load_almanacs
+from monitor.cli.common import as_json, config_option, json_option, say, settings_from, table
+from monitor.clock import wall
+from monitor.holidays import counting, exemption_rows, holiday_rows, missing, years_to_know
+from monitor.settings import Settings
+from rules.calendars import FIRST_YEAR, LAST_YEAR, Almanac, Year
+
+__all__ = ["COMMANDS"]
+
+_STATES: Final = {"ahead": "未开始", "now": "进行中", "over": "已结束"}
+
+
+@click.command("calendar")
+@click.argument("year", type=click.IntRange(FIRST_YEAR, LAST_YEAR), required=False)
+@config_option
+@json_option
+def calendar(year: int | None, config: Path | None, as_json_: bool) -> None:
+    """列出一年的官方放假、调休上班的日子，和本配置的豁免；不写年份就是今年。
+
+    官方还没有公布的年份会说明：那一年只按周末推算，不会猜。
+    """
+    settings = settings_from(config)
+    now = wall()
+    asked = year or now.astimezone(settings.timezone).year
+    almanacs = [*load_almanacs().values()]
+    exempt = exemption_rows(settings.exemptions, asked, now, settings.timezone)
+    if as_json_:
+        as_json(
+            [row for each in almanacs for row in (_year(each, asked), *holiday_rows(each, asked))] + exempt
+        )
+    else:
+        for each in almanacs:
+            _print_year(each, asked, settings)
+        _print_exemptions(exempt, asked)
+    for each in almanacs:
+        for needed in [asked] if year else years_to_know(each, now):
+            if not each.known(needed):
+                told, todo = missing(each, needed)
+                click.echo(f"! {told}\n    → {todo}", err=True)
+
+
+def _year(almanac: Almanac, year: int) -> dict[str, Any]:
+    found = almanac.years.get(year, Year(False))
+    official = {"official": found.official, "source": found.source, "note": found.note}
+    return {"kind": "year", "calendar": almanac.id, "year": year, **official}
+
+
+def _print_year(almanac: Almanac, year: int, settings: Settings) -> None:
+    say(f"{almanac.name} {year} 年")
+    rows = holiday_rows(almanac, year)
+    if rows:
+        headings = {"name": "假期", "from": "开始", "until": "结束", "days": "天数", "workdays": "调休上班"}
+        table(rows, headings)
+        say(f"依据：{almanac.years[year].source}")
+    rules = counting(settings, almanac, [*settings.book.profiles])
+    say(f"按它计时的规则：{'、'.join(rules) or '没有，都按自然时间'}\n")
+
+
+def _print_exemptions(rows: list[dict[str, Any]], year: int) -> None:
+    if not rows:
+        say(f"{year} 年没有豁免。")
+        return
+    headings = {
+        "name": "豁免",
+        "from": "开始",
+        "until": "结束",
+        "state": "状态",
+        "match": "适用于",
+        "rules": "规则",
+        "proof": "凭据",
+    }
+    table([_readable(row) for row in rows], headings)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    match = "；".join(f"{key} = {'、'.join(values)}" for key, values in row["match"].items())
+    return {
+        **row,
+        "from": row["from"][:16].replace("T", " "),
+        "until": row["until"][:16].replace("T", " "),
+        "state": _STATES[row["state"]],
+        "match": match or "全部",
+        "rules": row["rules"] or "全部",
+    }
+
+
+COMMANDS: Final = (calendar,)
