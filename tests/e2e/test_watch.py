@@ -17,7 +17,7 @@ from tests.e2e.heard import Heard
 from tests.e2e.peers import DELIVERING, LEFT_HUB, PICKED, SIGNED, Parcel, Peers
 from tests.e2e.processes import Nursery
 from tests.e2e.stage import Installation, Stage, together
-from tests.e2e.waiting import seconds, until
+from tests.e2e.waiting import seconds, until, wait_till
 
 LATE, FAKE, STALLED, LATE_NEWS, HEALTHY = (
     "770000000000001",
