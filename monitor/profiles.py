@@ -43,6 +43,9 @@ def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
         parents.append((file, profile))
     for file, profile in parents:
         _inheritable(file, profile, found)
+    known = vocabulary(found).profiles
+    for file, profile in parents:
+        _startable(file, profile, known[profile.id])
     return found
 
 
@@ -71,6 +74,23 @@ def _inheritable(file: Path, profile: Profile, known: Mapping[str, Profile]) -> 
             raise ConfigError([Problem(1, "inherits", "平台配置不能继承自己")], file)
         seen.update(line)
         line = [up for parent in line for up in known[parent].inherits if up not in seen]
+
+
+def _startable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
+    """Refuse a clock started by the breach of no rule with a limit, or of one that a breach starts itself."""
+    for rule in profile.rules.values():
+        if not rule.after:
+            continue
+        other = known.get(rule.after)
+        reason = ""
+        if other is None:
+            reason = f"{profile.id} 没有规则 {rule.after}{hint(rule.after, known)}"
+        elif not other.limit:
+            reason = f"{rule.after} 没有时限，不会超时"
+        elif other.after:
+            reason = f"{rule.after} 自己也从另一条规则的超时起算，不能再接一条"
+        if reason:
+            raise ConfigError([Problem(1, f"rules.{rule.id}.start", reason)], file)
 
 
 def vocabulary(profiles: Mapping[str, Profile]) -> Vocabulary:

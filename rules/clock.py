@@ -14,9 +14,9 @@ from domain.time import SHANGHAI, Calendar
 from domain.tracking import MILESTONE_ZH, Milestone
 from rules.declare import Rule
 from rules.policy import Line
-from rules.questions import OF_ORDER, Plan, plan_of
+from rules.questions import OF_ORDER, Plan, not_started, plan_of
 
-__all__ = ["PROMISED", "Common", "common", "concerned", "read", "read_clock"]
+__all__ = ["PROMISED", "Common", "Cause", "common", "concerned", "ended", "read", "read_clock"]
 
 PROMISED: Final = "（订单承诺）"
 """Ends the policy line of a reading whose deadline is the order's own promise (L8)."""
@@ -100,6 +100,17 @@ def _over(journey: Journey) -> tuple[datetime, str] | None:
     return None
 
 
+class Cause(NamedTuple):
+    """Another rule's breach, which starts this one's clock."""
+
+    at: datetime | None
+    """None while there was none."""
+    zh: str
+    """The other rule's name."""
+    asleep: str = ""
+    """Why the other rule does not apply, if so."""
+
+
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -108,29 +119,33 @@ def read_clock(case: Case, line: Line) -> ClockReading:
     return read(common(case), line)
 
 
-def read(all_of: Common, line: Line) -> ClockReading:
-    """As `read_clock`, with what the clocks of a parcel share worked out before."""
+def read(all_of: Common, line: Line, cause: Cause | None = None) -> ClockReading:
+    """As `read_clock`, with what the clocks of a parcel share worked out before.
+
+    `cause` is asked for where another rule's breach starts the clock (`rules.breach`).
+    """
     rule, plan = line.rule, plan_of(line)
     all_of = concerned(all_of, rule)
     asleep = line.asleep or all_of.nobody or ("" if line.limit is not None else "没有时限")
     asleep = asleep or ("" if all_of.case.orders else _not_about(rule))
-    begun = None if asleep else _begun(all_of.case, line, plan)
+    asleep = asleep or (cause.asleep if cause else "")
+    begun = None if asleep else _begun(all_of.case, line, plan, cause)
     if begun is None:
-        reason = asleep or plan.unstarted
+        reason = asleep or (not_started(cause.zh) if cause else plan.unstarted)
         return ClockReading(rule.id, line.source, waits_for=plan.waits_for, limit=line.limit, asleep=reason)
     started, limit, source, calendar = begun
-    ended, by = _ended(all_of, plan, started)
+    over_at, by = ended(all_of, plan, started)
     steps = _steps(line.rule.warn, started, limit, calendar)
     return ClockReading(
         rule=rule.id,
         policy=source,
         started_at=started,
-        started_by=plan.started_by,
+        started_by=cause.zh if cause else plan.started_by,
         waits_for=plan.waits_for,
         limit=limit,
         deadline=steps[-1].at,
         steps=steps,
-        ended_at=ended,
+        ended_at=over_at,
         ended_by=by,
         stale=plan.stale,
         calendar=calendar.note(started, steps[-1].at),
@@ -146,7 +161,7 @@ class _Wait(NamedTuple):
     calendar: Calendar
 
 
-def _begun(case: Case, line: Line, plan: Plan) -> _Wait | None:
+def _begun(case: Case, line: Line, plan: Plan, cause: Cause | None) -> _Wait | None:
     """When the clock started and what is owed; None while nothing is.
 
     An order's own promise or kind of goods replaces the profile's number for that order; the tightest
@@ -158,7 +173,7 @@ def _begun(case: Case, line: Line, plan: Plan) -> _Wait | None:
     if (promised or rule.goods) and not line.by_merchant:
         owed = [wait for order in case.orders if (wait := _owed(order, line)) is not None]
         return min(owed, key=lambda wait: wait.calendar.after(wait.started, wait.limit), default=None)
-    started = plan.start(case)
+    started = cause.at if cause else plan.start(case)
     return None if started is None else _Wait(started, line.limit, line.source, line.calendar)
 
 
@@ -193,7 +208,7 @@ def _steps(
     return tuple(steps)
 
 
-def _ended(all_of: Common, plan: Plan, started: datetime) -> tuple[datetime | None, str]:
+def ended(all_of: Common, plan: Plan, started: datetime) -> tuple[datetime | None, str]:
     """When the wait was over, and by what; (None, "") while it goes on.
 
     Never before it started: a pickup booked before the payment leaves nothing to wait for.

@@ -100,6 +100,11 @@ class Rule:
     profile: str = ""
     """The profile that says so, for those that inherit it too (L8)."""
 
+    @property
+    def after(self) -> str:
+        """The rule whose breach starts this one's clock, or nothing."""
+        return self.start.removeprefix(BREACH) if self.start.startswith(BREACH) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -127,6 +132,8 @@ def _all_stops(value: Any) -> bool:
 
 
 _PROFILE_KEYS: Final = ("id", "name", "verified_on", "inherits", "drops", "rules")
+BREACH: Final = "breach:"
+"""Begins a start that is another rule's breach: `breach:transit_stagnation`."""
 NATURAL: Final = "natural"
 """The calendar of a rule that names none: every hour counts."""
 _RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
@@ -269,7 +276,7 @@ def _check_meaning(
         if key in keys and said[key] == ():
             problems.at((*path, key), f"{key} 不能是空的")
         for word in words(said[key] or ()):
-            if word not in known:
+            if word not in known and not (key == "start" and word.removeprefix(BREACH) != word):
                 near = get_close_matches(word, sorted(known), n=1)
                 hint = f"，是不是想写 {near[0]}？" if near else ""
                 problems.at((*path, key), f"{key} 不认识 {word}{hint}")

@@ -16,7 +16,8 @@ from domain.journey import Journey
 from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Milestone
-from rules.clock import PROMISED, Common, common, concerned, read, read_clock
+from rules.breach import first_breach
+from rules.clock import PROMISED, Cause, Common, common, concerned, read, read_clock
 from rules.declare import Kind, Rule
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
@@ -41,7 +42,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
             if troubles and not line.asleep:
                 findings += _reported(line, troubles)
             continue
-        reading = read(all_of, line)
+        reading = read(all_of, line, _cause(all_of, line, policy, now))
         clocks.append(reading)
         if not reading.running:
             continue
@@ -68,6 +69,21 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
 def proven_until(case: Case, line: Line, now: datetime) -> datetime | None:
     """Up to when silence is proven for this line's clock, for it must have one; None when nobody has looked (L1)."""
     return _horizon(concerned(common(case), line.rule).case, plan_of(line), now)
+
+
+def _cause(all_of: Common, line: Line, policy: Policy, now: datetime) -> Cause | None:
+    """The breach that starts this line's clock, where a breach does."""
+    name = line.rule.after
+    if not name:
+        return None
+    other = policy.line(name)
+    if other is None:
+        return Cause(None, name, f"没有规则 {name}")
+    zh = other.rule.zh
+    if other.asleep:
+        return Cause(None, zh, f"{zh}：{other.asleep}")
+    horizon = _horizon(concerned(all_of, other.rule).case, plan_of(other), now)
+    return Cause(first_breach(all_of, other, horizon), zh)
 
 
 def _first_look(steps: Sequence[datetime]) -> datetime | None:

@@ -15,10 +15,10 @@ from typing import Final, TypeAlias
 
 from domain.orders import Case, Order
 from domain.tracking import FORWARD, MILESTONE_ZH, Milestone
-from rules.declare import Kind
+from rules.declare import BREACH, Kind
 from rules.policy import Line
 
-__all__ = ["NOT_STARTED", "OF_ORDER", "Plan", "plan_of"]
+__all__ = ["NOT_STARTED", "OF_ORDER", "Plan", "not_started", "plan_of"]
 
 NOT_STARTED: Final = "尚未开始"
 """How the reason begins why a clock sleeps that nothing has started."""
@@ -57,6 +57,11 @@ class Plan:
     unstarted: str
 
 
+def not_started(by: str) -> str:
+    """Why a clock sleeps that waits for its start."""
+    return f"{NOT_STARTED}：还没有「{by}」"
+
+
 def plan_of(line: Line) -> Plan:
     """The questions of a line's rule."""
     rule = line.rule
@@ -78,7 +83,7 @@ def _plan(kind: Kind, start: str, stops: tuple[str, ...], all_stops: bool, resta
         by_both=any(by_shop) and not all(by_shop),
         started_by="最后一次扫描" if stale else _zh(start),
         waits_for=(" 且 " if all_stops else " 或 ").join(names),
-        unstarted=f"{NOT_STARTED}：还没有「{_zh(start)}」",
+        unstarted=not_started(_zh(start)),
     )
 
 
@@ -96,6 +101,8 @@ def _start(start: str, restarts: bool) -> Ask:
         return _order_time(start)
     if start == "first_scan":
         return lambda case: case.journey.first_scan_at
+    if start.startswith(BREACH):
+        return lambda case: None
     milestone = Milestone(start)
     if restarts:
         return lambda case: case.journey.last.get(milestone)
@@ -181,4 +188,6 @@ def _zh(word: str) -> str:
         "any_scan": "新的物流更新",
         "terminal": "签收、退回或取消",
     }
+    if word.startswith(BREACH):
+        return "另一条规则超时"
     return special.get(word) or MILESTONE_ZH[Milestone(word)]

@@ -696,6 +696,11 @@ def profile(name: str, more: str = "") -> str:
     return f'id = "{name}"\nname = "{name}"\n{more}\n[rules.r_{name}]\nkind = "exception"\non = "lost"\n'
 
 
+def after(other: str, name: str = "late") -> str:
+    """A clock that another rule's breach starts."""
+    return f'[rules.{name}]\nkind = "clock"\nstart = "breach:{other}"\nstop = "delivered"\nlimit = "5d"\n'
+
+
 def test_a_profile_has_its_own_rules_and_the_inherited_ones(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(profile("generic_cn"))
     (tmp_path / "b.toml").write_text(profile("b", 'inherits = ["generic_cn"]'))
@@ -716,6 +721,18 @@ def test_a_profile_has_its_own_rules_and_the_inherited_ones(tmp_path: Path) -> N
         pytest.param(profile("b", 'inherits = ["b"]'), "自己", id="its own parent"),
         pytest.param(profile("generic_cn"), "已经有", id="a name used twice"),
         pytest.param(profile("b", "[rules]\nx = 1"), "一张表", id="a rule that is no table"),
+        pytest.param(
+            profile("b", after("r_c")), "没有规则 r_c，是不是想写 r_b", id="started by a rule it has not"
+        ),
+        pytest.param(
+            profile("b", 'inherits = ["generic_cn"]\n' + after("r_generic_cn")),
+            "没有时限",
+            id="started by no clock",
+        ),
+        pytest.param(profile("b", after("late")), "自己也从", id="started by itself"),
+        pytest.param(
+            profile("b", after("other") + after("late", "other")), "自己也从", id="started in a circle"
+        ),
         pytest.param(
             profile("b") + "severty = 1", "第 7 行 `rules.r_b.severty`", id="an unknown key, by line"
         ),

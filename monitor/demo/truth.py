@@ -85,6 +85,9 @@ _LAST_MILE: Final[Mapping[str, Limit]] = MappingProxyType(
 )
 """`generic_cn`, which both platforms inherit."""
 
+_AFTERMATH: Final = "trajectory_to_out_of_stock"
+_STALL: Final = "transit_stagnation"
+
 LIMITS: Final[Mapping[str, Mapping[str, Limit]]] = MappingProxyType(
     {
         "taobao_tmall": {
@@ -95,6 +98,7 @@ LIMITS: Final[Mapping[str, Mapping[str, Limit]]] = MappingProxyType(
             "pickup_no_update": Limit(48, (24, 8)),
             "transit_stagnation": Limit(48, (24, 8)),
             "paid_to_signed": _same(59, 12),
+            _AFTERMATH: _same(120, 48, 24),
         },
         "pinduoduo": {
             **_LAST_MILE,
@@ -174,7 +178,9 @@ def crossings(parcel: Scripted, limits: Mapping[str, Limit] | None = None) -> tu
     """
     allowed = limits if limits is not None else LIMITS[parcel.order.platform]
     found = []
-    for wait in waits(parcel):
+    known = waits(parcel)
+    stall = allowed[_STALL].of(parcel.order.receiver_province) if _STALL in allowed else None
+    for wait in (*known, *_aftermath(parcel, known, stall)):
         limit = allowed[wait.rule].of(parcel.order.receiver_province) if wait.rule in allowed else None
         if limit is None:
             continue
@@ -269,6 +275,19 @@ def _silences(rule: str, forward: Sequence[Scan], back: Scan | None) -> list[Wai
     before = list(takewhile(lambda scan: scan.milestone.rank < door, forward))
     ends: list[Scan | None] = [*before[1:], next(iter(forward[len(before) :]), back)] if before else []
     return [_wait(rule, start, end) for start, end in zip(before, ends, strict=True)]
+
+
+def _aftermath(parcel: Scripted, known: Sequence[Wait], limit: timedelta | None) -> list[Wait]:
+    """From the first stall that was too long until somebody has the parcel."""
+    broken = [wait for wait in known if wait.rule == _STALL and limit is not None and wait.breaks(limit)]
+    if limit is None or not broken:
+        return []
+    first = min(broken, key=lambda wait: wait.started_at)
+    moved = _moved(parcel.scans)
+    end = _first(moved, Milestone.DELIVERED, Milestone.RETURNING, Milestone.RETURNED)
+    seen = end.visible_at if end else None
+    start = first.started_at + limit
+    return [Wait(_AFTERMATH, start, max(start, first.start_known_at), end.occurred_at if end else None, seen)]
 
 
 def _delivery_waits(forward: Sequence[Scan], back: Scan | None, duoduo: bool) -> list[Wait]:

@@ -68,7 +68,7 @@ def test_of_two_orders_the_one_the_rule_is_about_starts_its_clock() -> None:
 
 
 def test_the_shipping_of_another_order_does_not_end_the_wait() -> None:
-    fresh = {"status": OrderStatus.AWAITING, "shipped_at": None, "platform": "ali1688"}
+    fresh: dict[str, Any] = {"status": OrderStatus.AWAITING, "shipped_at": None, "platform": "ali1688"}
     promised = order("1", platform="ali1688", promised_ship_at=48, shipped_at=5)
     unpromised = order("2", **fresh)
     reading = clock(judged(parcel(orders=(promised, unpromised), seen=6)), "late_no_promise")
@@ -76,7 +76,7 @@ def test_the_shipping_of_another_order_does_not_end_the_wait() -> None:
 
 
 def test_an_order_that_gets_a_promise_expires_the_finding_without_one() -> None:
-    fresh = {"status": OrderStatus.AWAITING, "shipped_at": None, "platform": "ali1688"}
+    fresh: dict[str, Any] = {"status": OrderStatus.AWAITING, "shipped_at": None, "platform": "ali1688"}
     assert stage(judged(parcel(seen=361, **fresh)), "late_no_promise") == "breach"
     assert stage(judged(parcel(seen=361, promised_ship_at=400, **fresh)), "late_no_promise") == ""
 

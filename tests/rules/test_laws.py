@@ -276,7 +276,9 @@ def test_a_further_exemption_never_makes_a_deadline_earlier(
     after = judged(case, seen, by=book(exemptions=(*known_ones, further)))
     for one, other in zip(before.clocks, after.clocks, strict=True):
         assert one.rule == other.rule
-        assert [step.at for step in one.steps] <= [step.at for step in other.steps]
+        # A clock that another's breach starts has no deadline when the other's breach is excused.
+        excused = not other.steps and one.rule == "trajectory_to_out_of_stock"
+        assert excused or [step.at for step in one.steps] <= [step.at for step in other.steps]
     assert clocks_found(after).keys() <= clocks_found(before).keys()
 
 

@@ -49,6 +49,16 @@ TAOBAO = [
     Row("taobao_tmall", "pickup_no_update", 2, 48, (24, 8), ANY_SCAN, ((2, PICKED),)),
     Row("taobao_tmall", "transit_stagnation", 12, 48, (24, 8), DOOR, ((2, PICKED), (12, HUB))),
     Row("taobao_tmall", "paid_to_signed", 0, 59, (12,), (SIGNED, BACK), ((2, PICKED),)),
+    # TB-6: five days from the breach of TB-4, which is 48 h after the last scan.
+    Row(
+        "taobao_tmall",
+        "trajectory_to_out_of_stock",
+        60,
+        120,
+        (48, 24),
+        (SIGNED, BACK),
+        ((2, PICKED), (12, HUB)),
+    ),
 ]
 PINDUODUO = [
     Row(
