@@ -120,13 +120,9 @@ def _facts(
     else:
         facts.append(("最后轨迹", "承运商尚无任何记录" + _doubt(finding)))
     if finding.deadline is not None:
-        began = finding.evidence.get("started_by", "")
-        facts.append(
-            (
-                "计时",
-                f"{moment(finding.started_at, zone)}（{began}）起，时限 {moment(finding.deadline, zone)}",
-            )
-        )
+        began, counted = finding.evidence.get("started_by", ""), finding.evidence.get("calendar", "")
+        span = f"{moment(finding.started_at, zone)}（{began}）起，时限 {moment(finding.deadline, zone)}"
+        facts.append(("计时", span + (f"，按{counted}计" if counted else "")))
         facts.append(("在等", finding.evidence.get("waits_for", "")))
     whereabouts = finding.evidence.get("whereabouts")
     if whereabouts:

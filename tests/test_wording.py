@@ -177,6 +177,11 @@ def test_the_facts_of_a_stalled_parcel() -> None:
     assert (told.mentions, told.link, told.at) == (("138",), "https://w/t/1", T0)
 
 
+def test_a_limit_in_working_days_says_so() -> None:
+    facts = dict(wording.alert(a_case(), waiting(started=-53, calendar="中国工作日"), TICKET, T0).facts)
+    assert facts["计时"] == "11-08 05:00（最后一次扫描）起，时限 11-10 05:00，按中国工作日计"
+
+
 def test_silence_from_the_start_names_the_other_explanations() -> None:
     """L1: "nothing known" is what a fake shipment looks like, and a wrong carrier too."""
     finding = waiting(no_news="也可能是承运商选错、缺少手机号后四位，或刚下单尚无记录")

@@ -75,6 +75,7 @@ def _clock(clock: ClockReading, now: datetime, zone: ZoneInfo) -> dict[str, Any]
         "started_by": clock.started_by,
         "waits_for": clock.waits_for,
         "limit_hours": clock.limit.total_seconds() / 3600 if clock.limit else None,
+        "calendar": clock.calendar,
         "deadline": _iso(clock.deadline, zone),
         "steps": [{"stage": step.stage.value, "at": _iso(step.at, zone)} for step in clock.steps],
         "ended_at": _iso(clock.ended_at, zone),
@@ -140,7 +141,8 @@ def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
     head = f"  {clock.rule}（{clock.policy}）"
     if clock.asleep:
         return f"{head} 不计时：{clock.asleep}"
-    limit = format_duration(clock.limit) if clock.limit else "-"
+    counted = f"（按{clock.calendar}计）" if clock.calendar else ""
+    limit = (format_duration(clock.limit) if clock.limit else "-") + counted
     start = f"{_short(clock.started_at, zone)}「{clock.started_by}」起，时限 {limit} → {_short(clock.deadline, zone)}"
     if clock.ended_at is not None:
         return f"{head} {start}；{_short(clock.ended_at, zone)} 已结束（{clock.ended_by}）"

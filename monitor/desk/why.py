@@ -179,6 +179,13 @@ def _limit(finding: Finding, voice: Voice) -> str:
     if finding.limit is None:
         return voice._("最晚到 {until}。", until=until)
     limit = voice.length(finding.limit)
+    if counted := finding.evidence.get("calendar", ""):
+        return voice._(
+            "时限 {limit}，按{calendar}计，最晚到 {until}。",
+            limit=limit,
+            calendar=voice.reword(counted),
+            until=until,
+        )
     paused = finding.deadline - finding.started_at - finding.limit
     if paused > timedelta(0):
         return voice._(

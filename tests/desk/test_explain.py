@@ -128,6 +128,14 @@ def test_a_withdrawn_scan_is_shown_as_such() -> None:
     assert as_data(*arguments)["events"][0]["withdrawn_at"] == "2026-11-10T09:00:00+08:00"
 
 
+def test_a_clock_counted_by_a_calendar_says_so() -> None:
+    case = Case(Waybill("zhongtong", "Z1"), (order("1"),), condense([]), T0, T0)
+    running = next(each for each in judge(case, BOOK.policy_for(case), T0).clocks if each.running)
+    counted = clock_line(replace(running, limit=timedelta(hours=48), calendar="中国工作日"), T0, SHANGHAI)
+    assert "时限 48h（按中国工作日计） → " in counted
+    assert "按" not in clock_line(running, T0, SHANGHAI)
+
+
 def test_a_limit_that_nobody_set_has_a_line_too() -> None:
     case = Case(Waybill("zhongtong", "Z1"), (order("1", paid=None, shipped=None),), condense([]), T0, T0)
     for each in judge(case, BOOK.policy_for(case), T0).clocks:

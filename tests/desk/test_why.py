@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,12 @@ from domain.journey import condense
 from domain.orders import Case, Waybill
 from domain.time import Window
 from domain.tracking import ExceptionKind, Milestone, TrackingEvent
+from monitor.calendars import load_almanacs
 from monitor.desk.voice import PHRASES, Voice
 from monitor.desk.why import Ground, Part, opening, why
 from monitor.profiles import load_profiles
 from monitor.web.i18n import Words, catalogues
+from rules.calendars import Calendars
 from rules.judge import judge, proven_until
 from rules.policy import Change, Exemption, PolicyBook, PolicySpec
 from rules.regions import Tier
@@ -167,6 +170,30 @@ def test_time_that_does_not_count_is_told() -> None:
     pause = Exemption(Window(at(10), at(34), "台风"))
     of = ground("transit_stagnation", "揽收", "东莞", now=80, book=PolicyBook(load_profiles(), (), [pause]))
     assert said(of, 80)[Part.LIMIT] == "时限 48 小时，其间有 24 小时 因豁免不计，最晚到 11月13日 10:00。"
+
+
+def test_time_counted_by_a_calendar_is_told() -> None:
+    """Five working days from Tuesday: the weekend between does not count, and no exemption is named for it."""
+    known = load_profiles()
+    rule = known["taobao_tmall"].rules["transit_stagnation"]
+    week = Calendars(load_almanacs().values())["cn_working_days"]
+    counted = replace(rule, limit=dict.fromkeys(Tier, timedelta(hours=120)), calendar=week)
+    mine = replace(known["taobao_tmall"], rules={**known["taobao_tmall"].rules, rule.id: counted})
+    book = PolicyBook({**known, "taobao_tmall": mine})
+    of = ground("transit_stagnation", "揽收", "东莞", now=170, book=book)
+    assert said(of, 170)[Part.LIMIT] == "时限 120 小时，按中国工作日计，最晚到 11月17日 10:00。"
+    assert said(of, 170, EN)[Part.LIMIT] == (
+        "The limit is 120 h, counted in working days in China: until 17 Nov 10:00 at the latest."
+    )
+
+
+def test_every_calendar_has_a_name_in_english() -> None:
+    for almanac in load_almanacs().values():
+        for week in almanac.weeks.values():
+            assert EN.reword(week.zh) != week.zh
+    assert EN.reword("中国工作日（没有 2027、2028 年的官方放假安排，只按周末推算）") == (
+        "working days in China (no official holidays known for 2027, 2028: weekends only)"
+    )
 
 
 def test_a_policy_that_has_changed_since_is_named_as_it_was() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.profiles import load_profiles
+from rules.calendars import WorkingTime
 from rules.declare import Profile, Rule
 from tests.docs.told import MADE, cell, length
 
@@ -60,6 +61,8 @@ def _about(rule: Rule) -> str:
 
 def _limit(rule: Rule) -> str:
     limits = list(dict.fromkeys(length(each) for each in rule.limit.values()))
+    calendar = rule.calendar
+    counted = f"（{calendar.week.zh}）" if isinstance(calendar, WorkingTime) else ""
     goods = [f"`{word}` {length(each)}" for word, each in rule.goods.items()]
     after = [f"有承诺的：承诺后 {length(rule.promise_plus)}"] if rule.promise_plus else []
-    return "；".join((" / ".join(limits), *goods, *after))
+    return "；".join((" / ".join(limits) + counted, *goods, *after))
