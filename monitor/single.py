@@ -8,12 +8,13 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
-from monitor.store.errors import StoreError
+from monitor.store.errors import StoreError, StoreUnavailable
 
-__all__ = ["Lockable", "only_one"]
+__all__ = ["Lockable", "StoreFile", "ever_held", "only_one"]
 
 _HOLDER: Final = 200
 """Characters read of who holds the lock."""
@@ -25,6 +26,21 @@ class Lockable(Protocol):
     @property
     def path(self) -> Path | None: ...
     def advisory_lock(self, name: str) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFile:
+    """A store by its file's name alone: nothing of it is opened, and it need not be there."""
+
+    path: Path
+
+    def advisory_lock(self, name: str) -> AbstractContextManager[None]:
+        raise StoreError("SQLite 没有服务器锁：请用数据库旁边的锁文件。")
+
+
+def ever_held(path: Path) -> bool:
+    """Whether a daemon can be at the store in this file: each leaves the lock's file behind."""
+    return _lock_file(path).exists()
 
 
 @contextlib.contextmanager
@@ -39,7 +55,7 @@ def only_one(db: Lockable) -> Iterator[None]:
         with db.advisory_lock("parcelwatch daemon"):
             yield
         return
-    with Path(f"{path}.daemon").open("a+") as handle:
+    with _opened(_lock_file(path)) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -50,6 +66,19 @@ def only_one(db: Lockable) -> Iterator[None]:
         handle.write(_me())
         handle.flush()
         yield
+
+
+def _lock_file(path: Path) -> Path:
+    return Path(f"{path}.daemon")
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"建不了锁文件 {path}：{error.strerror}。请检查数据库所在目录是否存在、是否可写。"
+        ) from error
 
 
 def _me() -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from monitor.single import only_one
+from monitor.single import Lockable, StoreFile, ever_held, only_one
 from monitor.store import dump
 from monitor.store.archive import Watch
-from monitor.store.backends import backend_of, parse_url, sqlite_path
+from monitor.store.backends import Postgres, backend_of, parse_url, sqlite_path
 from monitor.store.backup import Backup, back_up, nobody
 from monitor.store.errors import StoreError, StoreRefused
 from monitor.store.migration import migrate, newer, revision_of, schema_state
@@ -58,21 +58,35 @@ def upgrade(
 
 
 @contextmanager
-def nobody_works(url: str, verb: str) -> Iterator[None]:
-    """Hold the daemon's lock. Raises `StoreRefused` when a daemon has it."""
-    backend = backend_of(parse_url(url), {})
-    try:
-        held = only_one(backend)
+def nobody_works(url: str, verb: str, *, traceless: bool = False) -> Iterator[None]:
+    """Hold the daemon's lock. Raises `StoreRefused` when a daemon has it.
+
+    `traceless`: where no daemon ever was there is no lock's file, and none is made.
+    """
+    with ExitStack() as held:
+        store = held.enter_context(_lockable(url))
+        if traceless and store.path is not None and not ever_held(store.path):
+            yield
+            return
         try:
-            held.__enter__()
+            held.enter_context(only_one(store))
         except StoreError as error:
             if type(error) is not StoreError:
                 raise
             raise StoreRefused(f"{error}。parcelwatch run 运行时不能{verb}。") from error
-        try:
-            yield
-        finally:
-            held.__exit__(None, None, None)
+        yield
+
+
+@contextmanager
+def _lockable(url: str) -> Iterator[Lockable]:
+    """What the lock hangs on: of SQLite the file's name, so that looking makes no empty database."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        yield StoreFile(sqlite_path(parsed))
+        return
+    backend = Postgres(parsed, {})
+    try:
+        yield backend
     finally:
         backend.close()
 

@@ -138,7 +138,7 @@ def restore(file: Path, config: Path | None, dry_run: bool, as_json_: bool) -> N
     """
     settings = settings_from(config)
     key = key_file(settings.store, settings.path.parent)
-    with _progress(as_json_) as watch, nobody_works(settings.store, "恢复"):
+    with _progress(as_json_) as watch, nobody_works(settings.store, "恢复", traceless=dry_run):
         done = restore_store(settings.store, file, key=key, now=wall(), dry_run=dry_run, watch=watch)
     if as_json_:
         as_json([_restored_data(done)])

@@ -104,11 +104,22 @@ def _into_sqlite(
     with workplace(path.parent) as place:
         fresh = _ready(file, place, watch)
         sealed = _locked_out(fresh, keys, key)
-        kept = _kept(path, now) if path.exists() else None
+        kept = None if _nothing_at(path) else _kept(path, now)
         if not dry_run:
             keep_key(keys, key, now)
             _change_places(path, fresh, kept)
     return Restored(file.manifest, str(kept) if kept else "", sealed, done=not dry_run)
+
+
+def _nothing_at(path: Path) -> bool:
+    """No file, or a database in which there is not even a table: not worth keeping. A damaged one is."""
+    if not path.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(path, timeout=_PATIENCE)) as conn:
+            return conn.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except sqlite3.Error:
+        return False
 
 
 def _kept(path: Path, now: datetime) -> Path:
@@ -180,7 +191,7 @@ def _change_places(path: Path, fresh: Path, kept: Path | None) -> None:
 @contextmanager
 def _alone_with(path: Path, kept: Path | None) -> Iterator[None]:
     """The old store is one file, its log folded in, and held so that nobody opens it."""
-    if kept is None:
+    if not path.exists():
         yield
         return
     with closing(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as old:
@@ -192,6 +203,8 @@ def _alone_with(path: Path, kept: Path | None) -> Iterator[None]:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreRefused(_in_use(path)) from error
+            if kept is None:
+                raise
             _lay_aside_logs(path, kept)  # it is damaged: kept as it is, log and all
         yield
 

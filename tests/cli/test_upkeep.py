@@ -103,6 +103,52 @@ def test_restore_in_json(stored):
     assert (told["restored"], told["sealed_without_key"]) == (True, 0)
 
 
+def beside(shell: Shell) -> set[str]:
+    return {each.name for each in shell.folder.iterdir()}
+
+
+def test_a_dry_run_where_there_is_no_store_leaves_nothing_behind(stored):
+    stored("backup", "b.backup")
+    stored.config(CONFIG.replace("store.db", "fresh.db"))
+    before = beside(stored)
+    assert "没有做任何改动" in stored("restore", "b.backup", "--dry-run").stdout
+    assert beside(stored) == before
+    said = stored("restore", "b.backup").stdout
+    assert "已恢复" in said
+    assert "原来的数据库" not in said
+    assert not list(stored.folder.glob("*.before-restore-*"))
+
+
+def test_a_dry_run_beside_a_store_leaves_nothing_behind_either(stored):
+    stored("backup", "b.backup")
+    before = beside(stored)
+    stored("restore", "b.backup", "--dry-run")
+    assert beside(stored) == before
+
+
+@pytest.mark.parametrize(
+    "pragmas", [(), ("PRAGMA journal_mode=WAL",)], ids=["no byte", "a page without a table"]
+)
+def test_an_empty_database_is_no_former_one(stored, pragmas):
+    stored("backup", "b.backup")
+    stored.config(CONFIG.replace("store.db", "fresh.db"))
+    (stored.folder / "fresh.db").touch()
+    with closing(sqlite3.connect(stored.folder / "fresh.db")) as conn:
+        for each in pragmas:
+            conn.execute(each)
+    [told] = stored.json("restore", "b.backup")
+    assert (told["restored"], told["kept"]) == (True, "")
+    assert not list(stored.folder.glob("*.before-restore-*"))
+    assert stat.S_IMODE((stored.folder / "fresh.db").stat().st_mode) == 0o600
+
+
+def test_where_there_is_no_folder_for_the_store_restore_says_so(stored):
+    stored("backup", "b.backup")
+    stored.config(CONFIG.replace("store.db", "nowhere/fresh.db"))
+    assert "没有目录" in stored("restore", "b.backup", "--dry-run", code=2).stderr
+    assert "数据库所在目录是否存在" in stored("restore", "b.backup", code=1).stderr
+
+
 def test_restore_on_a_fresh_machine(stored):
     stored("backup", "b.backup")
     for path in stored.folder.glob("store.db*"):
