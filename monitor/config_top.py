@@ -64,7 +64,11 @@ def top(words: Words, channels: Collection[str] | None = None) -> Table:
         "timezone": Setting(
             Shape(_read_timezone, TEXT.schema), "没有时区的时间按它读；页面和消息也用它", SHANGHAI
         ),
-        "language": Setting(choice(LANGUAGES, "语言"), "页面和消息的语言", LANGUAGES[0]),
+        "language": Setting(
+            choice(LANGUAGES, "语言"),
+            "控制台页面的语言，读者自己没有选时；群消息、命令行和 API 的文字现在只有中文",
+            LANGUAGES[0],
+        ),
         "store": Setting(STORE, "数据库；相对路径从本文件所在目录算起", ""),
         "freshness": Setting(DURATION, "每个包裹最久隔多久查一次", timedelta(hours=12)),
         "web": Setting(table(WEB), "控制台", {}),
