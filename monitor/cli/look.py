@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,7 +16,7 @@ from domain.messages import Message, MessageKind
 from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
-from monitor.cli.common import as_json, config_option, json_option, open_store, say, settings_from
+from monitor.cli.common import as_json, config_option, json_option, open_store, rules_zh, say, settings_from
 from monitor.clock import wall
 from monitor.desk.explain import as_data, as_text
 from monitor.net import Net, sketch
@@ -62,9 +61,9 @@ def _explained(
     history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
     verdict = judge(row.case, settings.book.policy_for(row.case), now)
     extra = {"state": row.state, "why": row.why, "provider": row.provider}
-    say: Callable[..., Any] = as_data if json_ else as_text
-    told: dict[str, Any] | str = say(row.case, history, verdict, now, settings.timezone, extra)
-    return told
+    if json_:
+        return as_data(row.case, history, verdict, now, settings.timezone, extra)
+    return as_text(row.case, history, verdict, now, settings.timezone, extra, rules_zh())
 
 
 @click.group("try")

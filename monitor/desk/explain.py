@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from domain.time import format_duration
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
 from monitor.wording import hours
 
-__all__ = ["as_data", "as_text", "clock_line"]
+__all__ = ["as_data", "as_text", "clock_line", "clock_lines", "short"]
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:
@@ -105,15 +105,16 @@ def as_text(
     now: datetime,
     zone: ZoneInfo,
     extra: Mapping[str, Any],
+    rules: Mapping[str, str],
 ) -> str:
-    """The same for a person at a terminal."""
+    """The same for a person at a terminal. `rules`: what each rule is called."""
     journey = case.journey
     lines = [
         f"{names.display(case.waybill.carrier)} {case.waybill.waybill_no}  "
         f"{MILESTONE_ZH[journey.milestone]}  订单 {'、'.join(o.order_no for o in case.orders)}"
     ]
-    seen = _short(case.observed_at, zone) if case.observed_at else "从未"
-    lines.append(f"承运商动态已核实到 {seen}；下次变化 {_short(verdict.next_look_at, zone)}")
+    seen = f"已核实到 {short(case.observed_at, now, zone)}" if case.observed_at else "从未核实"
+    lines.append(f"承运商动态{seen}；{_next_look(verdict.next_look_at, now, zone)}")
     if extra.get("why"):
         lines.append(f"说明：{extra['why']}")
     lines.append(f"\n轨迹（{len(history)} 条）")
@@ -122,35 +123,63 @@ def as_text(
         note = "（已撤回）" if row.withdrawn_at else ""
         troubles = "、".join(EXCEPTION_ZH[kind] for kind in sorted(event.exceptions))
         mark = MILESTONE_ZH[event.milestone] + (f"·{troubles}" if troubles else "")
-        lines.append(f"  {_short(event.occurred_at, zone)}  [{mark}] {event.text}{note}")
+        lines.append(f"  {short(event.occurred_at, now, zone)}  [{mark}] {event.text}{note}")
     if not history:
         lines.append("  尚无记录：可能未揽收，也可能承运商选错、缺手机号后四位，或刚下单")
     lines.append("\n时效")
-    lines += [clock_line(clock, now, zone) for clock in verdict.clocks]
+    lines += clock_lines(verdict.clocks, now, zone, rules)
     lines.append("\n异常")
     lines += [
         f"  {'违规' if f.stage.value == 'breach' else '预警'} {f.evidence.get('rule_zh', f.rule)}（{f.rule}），"
-        f"{_short(f.crossed_at, zone)} 越线，依据 {f.policy}"
+        f"{short(f.crossed_at, now, zone)} 越线，依据 {f.policy}"
         for f in verdict.findings
     ] or ["  没有"]
     return "\n".join(lines)
 
 
-def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
+def clock_lines(
+    clocks: Iterable[ClockReading], now: datetime, zone: ZoneInfo, rules: Mapping[str, str]
+) -> list[str]:
+    """A line for each clock: those that run, those that ended, those that never started."""
+    order = sorted(clocks, key=lambda each: 2 if each.asleep else int(each.ended_at is not None))
+    return [clock_line(each, now, zone, rules) for each in order]
+
+
+def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo, rules: Mapping[str, str]) -> str:
     """One clock in a line: what started it, until when, what it waits for, how much is left."""
-    head = f"  {clock.rule}（{clock.policy}）"
+    name = rules.get(clock.rule)
+    head = f"  {name}（{clock.rule}）" if name else f"  {clock.rule}"
     if clock.asleep:
         return f"{head} 不计时：{clock.asleep}"
     counted = f"（按{clock.calendar}计）" if clock.calendar else ""
     limit = (format_duration(clock.limit) if clock.limit else "-") + counted
-    start = f"{_short(clock.started_at, zone)}「{clock.started_by}」起，时限 {limit} → {_short(clock.deadline, zone)}"
+    start = (
+        f"{short(clock.started_at, now, zone)}「{clock.started_by}」起，"
+        f"时限 {limit} → {short(clock.deadline, now, zone)}"
+    )
+    return f"{head} {start}；{_stand(clock, now, zone)}；依据 {clock.policy}"
+
+
+def _stand(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:
     if clock.ended_at is not None:
-        return f"{head} {start}；{_short(clock.ended_at, zone)} 已结束（{clock.ended_by}）"
+        return f"{short(clock.ended_at, now, zone)} 已结束（{clock.ended_by}）"
     assert clock.deadline is not None
     left = clock.deadline - now
     state = f"还剩 {hours(left)}" if left.total_seconds() > 0 else f"已超 {hours(-left)}"
-    return f"{head} {start}；等「{clock.waits_for}」，{state}"
+    return f"等「{clock.waits_for}」，{state}"
 
 
-def _short(at: datetime | None, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%m-%d %H:%M:%S") if at is not None else "—"
+def _next_look(at: datetime | None, now: datetime, zone: ZoneInfo) -> str:
+    if at is None:
+        return "没有要等的时限"
+    late = "（早该看了）" if at <= now else ""
+    return f"下次变化 {short(at, now, zone)}{late}"
+
+
+def short(at: datetime | None, now: datetime, zone: ZoneInfo) -> str:
+    """A moment to the second, with the year where it is not this one."""
+    if at is None:
+        return "—"
+    there = at.astimezone(zone)
+    year = "" if there.year == now.astimezone(zone).year else f"{there.year}-"
+    return f"{year}{there:%m-%d %H:%M:%S}"

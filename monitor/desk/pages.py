@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from domain.tickets import TICKET_STATE_ZH, EntryKind
 from domain.tracking import MILESTONE_ZH
-from monitor.desk.explain import clock_line
+from monitor.desk.explain import clock_lines, short
 from monitor.store.ticket_page import Detail
 
 __all__ = ["ticket_data", "ticket_text"]
@@ -48,11 +49,14 @@ def ticket_data(value: Any, zone: ZoneInfo) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def ticket_text(detail: Detail, now: datetime, zone: ZoneInfo) -> str:
-    """The ticket as a person at a terminal reads it: what, whose, where, why, who said what."""
+def ticket_text(detail: Detail, now: datetime, zone: ZoneInfo, rules: Mapping[str, str]) -> str:
+    """The ticket as a person at a terminal reads it: what, whose, where, why, who said what.
+
+    `rules`: what each rule is called.
+    """
 
     def at(moment: datetime | None) -> str:
-        return moment.astimezone(zone).strftime("%m-%d %H:%M:%S") if moment is not None else "—"
+        return short(moment, now, zone)
 
     ticket = detail.ticket
     lines = [
@@ -67,7 +71,7 @@ def ticket_text(detail: Detail, now: datetime, zone: ZoneInfo) -> str:
         )
         lines.append("订单 " + " · ".join(str(each) for each in told if each))
     lines.append("\n时效")
-    lines += [clock_line(clock, now, zone) for clock in detail.clocks]
+    lines += clock_lines(detail.clocks, now, zone, rules)
     lines.append("\n轨迹")
     lines += [
         f"  {at(row.event.occurred_at)}  [{MILESTONE_ZH[row.event.milestone]}] {row.event.text}"

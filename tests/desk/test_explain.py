@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from domain.journey import condense
 from domain.orders import Case, Waybill
 from domain.time import SHANGHAI
 from domain.tracking import TrackingEvent
-from monitor.desk.explain import as_data, as_text, clock_line
+from monitor.desk.explain import as_data, as_text, clock_line, clock_lines, short
 from monitor.desk.pages import ticket_data, ticket_text
 from monitor.store import tickets
 from monitor.store.database import Database
@@ -22,6 +22,7 @@ from rules.judge import judge
 from tests.simulated import HUB, LOST, PICKED, T0, Robot, Scan, World, at, book, order, scan, scans
 
 BOOK = book()
+RULES = {"late_pickup": "揽收超时", "transit_stagnation": "物流停滞"}
 
 
 def explained(*told: Scan, now: float = 0, seen: float | None = 0) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def explained(*told: Scan, now: float = 0, seen: float | None = 0) -> dict[str, 
     )
     data = as_data(*arguments)
     json.dumps(data)
-    return {**data, "text": as_text(*arguments)}
+    return {**data, "text": as_text(*arguments, RULES)}
 
 
 def clock(told: dict[str, Any], rule: str) -> dict[str, Any]:
@@ -89,16 +90,16 @@ def test_what_is_found_is_what_the_sweep_would_find() -> None:
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        ((), "late_pickup（generic_cn.late_pickup） 11-09 04:00:00「付款」起，时限 24h → 11-10 04:00:00；等「揽收」，已超 6 小时"),
+        ((), "揽收超时（late_pickup） 11-09 04:00:00「付款」起，时限 24h → 11-10 04:00:00；等「揽收」，已超 6 小时；依据 generic_cn.late_pickup"),
         (
             ((-20, PICKED),),
-            "late_pickup（generic_cn.late_pickup） 11-09 04:00:00「付款」起，时限 24h → 11-10 04:00:00；11-09 14:00:00 已结束（揽收）",
+            "揽收超时（late_pickup） 11-09 04:00:00「付款」起，时限 24h → 11-10 04:00:00；11-09 14:00:00 已结束（揽收）；依据 generic_cn.late_pickup",
         ),
         (
             ((-20, PICKED),),
-            "transit_stagnation（generic_cn.transit_stagnation） 11-09 14:00:00「最后一次扫描」起，时限 48h → 11-11 14:00:00；等「派件中」，还剩 28 小时",
+            "物流停滞（transit_stagnation） 11-09 14:00:00「最后一次扫描」起，时限 48h → 11-11 14:00:00；等「派件中」，还剩 28 小时；依据 generic_cn.transit_stagnation",
         ),
-        ((), "transit_stagnation（generic_cn.transit_stagnation） 不计时：尚未开始：还没有「揽收」"),
+        ((), "物流停滞（transit_stagnation） 不计时：尚未开始：还没有「揽收」"),
     ],
 )  # fmt: skip
 def test_a_clock_in_a_line(told: tuple[Scan, ...], line: str) -> None:
@@ -114,8 +115,41 @@ def test_the_text_a_person_reads() -> None:
     )
     assert text.endswith("异常\n  没有")
     silent = explained(seen=None)["text"]
-    assert "已核实到 从未" in silent
+    assert "承运商动态从未核实；" in silent
     assert "可能未揽收，也可能承运商选错、缺手机号后四位，或刚下单" in silent
+
+
+def test_running_clocks_come_first_then_the_ended_then_those_that_never_started() -> None:
+    case = Case(Waybill("zhongtong", "Z1"), (order("1"),), condense([]), T0, T0)
+    running = next(each for each in judge(case, BOOK.policy_for(case), T0).clocks if each.running)
+    clocks = [
+        replace(running, rule="asleep", asleep="尚未开始"),
+        replace(running, rule="over", ended_at=T0, ended_by="揽收"),
+        replace(running, rule="one"),
+        replace(running, rule="two"),
+    ]
+    lines = clock_lines(clocks, T0, SHANGHAI, RULES)
+    assert [line.split()[0] for line in lines] == ["one", "two", "over", "asleep"]
+
+
+def test_a_moment_of_another_year_names_it() -> None:
+    last_year = short(T0.replace(year=T0.year - 1), T0, SHANGHAI)
+    assert (last_year, short(T0, T0, SHANGHAI)) == ("2025-11-10 10:00:00", "11-10 10:00:00")
+    new_year = datetime(2026, 12, 31, 16, tzinfo=UTC)
+    assert short(new_year, T0, SHANGHAI) == "2027-01-01 00:00:00", "the year of the merchant's clock"
+
+
+def test_a_next_look_in_the_past_says_so() -> None:
+    case = Case(Waybill("zhongtong", "Z1"), (order("1"),), condense([]), T0, T0)
+    verdict = judge(case, BOOK.policy_for(case), T0)
+
+    def second_line(next_look: datetime | None) -> str:
+        told = as_text(case, [], replace(verdict, next_look_at=next_look), T0, SHANGHAI, {}, RULES)
+        return told.split("\n")[1]
+
+    assert second_line(at(1)).endswith("；下次变化 11-10 11:00:00")
+    assert second_line(at(-1)).endswith("；下次变化 11-10 09:00:00（早该看了）")
+    assert second_line(None).endswith("；没有要等的时限")
 
 
 def test_a_withdrawn_scan_is_shown_as_such() -> None:
@@ -124,22 +158,24 @@ def test_a_withdrawn_scan_is_shown_as_such() -> None:
     history = [Stored(TrackingEvent(at(-5), PICKED, "已揽收"), 0, at(-4), at(-1))]
     verdict = judge(case, BOOK.policy_for(case), T0)
     arguments = (case, history, verdict, T0, SHANGHAI, {})
-    assert "已揽收（已撤回）" in as_text(*arguments)
+    assert "已揽收（已撤回）" in as_text(*arguments, RULES)
     assert as_data(*arguments)["events"][0]["withdrawn_at"] == "2026-11-10T09:00:00+08:00"
 
 
 def test_a_clock_counted_by_a_calendar_says_so() -> None:
     case = Case(Waybill("zhongtong", "Z1"), (order("1"),), condense([]), T0, T0)
     running = next(each for each in judge(case, BOOK.policy_for(case), T0).clocks if each.running)
-    counted = clock_line(replace(running, limit=timedelta(hours=48), calendar="中国工作日"), T0, SHANGHAI)
+    counted = clock_line(
+        replace(running, limit=timedelta(hours=48), calendar="中国工作日"), T0, SHANGHAI, RULES
+    )
     assert "时限 48h（按中国工作日计） → " in counted
-    assert "按" not in clock_line(running, T0, SHANGHAI)
+    assert "按" not in clock_line(running, T0, SHANGHAI, RULES)
 
 
 def test_a_limit_that_nobody_set_has_a_line_too() -> None:
     case = Case(Waybill("zhongtong", "Z1"), (order("1", paid=None, shipped=None),), condense([]), T0, T0)
     for each in judge(case, BOOK.policy_for(case), T0).clocks:
-        assert clock_line(replace(each, limit=None), T0, SHANGHAI)
+        assert clock_line(replace(each, limit=None), T0, SHANGHAI, RULES)
 
 
 # ── a whole ticket ───────────────────────────────────────────────────────────────────────────────
@@ -160,7 +196,7 @@ def ticket(database: Database) -> tickets.Detail:
 
 
 def test_a_ticket_as_text(ticket: tickets.Detail) -> None:
-    text = ticket_text(ticket, at(24), SHANGHAI)
+    text = ticket_text(ticket, at(24), SHANGHAI, RULES)
     assert text.startswith(
         f"{ticket.ticket.number}  待处理  中通快递 Z1 揽收超时 已 25 小时（限 24 小时）\n开单 11-11 09:00:00"
     )
