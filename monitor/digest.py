@@ -54,7 +54,7 @@ def foldable(row: Waiting) -> bool:
 def _list_beside(link: str) -> str:
     """The console that lists all of them, from the address of one ticket."""
     console, mark, _ = link.partition("/tickets/")
-    return f"{console}/" if mark else link
+    return f"{console}/tickets" if mark else link
 
 
 def without_rows(digest: Message) -> Message:

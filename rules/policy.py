@@ -165,10 +165,16 @@ class PolicyBook:
         """Everything these rules say, as one text: kept beside the version that findings name."""
         return repr(_plain((self._profiles, self._policies, self._exemptions, self._tiers)))
 
-    def rule(self, rule: str) -> Rule | None:
-        """A rule by id, from whichever profile has it first: for names and severities."""
-        found = (p.rules[rule] for p in self._profiles.values() if rule in p.rules)
-        return next(found, None)
+    def rule(self, rule: str, profile: str = "") -> Rule | None:
+        """A rule by id: as that profile has it, else as the one all others build on, else as the first that has it.
+
+        For names and severities where no parcel's own policy is at hand.
+        """
+        order = (
+            *(self._profiles[name] for name in (profile, FALLBACK) if name in self._profiles),
+            *self._profiles.values(),
+        )
+        return next((each.rules[rule] for each in order if rule in each.rules), None)
 
     def policy_for(self, case: Case) -> Policy:
         """What holds for this parcel. Parcels alike in every facet share one object."""

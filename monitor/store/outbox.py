@@ -34,6 +34,7 @@ __all__ = [
     "drop",
     "finish",
     "fold",
+    "late",
     "listing",
     "put",
     "recover",
@@ -189,6 +190,18 @@ def unsent_of_ticket(conn: Connection, ticket_id: int) -> list[Waiting]:
 def count(conn: Connection, state: MessageState, at_most: int = 10_000) -> int:
     """How many messages stand there; `at_most` for that many or more."""
     some = select(_outbox.c.id).where(_outbox.c.state == state.value).limit(at_most).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def late(conn: Connection, before: datetime, at_most: int = 10_000) -> int:
+    """How many messages written before that moment are still not out; `at_most` for that many or more."""
+    standing = _outbox.c.state.in_((MessageState.WAITING.value, MessageState.SENDING.value))
+    some = (
+        select(_outbox.c.id)
+        .where(standing, _outbox.c.created_at < to_micros(before))
+        .limit(at_most)
+        .subquery()
+    )
     return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
 
 

@@ -139,9 +139,9 @@ class View:
         """The carrier's name; the code of one we do not list, made safe."""
         return safe_text(self.words.say(names.display(key)), 40)
 
-    def rule(self, rule_id: str) -> str:
-        """The rule's name in this language; the id of one that no profile has any more."""
-        rule = self.settings.book.rule(rule_id)
+    def rule(self, rule_id: str, platform: str = "") -> str:
+        """The rule's name in this language, as that platform's profile has it; the id of one that is no more."""
+        rule = self.settings.book.rule(rule_id, platform)
         return self.words.say(rule.zh) if rule is not None else safe_text(rule_id, 48)
 
     def milestone(self, value: str) -> str:

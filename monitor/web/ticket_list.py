@@ -166,7 +166,7 @@ def chosen(keys: Sequence[str]) -> tuple[ListColumn, ...]:
 
 
 def _rules(row: TicketRow, view: View) -> str:
-    return view.words.say("、").join(view.rule(rule) for rule in row.rules)
+    return view.words.say("、").join(view.rule(rule, row.platform) for rule in row.rules)
 
 
 def columns_for_export(columns: Sequence[ListColumn], view: View) -> list[Column]:

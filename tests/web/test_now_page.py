@@ -34,6 +34,22 @@ def site(world: World, make_settings: Callable[[str], Settings]) -> Site:
     return Site(world.store, replace(make_settings(""), book=world.book), now=world.now)
 
 
+def test_messages_that_are_held_up_are_counted_before_they_are_given_up(world: World, site: Site) -> None:
+    """A ticket was opened, its message waits: on its way at first, held up ten minutes later."""
+
+    def card() -> str:
+        found = re.search(
+            r'<div class="pw-figure pw-(\w+)">\s*<span class="pw-figure-n">(\d+)</span>\s*<span[^>]*>\s*<a href="/outbox([^"]*)',
+            site.get("/").text,
+        )
+        assert found
+        return " ".join(found.groups())
+
+    assert card() == "ok 0 ?state=waiting"
+    site.now += timedelta(minutes=10)
+    assert card() == "warning 1 ?state=waiting"
+
+
 def rows(text: str) -> list[str]:
     """The waybills of the list, in its order."""
     body = re.search(r"<tbody>(.*?)</tbody>", text, re.DOTALL)

@@ -61,6 +61,14 @@ def numbers(desk: Desk, **query: Any) -> list[str]:
     return re.findall(r'href="/parcels/\w+/(\w+)"', body)
 
 
+def test_pasted_numbers_are_looked_for_among_all_tickets(three: Desk) -> None:
+    """The form of the list as it stands sends no state along; the tabs of what was found do."""
+    form = three.site.get("/tickets").text
+    assert 'name="state"' not in form[form.index("<form") : form.index("</form>")]
+    resolved = three.site.get("/tickets?state=resolved").text
+    assert '<input type="hidden" name="state" value="resolved">' in resolved
+
+
 # ── filters ──────────────────────────────────────────────────────────────────────────────────────
 
 FIRST, SECOND, THIRD = "75812345678901", "YT8812345678901", "Z3"

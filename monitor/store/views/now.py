@@ -45,6 +45,7 @@ class Upcoming:
     carrier: str
     waybill_no: str
     shop: str
+    platform: str
     order_no: str
     rule: str
     limit_at: datetime
@@ -69,7 +70,7 @@ class Tally:
     one_in: int
     """1: every count is exact. Else those by rule, carrier and shop are estimates from one parcel in so many."""
     overdue: int
-    """Open breaches; counted up to 10,000."""
+    """Tickets somebody has to do something about in which a rule is broken; counted up to 10,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +205,14 @@ def _by_all(sample: Any) -> Select[Any]:
 
 
 def _overdue(conn: Connection) -> int:
-    """Open breaches among the open findings, of which there are far fewer than parcels."""
-    standing = select(_findings.c.stage).where(_findings.c.state == FindingState.OPEN.value)
-    some = standing.limit(10 * _MOST).subquery()
-    return _count(conn, select(some.c.stage).where(some.c.stage == Stage.BREACH.value))
+    """Live tickets with an open breach: the same tickets as the list shows under that stage."""
+    broken = exists().where(
+        _findings.c.ticket_id == _tickets.c.id,
+        _findings.c.state == FindingState.OPEN.value,
+        _findings.c.stage == Stage.BREACH.value,
+    )
+    live = _tickets.c.state.in_(_LIVE)
+    return _count(conn, select(_tickets.c.id).where(live, broken))
 
 
 def _count(conn: Connection, rows: Select[Any]) -> int:
@@ -254,6 +259,7 @@ def _line(row: Any, order: Any) -> Upcoming:
         row.carrier,
         row.waybill_no,
         order.shop,
+        order.platform,
         order.order_no,
         row.limit_rule,
         from_micros(row.limit_at),

@@ -27,6 +27,8 @@ _USUAL: Final = 12
 _ROWS: Final = 50
 _GROUP: Final = 8
 """Lines of one breakdown."""
+_PROMPT: Final = timedelta(minutes=5)
+"""A message that waits longer is held up: its robot is muted, refuses or is overrun."""
 _FACETS: Final = ("rule", "carrier", "shop")
 _TROUBLE: Final = {"down": 0, "degraded": 1}
 
@@ -39,6 +41,8 @@ class _Now:
     tally: Tally
     sources: Sequence[Source]
     dead: int
+    late: int
+    """Messages that wait to be said for longer than `_PROMPT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ async def show(request: Request) -> Response:
             now.tally(conn, view.now, within),
             _sources(now.sources(conn, view.now), accounts),
             outbox.count(conn, MessageState.DEAD),
+            outbox.late(conn, view.now - _PROMPT),
         )
 
     found = await context.db.read(read)

@@ -27,7 +27,7 @@ MESSAGE_STATE_ZH: Final = {
     MessageState.SENT: "已送达",
     MessageState.FOLDED: "并入汇总",
     MessageState.DROPPED: "不必再发",
-    MessageState.DEAD: "没送出",
+    MessageState.DEAD: "已放弃",
 }
 _ROWS: Final = 50
 _LARGEST: Final = 1 << 62

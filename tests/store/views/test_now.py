@@ -7,6 +7,7 @@ after 58 h; picked up at 0, `transit_stagnation` after 48 h.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from sqlalchemy import text
 
 from domain.journey import condense
 from domain.orders import OrderStatus
+from domain.tickets import TicketState
 from domain.time import to_micros
-from monitor.store import providers
+from monitor.store import providers, tickets
 from monitor.store.database import Database
 from monitor.store.views import now, walking
 from monitor.store.views.now import Tally, Upcoming
@@ -192,6 +194,12 @@ def test_what_is_over_already_is_counted_apart(world):
     world.set(23)
     world.settle(parcel, observed_at=at(23))
     assert tally(world).overdue == 1
+    (ticket,) = world.column("SELECT id FROM tickets")
+    resolve = partial(tickets.move, to=TicketState.RESOLVED, version=None, at=at(23), by="小王")
+    world.store.write_now(lambda conn: resolve(conn, ticket))
+    assert tally(world).overdue == 0, (
+        "the same tickets as in the list: nobody has to do anything about this one"
+    )
 
 
 def test_counts_of_many_are_estimates_that_say_so(world, monkeypatch):
