@@ -294,15 +294,19 @@ PLATFORMS: Final[Mapping[str, str]] = {
     "快手小店": "kuaishou", "小红书": "xiaohongshu", "1688": "ali1688", "阿里巴巴": "ali1688",
     "微信小店": "wechat_shop", "视频号": "wechat_shop", "视频号小店": "wechat_shop", "得物": "dewu",
     "taobao": "taobao_tmall", "tmall": "taobao_tmall", "pdd": "pinduoduo", "jd": "jd_pop", "xhs": "xiaohongshu",
-    "速卖通": "aliexpress", "虾皮": "shopee", "敦煌网": "dhgate",
+    "速卖通": "aliexpress", "全球速卖通": "aliexpress", "虾皮": "shopee", "敦煌网": "dhgate",
+    "抖音电商": "douyin", "抖音商城": "douyin", "快手电商": "kuaishou", "微信小商店": "wechat_shop",
+    "微信视频号": "wechat_shop", "阿里1688": "ali1688", "1688阿里巴巴": "ali1688",
 }  # fmt: skip
 """The platform as ERPs write it → the profile's id (`facts/platform-rules.md` §11)."""
 
 
 PLATFORM_IDS: Final = frozenset(PLATFORMS.values())
 """Every platform an order may name."""
+_ID_KEYS: Final = {heading_key(each)[0]: each for each in PLATFORM_IDS}
 
 
 def platform_id(name: str) -> str:
-    """The profile's id of a platform's name; a name in no table stays as it is written."""
-    return PLATFORMS.get(heading_key(name)[0], name)
+    """The profile's id of a platform's name or of the id in capitals; a name in no table stays as it is written."""
+    key = heading_key(name)[0]
+    return PLATFORMS.get(key) or _ID_KEYS.get(key, name)

@@ -71,7 +71,10 @@ def test_a_header_of_two_back_offices_is_nobodys() -> None:
     [
         ("淘宝", "taobao_tmall"), ("天猫", "taobao_tmall"), ("拼多多", "pinduoduo"), ("抖店", "douyin"),
         ("京东", "jd_pop"), ("快手", "kuaishou"), ("小红书", "xiaohongshu"), ("1688", "ali1688"),
-        ("视频号", "wechat_shop"), ("自有商城", "自有商城"), ("", ""),
+        ("视频号", "wechat_shop"), ("微信小店", "wechat_shop"), ("抖音电商", "douyin"), ("快手小店", "kuaishou"),
+        ("淘特", "taobao_special"), ("天猫国际", "tmall_global"), ("速卖通", "aliexpress"), ("敦煌网", "dhgate"),
+        ("AliExpress", "aliexpress"), ("Taobao_Tmall", "taobao_tmall"), ("jd_pop", "jd_pop"),
+        ("自有商城", "自有商城"), ("", ""),
     ],
 )  # fmt: skip
 def test_an_erps_rows_say_their_platform_and_shop(read: Reader, platform: str, told: str) -> None:

@@ -154,6 +154,13 @@ TMALL_GLOBAL = [
     Row("tmall_global", "late_direct", 0, 120, (24,), PICKUP, said=marked("direct_mail")),
     Row("tmall_global", "late_direct", 0, 72, (24,), PICKUP, said=marked("direct_mail", **promising(72))),
 ]
+ALIEXPRESS = [
+    # AE-1 to AE-3, in a week without a holiday: T0 is a Monday.
+    Row("aliexpress", "online_48h", 0, 48, (12, 4), PICKUP),
+    Row("aliexpress", "online_48h", 2, 48, (12, 4), PICKUP, said={"confirmed_at": 2}),
+    Row("aliexpress", "online_72h", 0, 72, (12,), PICKUP),
+    Row("aliexpress", "fake_no_info", 3, 360, (120, 48), PICKUP, said=CLICKED),
+]
 PLATFORMS = [
-    *DOUYIN, *JD, *KUAISHOU, *XIAOHONGSHU, *ALI1688, *WECHAT, *TAOBAO_SPECIAL, *TMALL_GLOBAL,
+    *DOUYIN, *JD, *KUAISHOU, *XIAOHONGSHU, *ALI1688, *WECHAT, *TAOBAO_SPECIAL, *TMALL_GLOBAL, *ALIEXPRESS,
 ]  # fmt: skip

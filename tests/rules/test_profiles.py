@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.time import AROUND_THE_CLOCK
 from domain.tracking import ExceptionKind
 from rules.declare import Declined, Kind, Rule, parse_profile
 from rules.regions import Tier
@@ -22,6 +23,8 @@ DOMESTIC = {
     "kuaishou", "xiaohongshu", "ali1688", "wechat_shop",
 }  # fmt: skip
 HOUR = timedelta(hours=1)
+CALENDARS = {"working:CN-sun": "cn_six_days", "business:CN": "cn_business_days"}
+"""The calendars of the facts by our names."""
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +137,7 @@ def test_the_facts_were_read() -> None:
         ("pinduoduo", "first_hub"),
         ("generic_cn", "no_record"),
     } <= names
-    assert len(names) >= 49
+    assert len(names) >= 55
 
 
 @pytest.mark.skipif(not FACTS.exists(), reason="the facts are not part of the product")
@@ -172,6 +175,9 @@ def test_a_rule_equals_the_facts(profile: str, said: dict[str, Any]) -> None:
     assert ours.promise == (said.get("promise", False) or "promise_plus_hours" in said)
     assert ours.promise_plus / HOUR == said.get("promise_plus_hours", 0)
     assert {word: limit / HOUR for word, limit in ours.goods.items()} == said.get("overrides", {})
+    assert ours.calendar == (
+        calendars()[CALENDARS[said["calendar"]]] if "calendar" in said else AROUND_THE_CLOCK
+    )
     assert ours.when == frozenset([said["when"]] if "when" in said else [])
     assert ours.soft == said.get("soft", False)
     assert (ours.confidence, list(ours.source)) == (said["confidence"], said["src"])
