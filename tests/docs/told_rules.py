@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.profiles import load_profiles
 from rules.calendars import WorkingTime
 from rules.declare import Profile, Rule
 from tests.docs.told import MADE, cell, length
 
+_SUBJECTS = {
+    "TB": "淘宝、天猫、淘特",
+    "PD": "拼多多",
+    "DY": "抖店",
+    "JD": "京东",
+    "KS": "快手",
+    "XH": "小红书",
+    "AL": "1688",
+    "WX": "微信小店",
+    "AE": "速卖通",
+    "DH": "敦煌网",
+    "SP": "Shopee",
+    "LZ": "Lazada",
+    "AM": "亚马逊",
+    "TT": "TikTok Shop",
+    "TM": "Temu",
+    "CR": "快递业的标准和接口",
+}
+"""What the letters of a source's number stand for."""
 _HEAD = f"""{MADE}
 
 # 规则与平台默认值
@@ -15,25 +36,38 @@ _HEAD = f"""{MADE}
 [时限策略](../how-to/tune-thresholds.md)里。时限三个数依次是普通、偏远、极偏远地区；预警是超时前多久。
 
 可信度：`OFFQ` 规则原文转述，`OFF` 官方说明，`SEC` 行业资料，`UNC` 没有可靠来源、我们定的。
+
+出处：`TB1`、`PD5` 这样的编号，工单的“为什么告警”里也有，是我们收集资料时给每份资料编的号，同一个号是同一份资料；写在各平台配置每条规则的
+`source` 里。字母是资料讲的平台：{{subjects}}。资料的清单没有随程序提供，也没有命令可查；申诉时请引用平台规则中心的原文，不要引用编号。
+
 时限里带代码的（`bulky` 3d）、名字后写着“只管”的，看订单的商品类型（`goods_type` 列）或标签；`no_promise` 是没有承诺发货时间的订单。
 `clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立。
 
 English: every rule of each platform's profile, generated from the profiles: code, name, kind, limit (normal, remote, very
-remote areas; then for goods of a type), warning steps before the limit, whether the groups are told, and how far the number
-can be trusted."""
+remote areas; then for goods of a type), warning steps before the limit, whether the groups are told, how far the number
+can be trusted, and the numbers we gave the papers it was taken from (`TB1`: the first about Taobao); tickets name them too. The
+list of the papers is not part of the program: in an appeal quote the marketplace's own rule, not our number."""
 
 
 def rules() -> str:
     """Every rule of every profile."""
     profiles = sorted(load_profiles().values(), key=lambda each: (each.id == "generic_cn", each.id))
-    return "\n\n".join((_HEAD, *map(_profile, profiles))) + "\n"
+    head = _HEAD.format(subjects=_subjects(profiles))
+    return "\n\n".join((head, *map(_profile, profiles))) + "\n"
+
+
+def _subjects(profiles: Sequence[Profile]) -> str:
+    """The letters in use and what they stand for. ValueError: letters nobody explained."""
+    numbers = {each for profile in profiles for rule in profile.rules.values() for each in rule.source}
+    letters = sorted({each.rstrip("0123456789") for each in numbers}, key=list(_SUBJECTS).index)
+    return "，".join(f"`{each}` {_SUBJECTS[each]}" for each in letters)
 
 
 def _profile(profile: Profile) -> str:
     inherits = "、".join(f"`{each}`" for each in profile.inherits)
     more = f"没有列出的规则取自 {inherits}。" if inherits else ""
     rows = sorted(profile.rules.values(), key=lambda each: (not each.limit, each.id))
-    table = "| 规则 | 名字 | 种类 | 时限 | 预警 | 通知 | 可信度 |\n|---|---|---|---|---|---|---|\n"
+    table = "| 规则 | 名字 | 种类 | 时限 | 预警 | 通知 | 可信度 | 出处 |\n|---|---|---|---|---|---|---|---|\n"
     title = f"## {profile.id}\n\n{profile.name}，{profile.verified_on} 核对。{more}"
     return f"{title}\n\n{table}" + "\n".join(map(_row, rows))
 
@@ -47,6 +81,7 @@ def _row(rule: Rule) -> str:
         "、".join(map(length, rule.warn)),
         "是" if rule.notify else "否",
         rule.confidence,
+        "、".join(rule.source),
     )
     return f"| {' | '.join(columns)} |"
 
