@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -16,6 +16,7 @@ from monitor.store import schema
 from monitor.web.api.problems import router as api_router
 from monitor.web.api.values import Word, Zone, answer, zone_of
 from monitor.web.context import Context
+from rules.calendars import WorkingTime
 from rules.declare import Profile as Declared
 from rules.declare import Rule as DeclaredRule
 from rules.policy import Change, Exemption, PolicySpec
@@ -41,9 +42,15 @@ class Rule(BaseModel):
     kind: str = Field(description="clock 计时、staleness 停滞或 exception 异常扫描")
     severity: int
     limit_hours: dict[str, float] = Field(description="按目的地远近：normal、remote、very_remote、excluded")
+    goods_hours: dict[str, float] = Field(description="这些商品类型或标签的订单另有时限")
+    after_promise_hours: float = Field(description="有承诺发货时间的订单：承诺之后多少小时")
+    calendar: str = Field(description="时限按什么日子算；空：自然时间")
     warn_hours: list[float] = Field(description="时限前多少小时预警")
     starts: str
     stops: list[str]
+    when: list[str] = Field(description="只管这些商品类型、标签的订单；空：全部")
+    since: date | None = Field(description="从这一天起付款的订单（北京时间）；空：不限")
+    until: date | None = Field(description="到这一天为止付款的订单；空：不限")
     watch: bool
     notify: bool
     confidence: str
@@ -145,9 +152,15 @@ def _rule(of: DeclaredRule) -> Rule:
         kind=of.kind.value,
         severity=of.severity,
         limit_hours=_hours(of.limit),
+        goods_hours={word: each.total_seconds() / 3600 for word, each in sorted(of.goods.items())},
+        after_promise_hours=of.promise_plus.total_seconds() / 3600,
+        calendar=of.calendar.week.id if isinstance(of.calendar, WorkingTime) else "",
         warn_hours=_lengths(of.warn),
         starts=of.start,
         stops=list(of.stops),
+        when=sorted(of.when),
+        since=of.since,
+        until=of.until,
         watch=of.watch,
         notify=of.notify,
         confidence=of.confidence,

@@ -200,7 +200,21 @@ def test_the_rules_in_force_are_readable(api: Api) -> None:
     assert rules["transit_stagnation"]["limit_hours"]["normal"] > 0
     assert rules["transit_stagnation"]["name"]
     assert told["since"] is None
+    assert rules["trajectory_to_out_of_stock"]["since"] == "2025-08-26"
     assert len(api.get("/policies")["profiles"]) > 1
+
+
+def test_a_rule_says_which_orders_and_days_it_counts(api: Api) -> None:
+    told = {each["id"]: each for each in api.get("/policies")["profiles"]}
+
+    def rule(profile: str, name: str) -> dict[str, Any]:
+        return next(each for each in told[profile]["rules"] if each["id"] == name)
+
+    assert rule("jd_pop", "late_shipment")["goods_hours"] == {"bulky": 72, "direct_mail": 120}
+    assert rule("douyin", "out_of_stock")["after_promise_hours"] == 48
+    assert rule("tmall_global", "late_bonded")["when"] == ["bonded"]
+    assert rule("dhgate", "first_info")["calendar"] == "cn_business_days"
+    assert rule("aliexpress", "fake_no_info")["calendar"] == ""
 
 
 # ── one ticket ───────────────────────────────────────────────────────────────────────────────────
