@@ -14,6 +14,7 @@ from monitor.lately import alive, lately, platforms_in_use
 from monitor.lint import CheckLine, Level, lint
 from monitor.profiles import load_profiles, vocabulary
 from monitor.reach import reach
+from monitor.secrets import advice
 from monitor.settings import Settings, load
 from monitor.store_url import sqlite_file
 
@@ -40,9 +41,13 @@ def check(
 
 def _mistakes(error: ConfigError, path: Path) -> Iterator[CheckLine]:
     elsewhere = "" if error.file == path else f"{error.file}："
+    said: set[str] = set()
     for each in error.problems:
         where = f"`{each.path}`：" if each.path else ""
-        yield CheckLine("fail", f"{elsewhere}{where}{each.reason}", "", 0 if elsewhere else each.line)
+        todo = advice(each.reason)
+        shown = "同上" if todo in said else todo
+        said |= {todo} - {""}
+        yield CheckLine("fail", f"{elsewhere}{where}{each.reason}", shown, 0 if elsewhere else each.line)
 
 
 def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLine]:
@@ -62,11 +67,11 @@ def _machine(settings: Settings, reachable: bool, now: datetime | None) -> Itera
     yield from machine.store(settings)
     file = sqlite_file(settings.store)
     if file is not None:
-        yield machine.disk(file)
+        yield machine.disk(file, "数据库")
         yield machine.sqlite_version()
     folder = settings.backup.folder
     if folder is not None and (file is None or folder != file.parent):
-        yield machine.disk(folder / "backup")
+        yield machine.disk(folder / "backup", "备份")
     yield from machine.files(settings)
     yield from machine.homes()
     yield from machine.console(settings, now is not None and alive(settings, now))

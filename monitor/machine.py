@@ -66,16 +66,16 @@ def _line(settings: Settings) -> int:
     return settings.written.lines.found.get(("store",), 0)
 
 
-def disk(file: Path) -> CheckLine:
-    """Room where `file` is or will be."""
+def disk(file: Path, purpose: str) -> CheckLine:
+    """Room where `file` is or will be; `purpose`: what is to be written there."""
     folder = next(each for each in file.absolute().parents if each.exists())
     free = shutil.disk_usage(folder).free
     left = f"{folder} 剩余 {free / (1 << 30):.1f} GB"
     if free < _FULL:
-        return CheckLine("fail", f"磁盘快满了：{left}", "腾出空间；写满后会停止接收新数据")
+        return CheckLine("fail", f"{purpose}的磁盘快满了：{left}", "腾出空间；写满后会停止接收新数据")
     if free < _TIGHT:
-        return CheckLine("warn", f"磁盘空间紧张：{left}", "至少留 1 GB")
-    return CheckLine("ok", f"磁盘空间够用：{left}")
+        return CheckLine("warn", f"{purpose}的磁盘空间紧张：{left}", "至少留 1 GB")
+    return CheckLine("ok", f"{purpose}的磁盘空间够用：{left}")
 
 
 def sqlite_version(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> CheckLine:
@@ -86,8 +86,7 @@ def sqlite_version(version: tuple[int, int, int] = sqlite3.sqlite_version_info) 
     )
     if fixed:
         return CheckLine("ok", f"SQLite {text}")
-    todo = "不必处理：本程序只用一个写连接，避开了它；不要用别的程序同时写这个库"
-    return CheckLine("ok", f"SQLite {text} 有 WAL-reset 缺陷（3.51.3 修复）", todo)
+    return CheckLine("ok", f"SQLite {text}：已用单一写连接避开 WAL-reset 缺陷")
 
 
 def homes(
@@ -110,7 +109,7 @@ def homes(
         claimed = sorted(set(owners.get(name, ())))
         if len(claimed) > 1:
             said.append(CheckLine("fail", f"{name} 属于几个安装包：{'、'.join(claimed)}，会互相覆盖", _ALONE))
-    return said or [CheckLine("ok", f"程序只有一份，在 {root}")]
+    return said or [CheckLine("ok", f"没有同名的包冲突，程序在 {root}")]
 
 
 def _has(place: Path, name: str) -> bool:

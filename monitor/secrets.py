@@ -12,16 +12,27 @@ from typing import Final
 
 from domain.remote import Secret
 
-__all__ = ["is_reference", "resolve", "secret_file"]
+__all__ = ["advice", "is_reference", "resolve", "secret_file"]
 
 _REFERENCE: Final = re.compile(r"(env|file|credential):(.*)", re.DOTALL)
 _ALMOST: Final = re.compile(r"\$\{(\w+)\}|(?i:env|file|credential)\s*[:：]\s*\S.*")
 _LARGEST: Final = 64 * 1024
+_VARIABLE: Final = "环境变量 "
 
 
 def is_reference(text: str) -> bool:
     """Not the secret itself."""
     return _REFERENCE.fullmatch(text) is not None
+
+
+def advice(reason: str) -> str:
+    """What to do about what `resolve` found wrong, where that takes more than a word; else empty."""
+    if not reason.startswith(_VARIABLE):
+        return ""
+    return (
+        "在启动它的 shell 里先设好；写在 parcelwatch.env 里的，先执行 set -a; . ./parcelwatch.env; set +a；"
+        "systemd 服务写进单元里 EnvironmentFile= 指的文件"
+    )
 
 
 def secret_file(text: str, env: Mapping[str, str], folder: Path) -> Path | None:
@@ -74,9 +85,9 @@ def _from_environment(name: str, env: Mapping[str, str]) -> Secret:
         raise ValueError("env: 后面要写环境变量的名字")
     value = env.get(name)
     if value is None:
-        raise ValueError(f"环境变量 {name} 没有设置。请在启动前设置它")
+        raise ValueError(f"{_VARIABLE}{name} 没有设置。请在启动前设置它")
     if not value.strip():
-        raise ValueError(f"环境变量 {name} 是空的")
+        raise ValueError(f"{_VARIABLE}{name} 是空的")
     return Secret(value.strip())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.remote import Secret
-from monitor.secrets import is_reference, resolve, secret_file
+from monitor.secrets import advice, is_reference, resolve, secret_file
 
 
 def test_a_secret_is_read_from_where_its_reference_points(tmp_path: Path) -> None:
@@ -58,6 +58,12 @@ def test_a_reference_that_leads_nowhere_is_told(tmp_path: Path, text: str, words
         resolve(text, {"BLANK": " "}, tmp_path)
 
     assert words in str(caught.value)
+    told = advice(str(caught.value))
+    if text in ("env:NOT_SET", "env:BLANK"):
+        for where in ("shell", "set -a; . ./parcelwatch.env; set +a", "EnvironmentFile"):
+            assert where in told
+    else:
+        assert not told
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", ".hidden", "a/b", ""])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy import Connection
 
 from monitor.cli.common import (
     carriers_zh,
@@ -94,21 +97,33 @@ def providers_(config: Path | None, as_json_: bool) -> None:
     """列出数据源账号：是否正常、今天问了多少次、花了多少、有多少不认识的编码。"""
     settings = settings_from(config)
     with open_store(settings) as db:
-        known = {
-            row["name"]: row
-            for row in db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
-        }
+        listed = db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
+        known = {row["name"]: row for row in listed}
+        why = {} if as_json_ else db.read_now(lambda conn: _reasons(conn, known, settings.timezone))
     unasked = {"state": "up", "last_good_at": None, "asked_today": 0, "spent_today": 0, "unknown_codes": 0}
     rows = [known.get(account.name, {"name": account.name, **unasked}) for account in settings.providers]
+    rows = [{**row, "reason": why[row["name"]]} if row["name"] in why else row for row in rows]
     headings = {
         "name": "账号",
         "state": "状态",
+        "reason": "原因",
         "last_good_at": "最后成功",
         "asked_today": "今日查询",
         "spent_today": "今日花费(元)",
         "unknown_codes": "未识别编码",
     }
     emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
+
+
+def _reasons(conn: Connection, names: Iterable[str], zone: ZoneInfo) -> dict[str, str]:
+    """Why an account does not answer as it should, and since when; none for one that does."""
+    states = (providers.load(conn, name) for name in names)
+    return {each.name: _reason(each, zone) for each in states if each.state != "up"}
+
+
+def _reason(state: providers.ProviderState, zone: ZoneInfo) -> str:
+    since = f"{state.since.astimezone(zone):%m-%d %H:%M} 起" if state.since is not None else ""
+    return "：".join(filter(None, (since, state.last_error)))
 
 
 COMMANDS: Final = (findings_, outbox_, providers_)

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +289,17 @@ def test_providers(watched: Shell) -> None:
         1,
     )
     assert "k100" in watched("providers").stdout
+
+
+def test_providers_says_why_an_account_is_down_and_since_when(watched: Shell) -> None:
+    down = providers.ProviderState(
+        "k100", "down", since=datetime(2026, 11, 22, 2, 30, tzinfo=UTC), last_error="key\x1b[2J refused"
+    )
+    assert "原因" in watched("providers").stdout
+    with_store(watched, lambda conn: providers.save(conn, down))
+    assert "11-22 10:30 起：key�[2J refused" in watched("providers").stdout
+    with_store(watched, lambda conn: providers.save(conn, replace(down, state="up")))
+    assert "refused" not in watched("providers").stdout, "it is over"
 
 
 @pytest.mark.parametrize("name", ["tickets", "findings", "outbox"])
