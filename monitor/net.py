@@ -21,7 +21,7 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from domain.remote import Conversation, RemoteError, Reply, Request, Secret, Unavailable, Unreadable
-from monitor.redaction import STARS, redact, sensitive
+from monitor.redaction import STARS, redact, redact_json, sensitive
 from monitor.wire import Timeouts, address, exchange, host, lost, new_client
 
 __all__ = ["CallRecord", "Net", "Timeouts", "redact", "sketch"]
@@ -202,8 +202,12 @@ def sketch(request: Request) -> str:
     lines += [f"{name}: {STARS if sensitive(name) else value}" for name, value in request.headers.items()]
     body = request.content.decode("utf-8", "replace")
     if "form-urlencoded" in request.headers.get("Content-Type", ""):
-        body = "\n".join(_pair(name, value) for name, value in parse_qsl(body, keep_blank_values=True))
-    return redact("\n".join([*lines, "", body]).rstrip(), request.secrets)
+        pairs = (_pair(name, value) for name, value in parse_qsl(body, keep_blank_values=True))
+        body = redact("\n".join(pairs), request.secrets)
+    else:
+        body = redact_json(body, request.secrets)
+    head = redact("\n".join(lines), request.secrets)
+    return f"{head}\n\n{body}".rstrip()
 
 
 def _pair(name: str, value: str) -> str:

@@ -18,11 +18,14 @@ from urllib.parse import quote, quote_plus
 from domain.masking import mask_phones
 from domain.remote import Secret
 
-__all__ = ["STARS", "Redacting", "redact", "redacting", "sensitive"]
+__all__ = ["STARS", "Redacting", "redact", "redact_json", "redacting", "sensitive"]
 
 STARS: Final = "***"
 DEEP: Final = 6
 """How many levels of lists and tables in a log line are looked through; below them all is starred."""
+
+_BODY: Final = 40
+"""The same for a body that is shown: a card of Feishu is lists in tables in lists."""
 
 _SHORT: Final = 6
 """A secret shorter than this (a phone's last four) is starred as a whole word only: as a part it is in every waybill."""
@@ -65,6 +68,15 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     return _redact(text, _known(secrets))
 
 
+def redact_json(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """The same for a body of JSON, which stays JSON; any other text as `redact` does it."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return redact(text, secrets)
+    return json.dumps(Redacting(secrets).clean(value, _BODY), ensure_ascii=False)
+
+
 def sensitive(name: str) -> bool:
     """Whether a field of this name is shown as stars: `access_token`, `dataSign`, `X-Api-Key`; not `signed_at`."""
     return _SENSITIVE.search(_HUMP.sub("_", name).lower().replace("-", "_")) is not None
@@ -81,9 +93,12 @@ class Redacting:
 
     def _named(self, name: object, value: object, depth: int) -> object:
         starred = isinstance(name, str) and sensitive(name) and not isinstance(value, bool | None)
-        return STARS if starred else self._clean(value, depth)
+        if starred and isinstance(value, list):
+            return [STARS] if value else []
+        return STARS if starred else self.clean(value, depth)
 
-    def _clean(self, value: object, depth: int) -> object:
+    def clean(self, value: object, depth: int = DEEP) -> object:
+        """Any value with what is secret in it starred; below `depth` levels all is."""
         match value:
             case bool() | None | date() | timedelta():
                 return value
@@ -99,7 +114,7 @@ class Redacting:
             case Mapping():
                 return {self._key(name): self._named(name, item, depth - 1) for name, item in value.items()}
             case list() | tuple() | set() | frozenset():
-                return [self._clean(item, depth - 1) for item in value]
+                return [self.clean(item, depth - 1) for item in value]
             case _:
                 return _redact(str(value) if isinstance(value, BaseException) else repr(value), self._known)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import socket
 import ssl
 import struct
@@ -745,3 +746,5 @@ def test_a_sketch_of_a_message_shows_its_words_but_no_phone() -> None:
     assert "中转停滞" in shown
     assert "Authorization: ***" in shown
     assert not [hidden for hidden in ("13800000001", "abcdef") if hidden in shown]
+    body = json.loads(shown.split("\n\n")[1])
+    assert body["at"] == {"atMobiles": ["***"]}, "what is shown can be read as the JSON it is"

@@ -7,6 +7,7 @@ when it is called: `--help` and completion answer at once.
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -52,6 +53,17 @@ class Commands(Friendly):
             return None
         module = import_module(f"monitor.cli.{_COMMANDS[cmd_name][0]}")
         return next((each for each in module.COMMANDS if each.name == cmd_name), None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, which looks for the nearest names only among commands that are imported."""
+        name = args[0]
+        if name in _COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        near = " 或 ".join(map(repr, get_close_matches(name, _COMMANDS)))
+        told = f"没有命令 {name!r}。" + (f"是不是想写 {near}？" if near else "")
+        raise click.UsageError(told, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("命令"):

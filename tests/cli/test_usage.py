@@ -17,7 +17,9 @@ ENGLISH = re.compile(r"[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        pytest.param("runn", "没有命令 'runn'", id="no such command"),
+        pytest.param("xyzzy", "没有命令 'xyzzy'。\n", id="no such command"),
+        pytest.param("tikets", "没有命令 'tikets'。是不是想写 'tickets'？", id="nor this, with the nearest"),
+        pytest.param("tickets resolv", "是不是想写 'resolve'？", id="no such command of a group"),
         pytest.param("run --configg x", "是不是想写 '--config'？", id="no such option, with the nearest"),
         pytest.param("run --log-format xml", "可以写 'auto', 'json', 'text'", id="not one of a few"),
         pytest.param("run -c", "选项 '-c' 后面要跟一个值", id="an option without its value"),
