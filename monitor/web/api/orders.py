@@ -22,6 +22,7 @@ from monitor.intake.objects import NAMES, read_object
 from monitor.intake.rows import RowVerdict, Terms
 from monitor.intake.tables import Problem as Fault
 from monitor.intake.take import keep
+from monitor.intake.values import text as plain
 from monitor.store import idempotency
 from monitor.store.idempotency import Given
 from monitor.store.parcels import Taken
@@ -179,12 +180,19 @@ def _verdict(row: RowVerdict, taken: Taken | None) -> Verdict:
     return Verdict(
         row=row.line,
         outcome=outcome,
-        order_no=named(row.order.order_no) if row.order is not None else "",
+        order_no=_order_no(row),
         waybills=[f"{each.carrier}/{each.waybill_no}" for each in row.waybills],
         detail=safe_text(detail, 300),
         problems=[_remark(each) for each in row.problems],
         warnings=[_remark(each) for each in row.warnings],
     )
+
+
+def _order_no(row: RowVerdict) -> str:
+    """The order's number; of a row that became no order what was sent as one, whatever that is."""
+    if row.order is not None:
+        return named(row.order.order_no)
+    return safe_text(plain(dict(zip(NAMES, row.raw, strict=False)).get("order_no", "")), 64)
 
 
 def _remark(fault: Fault) -> Remark:

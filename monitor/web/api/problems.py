@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from domain.masking import safe_text
 from monitor.store.errors import StoreError, StoreFull
 from monitor.store.views.paging import BadCursor
+from monitor.web.api.flaws import in_words
 
 __all__ = ["LARGE", "MEDIA", "SMALL", "Flaw", "Problem", "documented", "router"]
 
@@ -142,7 +143,7 @@ def _guarded(
         except Problem as problem:
             return problem.response()
         except RequestValidationError as error:
-            return _invalid(error).response()
+            return _invalid(request, error).response()
         except BadCursor as error:
             return Problem(422, str(error), flaws=[Flaw("cursor", "bad_cursor", str(error))]).response()
         except StoreError as error:
@@ -188,18 +189,19 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, f"请求体最多 {size}，没有做任何改动；请分批提交。", headers={"Connection": "close"})
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def _invalid(request: Request, error: RequestValidationError) -> Problem:
     errors = error.errors()
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem(400, "请求体不是有效的 JSON。", code="bad_json")
     flaws = [_flaw(each) for each in errors[:20]]
-    return Problem(422, f"有 {len(errors)} 处不符合要求，没有做任何改动。", flaws=flaws)
+    kept = "，没有做任何改动" if request.method in _BODIED else ""
+    return Problem(422, f"有 {len(errors)} 处不符合要求{kept}。", flaws=flaws)
 
 
 def _flaw(error: Mapping[str, Any]) -> Flaw:
     """Where pydantic says it is wrong, without the part of the request it lies in."""
     where: Iterable[Any] = error["loc"][1:] or error["loc"]
-    return Flaw(safe_text(".".join(map(str, where)), _ECHO), error["type"], safe_text(error["msg"], _ECHO))
+    return Flaw(safe_text(".".join(map(str, where)), _ECHO), error["type"], safe_text(in_words(error), _ECHO))
 
 
 def _store(request: Request, error: StoreError) -> Problem:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from pydantic_core._pydantic_core import list_all_errors
 
+from monitor.web.api.flaws import FLAWS
 from tests.store import given
 from tests.store.given import T0, H
 from tests.web.api.conftest import NOW, Api, problem
@@ -280,6 +283,46 @@ def test_of_ten_at_once_one_is_the_first(api: Api, story: Story) -> None:
 
     assert api.run(all_) == [200] + [409] * 9
     assert [each["kind"] for each in api.get(f"/tickets/{number}")["entries"]].count("resolved") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "reason", "words"),
+    [
+        ({"state": "foo"}, "enum", "只能写 'open'、'acknowledged'"),
+        ({"limit": "x"}, "int_parsing", "要写整数"),
+        ({"limit": "0"}, "greater_than_equal", "不能小于 1"),
+        ({"limit": "501"}, "less_than_equal", "不能大于 500"),
+        ({"cursor": "x" * 401}, "string_too_long", "最多 400 个字符"),
+        ({"cursor": ""}, "string_too_short", "至少 1 个字符"),
+        ({"stat": "open"}, "extra_forbidden", "没有这个参数或字段"),
+        ({"opened_since": "yesterday"}, "value_error", "要 ISO 8601"),
+    ],
+)
+def test_a_wrong_parameter_is_explained_in_chinese(
+    api: Api, query: dict[str, str], reason: str, words: str
+) -> None:
+    told = problem(api("GET", "/api/v1/tickets", params=query), 422, "invalid")
+    [flaw] = told["errors"]
+    assert (flaw["field"].partition(".")[0], flaw["reason"]) == (next(iter(query)), reason)
+    assert flaw["text"].startswith(words)
+    assert "改动" not in told["detail"], "a question changes nothing in any case"
+
+
+def test_a_wrong_field_is_explained_in_chinese_and_nothing_was_changed(api: Api, story: Story) -> None:
+    told = problem(patch(api, story.tickets[0], {"state": "done", "more": 1}), 422, "invalid")
+    assert "没有做任何改动" in told["detail"]
+    texts = {flaw["field"]: flaw["text"] for flaw in told["errors"]}
+    assert texts["version"] == "必须写"
+    assert texts["more"] == "没有这个参数或字段"
+    assert texts["state"].startswith("只能写 ")
+
+
+def test_the_words_for_errors_name_what_pydantic_gives() -> None:
+    """Every placeholder stands in the context of its kind, so that no error fails to be told."""
+    known = {str(each["type"]): each for each in list_all_errors()}
+    for kind, words in FLAWS.items():
+        told = known[kind]["message_template_python"]
+        assert set(re.findall(r"{(\w+)}", words)) <= set(re.findall(r"{(\w+)}", told)), kind
 
 
 @pytest.mark.parametrize("step", [{"state": "closed"}, {"state": "open"}])

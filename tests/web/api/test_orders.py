@@ -77,6 +77,7 @@ def test_what_becomes_of_each_row_of_a_batch(api: Api) -> None:
         ("ignored", ["closed"]),
         ("accepted", []),
     ]
+    assert [row["order_no"] for row in body["verdicts"]] == [each["order_no"] for each in batch]
     assert [body[each] for each in ("rows", "accepted", "updated", "unchanged", "older", "rejected")] == [
         6, 2, 1, 1, 0, 1,
     ]  # fmt: skip
@@ -130,6 +131,18 @@ def test_a_rejected_row_says_which_field_and_why(api: Api, row: Any, field: str,
 
 
 JSON = {"content-type": "application/json"}
+
+
+def test_a_rejected_row_names_the_order_that_was_sent(api: Api) -> None:
+    sent = [
+        order(carrier="没有这家"),
+        order(order_no="A\u202e\x1b1 13812345678", carrier="没有这家"),
+        order(order_no=""),
+    ]
+    first, second, third = api.post("/orders", sent)["verdicts"]
+    assert first["order_no"] == "6920254321000001"
+    assert second["order_no"] == "A1 138******78", "what became no order is text from outside"
+    assert third["order_no"] == ""
 
 
 def test_every_reason_of_a_row_is_told_at_once(api: Api) -> None:
