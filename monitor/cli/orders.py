@@ -17,7 +17,7 @@ from monitor.clock import wall
 from monitor.intake.columns import PLATFORM_IDS, platform_id
 from monitor.intake.export import write_rejected
 from monitor.intake.files import FileRefused, OrderFile, read_orders
-from monitor.intake.take import Tally, take
+from monitor.intake.take import LONG_AGO, Tally, take
 from monitor.settings import Settings
 from monitor.store import meta
 from monitor.store.database import Database
@@ -162,6 +162,11 @@ def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) 
     if tally.homeless:
         click.echo(
             f"提醒：{tally.homeless} 行没有平台，按通用规则监控；可以加 platform 列，或用 --platform taobao_tmall"
+        )
+    if tally.long_paid:
+        click.echo(
+            f"提醒：新增的订单里有 {tally.long_paid} 个是 {LONG_AGO.days} 天以前付款的，导入后可能马上报警；"
+            "已经完结的，请先在文件里写明状态或去掉"
         )
     for row in tally.rejected[:_SHOWN]:
         for problem in row.problems:

@@ -12,7 +12,7 @@ from typing import Final
 
 from monitor.intake.layouts import Layout
 from monitor.intake.tables import Problem, Record
-from monitor.intake.values import Cell, blank, text
+from monitor.intake.values import Cell, blank, text, without_label
 
 __all__ = ["Row", "extract"]
 
@@ -41,6 +41,8 @@ def extract(layout: Layout, record: Record, line: int, sheet: str = "") -> Row:
     for name, places in layout.columns.items():
         for at in places:
             cell = cells[at] if at < len(cells) else ""
+            if name == "waybill_no":
+                cell = without_label(cell)
             if blank(cell):
                 continue
             if _undecoded(cell):

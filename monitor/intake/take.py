@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -17,10 +17,12 @@ from monitor.store import parcels, polls, schema
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming, Taken
 
-__all__ = ["Tally", "keep", "take"]
+__all__ = ["LONG_AGO", "Tally", "keep", "take"]
 
 T = TypeVar("T")
 _BATCH: Final = 500
+LONG_AGO: Final = timedelta(days=60)
+"""An order that was paid before this much time has all its limits behind it."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Tally:
     """Of the accepted ones, orders that have no parcel yet."""
     homeless: int = 0
     """Rows on watch that name no platform: the general rules hold for them."""
+    long_paid: int = 0
+    """Of the accepted ones, orders that nobody says are over and that were paid more than `LONG_AGO` before."""
     rejected: list[RowVerdict] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
@@ -62,8 +66,9 @@ def take(
     for some in batches(rows):
         taken = _settled(db, some, known_at, now, dry_run=dry_run)
         tally.counts.update(one.outcome for one in taken if one is not None)
-        for row in some:
+        for row, one in zip(some, taken, strict=True):
             _count(tally, row)
+            tally.long_paid += one is not None and one.outcome == "accepted" and _paid_long_ago(row, now)
         yield tally
 
 
@@ -126,6 +131,13 @@ def _known(conn: Connection, incoming: list[Incoming]) -> list[Incoming]:
         for each in incoming
         if (each.order.merchant, each.order.platform, each.order.shop, each.order.order_no) in known
     ]
+
+
+def _paid_long_ago(row: RowVerdict, now: datetime) -> bool:
+    order = row.order
+    if order is None or order.paid_at is None or order.status.ended:
+        return False
+    return now - order.paid_at > LONG_AGO
 
 
 def _count(tally: Tally, row: RowVerdict) -> None:

@@ -207,6 +207,13 @@ def test_a_dry_run_keeps_nothing(shell: Shell) -> None:
     assert "新增（accepted）：1" in shell("import", file).stdout
 
 
+@pytest.mark.parametrize("how", [["--dry-run"], []], ids=["dry run", "import"])
+def test_orders_paid_long_ago_are_announced_for_they_may_alarm_at_once(shell: Shell, how: list[str]) -> None:
+    old = shell("import", str(orders_csv(shell, ago=61 * 24)), *how).stdout
+    assert "有 1 个是 60 天以前付款的，导入后可能马上报警" in old
+    assert "60 天" not in shell("import", str(orders_csv(shell, ROW.replace("A1", "A2"))), *how).stdout
+
+
 def test_a_saved_mapping_is_used(shell: Shell) -> None:
     (shell.folder / "mappings").mkdir()
     shell.file("mappings/mine.toml", 'order_no = "单"\ncarrier = "谁送"\nwaybill_no = "号"\n')

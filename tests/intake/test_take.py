@@ -60,6 +60,24 @@ def test_every_row_has_its_outcome(database: Database, read: Reader) -> None:
     assert counts(database) == [3, 2, 2, 2]
 
 
+def test_a_waybill_with_a_label_is_the_waybill(database: Database, read: Reader) -> None:
+    rows = read(HEAD + row(waybill="No:75812345678901") + row("A2", "No:")).rows
+    assert [each.kind for each in rows] == ["shipment", "awaiting"]
+    taken(database, rows)
+    assert column(database, "SELECT waybill_no FROM parcels") == ["75812345678901"]
+
+
+def test_orders_paid_long_ago_are_counted(database: Database, read: Reader) -> None:
+    """Their limits are all behind them: they may alarm at once."""
+    old = row("A2", "75812345678902").replace("2026-11-21", "2026-09-01")
+    over = row("A3", "75812345678903", status="交易成功").replace("2026-11-21", "2026-09-01")
+    edge = row("A4", "75812345678904").replace("2026-11-21", f"{NOW - timedelta(days=59):%Y-%m-%d}")
+    rows = read(HEAD + row() + old + over + edge).rows
+    assert taken(database, rows, dry_run=True).long_paid == 1
+    assert taken(database, rows).long_paid == 1
+    assert taken(database, rows).long_paid == 0, "they are on watch already"
+
+
 def test_a_new_parcel_is_judged_at_the_next_sweep(database: Database, read: Reader) -> None:
     taken(database, read(HEAD + row()).rows)
     assert column(database, "SELECT next_deadline_at FROM due") == [int(NOW.timestamp() * 1_000_000)]

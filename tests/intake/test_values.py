@@ -25,6 +25,7 @@ from monitor.intake.values import (
     split_list,
     text,
     waybill_no,
+    without_label,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -104,6 +105,21 @@ def test_a_text_that_is_no_identifier(cell: str) -> None:
 )
 def test_waybill_numbers(cell: str, number: str) -> None:
     assert waybill_no(cell) == (number, False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "numbers"),
+    [
+        ("No:75812345678901", "75812345678901"),
+        ("no：75812345678901", "75812345678901"),
+        ("No: YT1,No:YT2", "YT1,YT2"),
+        ("NO75812345678901", "NO75812345678901"),
+        ("JNo:1", "JNo:1"),
+        (75812345678901, 75812345678901),
+    ],
+)
+def test_a_label_before_a_waybill_number_is_taken_off(cell: Cell, numbers: Cell) -> None:
+    assert without_label(cell) == numbers
 
 
 @pytest.mark.parametrize("cell", ["见备注", "YT26****0001", "YT2600000000001/2", "-1"])
