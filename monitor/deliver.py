@@ -7,8 +7,9 @@ said by the channel's fallback, marked so.
 A message is marked as leaving before it leaves, so nothing is said twice but where its fate is *unknown*:
 after a crash it leaves once more, with the same number (promise 4: one duplicate per crash and channel);
 after a lost receipt an alarm is repeated as often as its robot allows, for a duplicate is cheaper than
-silence, and anything else once (`facts/notifiers.md` §3). A digest is the only word on the alarms in it,
-so it is repeated once too.
+silence, and anything else once (`facts/notifiers.md` §3). A digest is the only word on the alarms in it:
+it is repeated further apart and for longer than the alarms themselves, so that half an hour of a proxy's
+errors loses none of them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _ALL: Final = 20_000
 """The most that one digest speaks for."""
 _APART: Final = timedelta(minutes=1)
 """Between two digests of a channel: what comes in a storm waits for the next one."""
+_DIGEST_REPEATS: Final = 5
+"""After one, two, four, … minutes."""
 _LAST_WORD: Final = 1.5
 """Seconds that the store has at the end to keep what it would not keep before."""
 _ALARMS: Final = frozenset({MessageKind.ALERT, MessageKind.FEED})
@@ -303,6 +306,9 @@ class Deliverer:
 
     @staticmethod
     def _try_later(conn: Connection, row: Waiting, error: RemoteError, now: datetime) -> None:
+        wait = pacing.wait_after(row.attempts, error)
+        if row.message.kind is MessageKind.DIGEST and error.outcome is Outcome.UNKNOWN:
+            wait = max(wait, _APART * (1 << row.unknowns))
         outbox.finish(
             conn,
             row.id,
@@ -310,13 +316,15 @@ class Deliverer:
             str(error),
             now,
             state=MessageState.WAITING,
-            next_try_at=now + pacing.wait_after(row.attempts, error),
+            next_try_at=now + wait,
         )
 
     @staticmethod
     def _repeats(channel: Channel, row: Waiting) -> int:
         """How often a message is said again that may be in the group already."""
         most = channel.notifier.pace.repeats_after_unknown
+        if row.message.kind is MessageKind.DIGEST and most > 1:
+            return _DIGEST_REPEATS
         return most if row.message.kind in _ALARMS else min(most, 1)
 
     def _cry_for_help(self, conn: Connection, channel: Channel, why: str, now: datetime) -> None:

@@ -12,9 +12,11 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -165,6 +167,10 @@ class Service:
         except Exception as error:  # whatever it is, it is no reason to stop watching
             log.error("configuration cannot be read", why=str(error), exc_info=True)
             return self._refuse("新配置读不了")
+        gone = _gone(self.settings, fresh)
+        if gone:
+            log.error("configuration lacks what is in use", gone=gone)
+            return self._refuse(f"新配置里没有{'、'.join(gone)}，像是没写完；确实要停用请重启服务")
         later = _needs_restart(self.settings, fresh)
         if later:
             log.warning("takes effect after a restart", settings=later)
@@ -186,8 +192,8 @@ class Service:
     def problems(self) -> tuple[str, ...]:
         """What is wrong now, the gravest first; empty when all is well."""
         console = self.console is not None and self.console.stopped
-        own = (self._store_trouble, "控制台已停止，请查看日志后重启服务" if console else "")
-        return (*filter(None, own), *self.vitals.problems(self.clock.now()))
+        own = ("控制台已停止，请查看日志后重启服务",) if console else ()
+        return (*own, *self.vitals.problems(self.clock.now()))
 
     def _standing(self) -> str:
         """The line for `systemctl status`."""
@@ -224,7 +230,7 @@ class Service:
             log.error("the store does not answer", why=trouble)
         elif self._store_trouble and not trouble:
             log.info("the store answers again")
-        self._store_trouble = trouble
+        self._store_trouble = self.vitals.store_trouble = trouble
         if alive:
             self._notify.watchdog()
 
@@ -235,6 +241,17 @@ class Service:
             if not self._ringing:
                 self._notify.more_time(self._patience * 3)
                 await self._feed()
+
+
+def _gone(old: Settings, fresh: Settings) -> list[str]:
+    """Whole parts that the new file has no more: it is empty or half written, or somebody means to end the watch."""
+    parts = {
+        "服务商账号": (old.providers, fresh.providers),
+        "通知渠道": (old.channels, fresh.channels),
+        "路由": (old.routes, fresh.routes),
+        "策略": (old.policies, fresh.policies),
+    }
+    return [name for name, (was, is_) in parts.items() if was and not is_]
 
 
 def _needs_restart(old: Settings, fresh: Settings) -> list[str]:
@@ -278,6 +295,18 @@ def signals(until: asyncio.Event, hup: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(each)
 
 
+def at_rest(path: Path, pause: float = 0.5, tries: int = 20) -> Path:
+    """The file, once two looks find the same in it: an editor or a copy may be at it just now."""
+    before = b""
+    for _ in range(tries):
+        now = path.read_bytes() if path.is_file() else b""
+        if now and now == before:
+            break
+        before = now
+        time.sleep(pause)
+    return path
+
+
 def run(settings: Settings, log_format: str | None = None) -> None:
     """The daemon: until a signal stops it. `log_format` overrules the configuration's.
 
@@ -296,7 +325,7 @@ async def _main(settings: Settings, log_format: str | None) -> None:
     first = settings.secrets
 
     def read() -> Settings:
-        fresh = load(settings.path)
+        fresh = load(at_rest(settings.path))
         logs.configure(
             json=logs.wants_json(log_format or fresh.log.format),
             level=fresh.log.level,

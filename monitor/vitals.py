@@ -94,6 +94,8 @@ class Vitals:
     speed: float = 1.0
     """How much faster than ours the daemon's clock runs: a demo's patience is as long on the wall."""
     standing: Standing | None = None
+    store_trouble: str = ""
+    """Why the store takes nothing, as the watchdog's last try found; empty when it does."""
     _accounts: dict[str, _Account] = field(default_factory=dict)
     _failing: dict[str, _Failing] = field(default_factory=dict)
 
@@ -150,7 +152,8 @@ class Vitals:
 
     def found(self, now: datetime) -> tuple[Problem, ...]:
         """The same with what kind of problem each is, the gravest first."""
-        return (*self._verbs(now), *self._judging(now), *self._feeds(now), *self._delivery(now))
+        store = (Problem("store", self.store_trouble),) if self.store_trouble else ()
+        return (*store, *self._verbs(now), *self._judging(now), *self._feeds(now), *self._delivery(now))
 
     def _verbs(self, now: datetime) -> Iterator[Problem]:
         for name, each in sorted(self._failing.items()):

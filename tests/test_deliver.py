@@ -232,7 +232,8 @@ def test_a_crash_loses_nothing(world: World) -> None:
         pytest.param(MessageKind.FEED, None, 4, id="an outage too"),
         pytest.param(MessageKind.ALERT, SLOW, 2, id="OneBot: many failures were delivered, so once"),
         pytest.param(MessageKind.RESOLVED, None, 2, id="an ordinary message once"),
-        pytest.param(MessageKind.DIGEST, None, 2, id="a digest is the only word on its alarms: once"),
+        pytest.param(MessageKind.DIGEST, None, 6, id="a digest is the only word on its alarms"),
+        pytest.param(MessageKind.DIGEST, SLOW, 2, id="a digest to OneBot"),
     ],
 )
 def test_how_often_a_message_is_said_whose_receipt_is_lost(
@@ -594,6 +595,17 @@ def test_a_digest_that_is_refused_even_bare_is_a_dead_letter(world: World) -> No
     world.say(20)
     deliver_for(world, 60)
     assert world.states() == {"folded": 21, "dead": 1}
+
+
+def test_a_digest_whose_fate_is_unknown_is_tried_for_half_an_hour(world: World) -> None:
+    """A proxy answers 502 for ten minutes: what waits in the digest is told afterwards."""
+    world.say(30, key="[紧急] 中通 ")
+    world.groups["ops"].always = "lost"
+    deliver_for(world, 600)
+    world.groups["ops"].always = "ok"
+    deliver_for(world, 1800)
+    assert counted(world) == 30
+    assert world.states()["dead"] == 0
 
 
 def test_a_digest_rings_few_and_leads_to_the_list() -> None:

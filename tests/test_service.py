@@ -141,6 +141,35 @@ def test_a_store_in_trouble_at_a_reload_ends_nothing(
     assert [each["event"] for each in logged].count("ready") == 2
 
 
+def test_a_file_without_what_is_in_use_is_refused(tmp_path: Path) -> None:
+    """An empty or half written file is valid TOML: taken at its word it would end every watch and every ticket."""
+    text = """
+[[providers]]
+name = "k100"
+kind = "kuaidi100"
+customer = "C"
+key = "K"
+carriers = ["*"]
+
+[[policies]]
+name = "p"
+profile = "taobao_tmall"
+"""
+    whole, empty = settings(tmp_path, text), settings(tmp_path)
+    assert service._gone(whole, empty) == ["服务商账号", "策略"]
+    assert service._gone(whole, whole) == service._gone(empty, whole) == []
+
+
+def test_a_file_that_is_being_written_is_read_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, steps = tmp_path / "parcelwatch.toml", iter(["", "store = 1", "store = 12"])
+    path.write_text("s")
+    monkeypatch.setattr(service.time, "sleep", lambda _: path.write_text(next(steps, "store = 12")))
+    assert service.at_rest(path).read_text() == "store = 12"
+    assert next(steps, None) is None
+
+
 def test_a_full_disk_is_told_but_not_bitten_for(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -141,6 +142,12 @@ def carriers_zh() -> dict[str, str]:
     return {carrier.key: names.display(carrier.key) for carrier in names.CARRIERS}
 
 
-def rules_zh() -> dict[str, str]:
-    """The rules of all profiles in Chinese."""
-    return {rule.id: rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}
+def rules_zh(platform: str = "") -> dict[str, str]:
+    """The rules in Chinese: as that platform's profile calls them, else as most profiles do."""
+    profiles = load_profiles()
+    called: dict[str, Counter[str]] = {}
+    for profile in profiles.values():
+        for rule in profile.rules.values():
+            called.setdefault(rule.id, Counter())[rule.zh] += 1
+    own = profiles[platform].rules.values() if platform in profiles else ()
+    return {name: words.most_common(1)[0][0] for name, words in called.items()} | {r.id: r.zh for r in own}

@@ -63,7 +63,9 @@ def _explained(
     extra = {"state": row.state, "why": row.why, "provider": row.provider}
     if json_:
         return as_data(row.case, history, verdict, now, settings.timezone, extra)
-    return as_text(row.case, history, verdict, now, settings.timezone, extra, rules_zh())
+    return as_text(
+        row.case, history, verdict, now, settings.timezone, extra, rules_zh(row.case.order.platform)
+    )
 
 
 @click.group("try")

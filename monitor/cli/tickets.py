@@ -78,7 +78,7 @@ def show(ctx: click.Context, number: str, config: Path | None, as_json_: bool) -
     if as_json_:
         as_json([ticket_data(found, settings.timezone)])
     else:
-        say(ticket_text(found, wall(), settings.timezone, rules_zh()))
+        say(ticket_text(found, wall(), settings.timezone, rules_zh(found.parcel.case.order.platform)))
 
 
 @tickets_.command("ack")

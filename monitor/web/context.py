@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,5 +39,9 @@ class Context:
     extras: Sequence[Extra] = field(default=())
     metrics: Metrics = field(default_factory=Metrics)
     """What `/metrics` shows; the daemon's own."""
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Whose turn it is to have a file written."""
+    parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Whose turn it is to have a body of orders parsed, which may take a hundred times its memory."""
     simulated: bool = False
     """It is the demo's world: pages say so."""

@@ -35,6 +35,7 @@ _SAID: Final = {
     421: ("不在这个地址", "请用 http://127.0.0.1 打开，或在配置里写明 web.public_url。"),
     422: ("填写有误", "有内容不符合要求，没有做任何改动。请改正后重试。"),
     500: ("程序出错了", "这一页没能显示，监控照常进行，数据没有丢失。原因已写入日志，请转告维护人员。"),
+    429: ("请求太多", "请稍等片刻再试。"),
     503: ("数据库暂时不可用", "监控会自动重试。请按下面的提示处理，然后刷新本页。"),
 }
 """By status: a heading, and what to do."""
@@ -46,6 +47,7 @@ _CODES: Final = {
     413: "too_large",
     421: "misdirected",
     422: "invalid",
+    429: "too_many",
     503: "store_unavailable",
 }
 """A problem's stable word, as `monitor/web/api/problems.py` has them too."""

@@ -22,7 +22,7 @@ __all__ = ["API", "API_BODY", "LOOPBACK", "PAGE_BODY", "Guard"]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 API: Final = "/api/"
 PAGE_BODY: Final = 1 << 20
-API_BODY: Final = 32 << 20
+API_BODY: Final = 8 << 20
 """Bytes of a request's body at most; a batch of orders is the largest."""
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,6 +71,11 @@ def _refusal(scope: Scope, headers: Headers, public: SplitResult | None, most: i
     """The status with which this request ends here; 0: it goes on."""
     if not _known_host(headers, public):
         return 421
+    if (
+        headers.get("sec-fetch-site") == "cross-site"
+        and headers.get("sec-fetch-mode", "navigate") != "navigate"
+    ):
+        return 403  # a link in a chat navigates; a picture or script of another site only makes us work
     if scope["method"] not in _SAFE and not _from_here(scope["path"], headers, public):
         return 403
     length = headers.get("content-length", "")

@@ -68,7 +68,10 @@ async def readyz(request: Request) -> JSONResponse:
     context: Context = request.app.state.context
     why = await _refreshed(context)
     found = [Complaint(kind="store", text=why)] if why else []
-    found += [Complaint(kind=each.kind, text=each.text) for each in context.vitals.found(context.now())]
+    known = context.vitals.found(context.now())
+    found += [
+        Complaint(kind=each.kind, text=each.text) for each in known if not (why and each.kind == "store")
+    ]
     return _answer(Readiness(ready=not found, problems=found), bad=bool(found))
 
 

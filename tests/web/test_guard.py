@@ -154,3 +154,10 @@ def test_a_page_is_packed_and_a_problem_is_json(site: Site) -> None:
     packed = site.get("/preferences", headers={"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip"
     assert json.loads(site.get("/api/v1/nowhere").content)["code"] == "not_found"
+
+
+def test_a_picture_or_script_of_another_site_makes_us_do_nothing(site: Site) -> None:
+    """A link in a chat is a navigation and goes on; `<img src=…/tickets.xlsx>` in a page of anybody's does not."""
+    far = {"Sec-Fetch-Site": "cross-site"}
+    assert site.get("/tickets.xlsx", headers={**far, "Sec-Fetch-Mode": "no-cors"}).status_code == 403
+    assert site.get("/", headers={**far, "Sec-Fetch-Mode": "navigate"}).status_code == 200

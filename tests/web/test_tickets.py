@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -316,3 +317,17 @@ def test_hostile_texts_in_the_list_and_its_files(desk: Desk) -> None:
         assert not [cell for cell in row if cell[:1] in tuple("=+-@\t\r\n|%＝＋－＠")]
     html = desk.site.get("/tickets" + query).text
     harmless(html)
+
+
+def test_who_would_export_beside_others_waits_and_is_told(
+    three: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file at a time: the readers of the store are for pages, polls and the watchdog."""
+    monkeypatch.setattr(page_of_tickets, "_PATIENCE", 0.01)
+    busy = asyncio.Semaphore(0)
+    object.__setattr__(three.site.app.state.context, "exports", busy)
+    answer = three.site.get("/tickets.csv")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+    assert "前面还有别人在导出" in answer.text
+    busy.release()
+    assert three.site.get("/tickets.csv").status_code == 200

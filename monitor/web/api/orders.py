@@ -126,7 +126,8 @@ async def post_orders(
     context: Context = request.app.state.context
     body, now = await request.body(), context.now()
     known = min(known_at or now, now)
-    read = await asyncio.to_thread(_read, body, Terms(context.settings().timezone, now))
+    async with context.parsing:
+        read = await asyncio.to_thread(_read, body, Terms(context.settings().timezone, now))
     if idempotency_key is None:
         answer = await context.db.write(lambda conn: _kept(conn, read, known, now))
         return _sent(answer)

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 MEDIA: Final = "application/problem+json"
 SMALL: Final = 64 * 1024
 """Bytes of a body at most, where nothing else is said."""
-LARGE: Final = 32 * 1024 * 1024
+LARGE: Final = 8 * 1024 * 1024
 """The same for a batch of orders; the site's door lets no more through either."""
 _BODIED: Final = frozenset({"POST", "PATCH", "PUT"})
 _ECHO: Final = 200

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Final
@@ -11,6 +13,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
 
 from monitor.store.views import tickets as view_of_tickets
 from monitor.store.views.numbers import TooMany
@@ -40,6 +43,8 @@ COLUMNS_COOKIE: Final = "parcelwatch_ticket_columns"
 _YEAR: Final = 365 * 86400
 _ON_A_PAGE: Final = 50
 _COUNTED: Final = 10_000
+_PATIENCE: Final = 20.0
+"""Seconds that an export waits for its turn."""
 _TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -143,10 +148,26 @@ async def _file(request: Request, suffix: str, make: _Make) -> Response:
         asked = asked_of(request.query_params.multi_items(), view.zone)
     except (BadFilter, TooMany):
         return await listing(request)
-    file = await context_of(request).db.read(lambda conn: make(conn, asked, columns, view))
+    context = context_of(request)
+    async with _turn(context.exports):
+        file = await context.db.read(lambda conn: make(conn, asked, columns, view))
     name = f"tickets-{view.now.astimezone(view.zone):%Y%m%d-%H%M}.{suffix}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(chunks(file), media_type=_TYPES[suffix], headers=headers)
+
+
+@asynccontextmanager
+async def _turn(exports: asyncio.Semaphore) -> AsyncIterator[None]:
+    """A file is written by one reader at a time: pages, polls and the watchdog want the others."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await exports.acquire()
+    except TimeoutError:
+        raise HTTPException(429, "前面还有别人在导出，请过一会儿再试。", {"Retry-After": "30"}) from None
+    try:
+        yield
+    finally:
+        exports.release()
 
 
 def _csv(conn: Connection, asked: Asked, columns: tuple[ListColumn, ...], view: View) -> IO[bytes]:
