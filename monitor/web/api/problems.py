@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from domain.masking import safe_text
 from monitor.store.errors import StoreError, StoreFull
@@ -150,6 +151,8 @@ def _guarded(
             return _store(request, error).response()
         except HTTPException as error:
             return _of_status(error).response()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception as error:
             log.error("the API failed", path=request.url.path, why=type(error).__name__, exc_info=True)
             return Problem(500, "这个请求没有完成，原因已写入日志，请转告维护人员。监控照常进行。").response()

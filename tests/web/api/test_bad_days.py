@@ -9,6 +9,7 @@ from unittest import mock
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.store.errors import StoreFull, StoreUnavailable
 from tests.web.api.conftest import Api, problem
@@ -166,3 +167,36 @@ def test_none_of_them_tells_a_secret(api: Api) -> None:
     for text in api.run(all_):
         for secret in ("customer-of-ours", "key-of-ours", "token-of-ours", "SECsecret-of-ours"):
             assert secret not in text
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure_of_ours(api: Api) -> None:
+    """Phones lose their network: nothing is kept, and the log is not filled with it."""
+    headers = [
+        (b"host", b"127.0.0.1:8000"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"999"),
+    ]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/orders",
+        "raw_path": b"/api/v1/orders",
+        "query_string": b"",
+        "headers": headers,
+        "scheme": "http",
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 9),
+        "root_path": "",
+    }
+    told = iter([{"type": "http.request", "body": b"[{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(told)
+
+    async def send(_: Any) -> None:
+        return
+
+    with capture_logs() as logged:
+        asyncio.run(api.app(scope, receive, send))
+    assert [each for each in logged if each["log_level"] == "error"] == []
