@@ -22,8 +22,8 @@ def waiting(n: int, link: str) -> Waiting:
 @pytest.mark.parametrize(
     ("link", "expected"),
     [
-        ("https://watch.example.com/tickets/T-1", "https://watch.example.com/"),
-        ("https://example.com/watch/tickets/T-1", "https://example.com/watch/"),
+        ("https://watch.example.com/tickets/T-1", "https://watch.example.com/tickets"),
+        ("https://example.com/watch/tickets/T-1", "https://example.com/watch/tickets"),
         ("", ""),
     ],
 )

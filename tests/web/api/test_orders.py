@@ -299,7 +299,7 @@ def test_a_body_that_does_not_tell_its_length_is_counted_as_it_comes(api: Api) -
             yield b" " * MB
 
     problem(api.run(lambda client: client.post(ORDERS, content=chunks(), headers=JSON)), 413)
-    assert 32 * MB <= read <= 34 * MB
+    assert 8 * MB <= read <= 10 * MB
 
 
 # ── idempotency ──────────────────────────────────────────────────────────────────────────────────
