@@ -89,6 +89,12 @@ class Clock:
         believed = self._believed()
         return self._read() - believed if believed is not None else timedelta(0)
 
+    @property
+    def confirmed(self) -> bool:
+        """Somebody outside was heard since the start, and the machine's clock agrees: what cannot be undone may be dated by it."""
+        believed = self._believed()
+        return believed is not None and abs(self._read() - believed) <= TOLERANCE
+
     def _believed(self) -> datetime | None:
         """The witness nearest to our own clock: one lying peer cannot move us, all of them can."""
         with self._lock:

@@ -59,7 +59,8 @@ class Upkeep:
             BACKUP, self.settings.backup.every, now
         ):
             await self._back_up(self.settings.backup.folder, now)
-        if not self.ending() and await self._due(PURGE, _DAILY, now):
+        # A clock a year ahead would purge a year too early, and nothing brings it back: first somebody has to agree.
+        if self.clock.confirmed and not self.ending() and await self._due(PURGE, _DAILY, now):
             await self._purge(now)
 
     async def _due(self, name: str, every: timedelta, now: datetime) -> bool:

@@ -91,6 +91,14 @@ def test_one_liar_among_witnesses_moves_nobody(lies: timedelta) -> None:
     assert machine.hears("ops", lies=lies).passes(HOUR).off == timedelta(0)
 
 
+def test_only_somebody_outside_confirms_the_machine() -> None:
+    assert not Machine().clock.confirmed, "nobody was heard yet"
+    assert Machine().hears("k100").clock.confirmed
+    assert not Machine(400 * DAY).hears("k100").clock.confirmed, "what he says is something else"
+    assert not Machine().hears("k100").passes(HOUR).jumps(400 * DAY).clock.confirmed
+    assert Machine().hears("k100").passes(400 * DAY).clock.confirmed, "his word goes on with the steady clock"
+
+
 def test_small_differences_are_nobodys_lie() -> None:
     machine = Machine(4 * MINUTE).hears("k100").hears("ops", lies=-50 * SECOND)
     assert machine.off == 4 * MINUTE

@@ -351,8 +351,9 @@ def test_every_kind_has_a_word(database):
 
 
 class Clock:
-    def __init__(self, at: datetime) -> None:
+    def __init__(self, at: datetime, confirmed: bool = True) -> None:
         self.at = at
+        self.confirmed = confirmed
 
     def now(self) -> datetime:
         return self.at
@@ -383,6 +384,19 @@ def test_the_daemon_purges_once_a_day(database, tmp_path):
     asyncio.run(keep.tick())
     assert "parcels" in filled(database)
     clock.at = LATER + 24 * H
+    asyncio.run(keep.tick())
+    assert "parcels" not in filled(database)
+
+
+def test_a_clock_that_nobody_confirms_purges_nothing(database, tmp_path):
+    """A dead battery or a hand on `date`: a year too early cannot be undone, a day too late can."""
+    clock = Clock(LATER, confirmed=False)
+    keep = keeper(database, tmp_path, clock)
+    ended(database, a_whole_story(database, "Z1"))
+    asyncio.run(keep.tick())
+    assert "parcels" in filled(database)
+    assert database.read_now(lambda conn: upkeep.last(conn, PURGE)) is None
+    clock.confirmed = True
     asyncio.run(keep.tick())
     assert "parcels" not in filled(database)
 
