@@ -170,7 +170,7 @@ class Service:
         gone = _gone(self.settings, fresh)
         if gone:
             log.error("configuration lacks what is in use", gone=gone)
-            return self._refuse(f"新配置里没有{'、'.join(gone)}，像是没写完；确实要停用请重启服务")
+            return self._refuse(f"新配置里没有{'、'.join(gone)}，像是没写完（确实要停用请重启服务）")
         later = _needs_restart(self.settings, fresh)
         if later:
             log.warning("takes effect after a restart", settings=later)
@@ -295,8 +295,11 @@ def signals(until: asyncio.Event, hup: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(each)
 
 
-def at_rest(path: Path, pause: float = 0.5, tries: int = 20) -> Path:
-    """The file, once two looks find the same in it: an editor or a copy may be at it just now."""
+def at_rest(path: Path, pause: float = 0.25, tries: int = 12) -> Path:
+    """The file, once two looks find the same in it: an editor or a copy may be at it just now.
+
+    After three seconds it is taken as it is, so that a SIGTERM meanwhile is not held up.
+    """
     before = b""
     for _ in range(tries):
         now = path.read_bytes() if path.is_file() else b""
