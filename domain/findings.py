@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["ClockReading", "Ending", "Finding", "FindingState", "Stage", "Step", "Verdict"]
+__all__ = [
+    "Blame",
+    "ClockReading",
+    "Ending",
+    "Finding",
+    "FindingState",
+    "Party",
+    "Risk",
+    "Stage",
+    "Step",
+    "Verdict",
+]
 
 
 class Stage(StrEnum):
@@ -69,6 +80,34 @@ class ClockReading:
         return self.started_at is not None and self.ended_at is None and bool(self.steps)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Risk:
+    """What a breach would cost, as a range: the sources disagree, and so may the marketplace."""
+
+    low: int = 0
+    """Fen."""
+    high: int = 0
+
+
+class Party(StrEnum):
+    """Where the time was lost."""
+
+    WAREHOUSE = "warehouse"
+    CARRIER = "carrier"
+    EXEMPT = "exempt"
+    """Weather, an epidemic, a festival: nobody's fault, and perhaps nobody's fine."""
+    BUYER = "buyer"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Who held the parcel up, and the clock that says so."""
+
+    party: Party
+    because: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One rule broken, or about to be, by one parcel."""
@@ -86,6 +125,11 @@ class Finding:
     severity: int = 0
     notify: bool = True
     evidence: Mapping[str, str] = field(default_factory=dict)
+    shadow: bool = False
+    """Found and recorded only: of a rule on trial nobody is told, and it silences nothing."""
+    risk: Risk | None = None
+    """None where no penalty is known."""
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,13 @@ class Order:
     platform: str = ""
     shop: str = ""
     status: OrderStatus = OrderStatus.SHIPPED
+    ordered_at: datetime | None = None
+    """When the buyer placed it; TikTok's and Temu's clocks start here."""
     paid_at: datetime | None = None
     confirmed_at: datetime | None = None
     shipped_at: datetime | None = None
     promised_ship_at: datetime | None = None
+    promised_delivery_at: datetime | None = None
     amount: Decimal | None = None
     """Yuan the buyer paid."""
     receiver_province: str = ""

@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 __all__ = ["METADATA", "REVISION"]
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest step in `migrations/versions`, which is the only way a table comes to be."""
 
 METADATA: Final = MetaData(
@@ -105,10 +105,22 @@ orders = Table(
     _moment("created_at", required=True),
     _moment("updated_at", required=True),
     Column("bare", Boolean, nullable=False, server_default=text("false")),  # no waybill of it is known now
+    _moment("ordered_at"),
+    _moment("promised_delivery_at"),
     UniqueConstraint("merchant", "platform", "shop", "order_no"),
     Index("ix_orders_order_no", "order_no"),
     _partial("ix_orders_phone_tail", "id", where="phone_tail IS NOT NULL"),
     _partial("ix_orders_bare", "status", "id", "shipped_at", where="bare", sqlite="bare = 1"),
+)
+
+facets = Table(
+    "facets",
+    METADATA,
+    _key(),
+    # What of a parcel policies can match, as JSON in one order: parcels alike share a row.
+    Column("said", Text, nullable=False, unique=True),
+    _text("terms"),  # the fingerprint of what the policy last said of them
+    _moment("judged_at"),
 )
 
 parcels = Table(
@@ -133,6 +145,7 @@ parcels = Table(
     _moment("updated_at", required=True),
     _moment("done_at"),
     _moment("forgotten_at"),  # when the names and phone hints in its history were taken out
+    Column("facets_id", Key),  # of its row in `facets`; null: not judged since this was kept
     UniqueConstraint("carrier", "waybill_no", "cycle"),
     Index("ix_parcels_waybill_no", "waybill_no"),
     # For the coverage and the purge. None names a column that every judgement changes.
@@ -141,6 +154,7 @@ parcels = Table(
     _partial("ix_parcels_unwatched", "id", where="state = 'unwatched'"),
     _partial("ix_parcels_done", "done_at", "id", where="state = 'done'"),
     _partial("ix_parcels_unforgotten", "id", where="state <> 'watched' AND forgotten_at IS NULL"),
+    _partial("ix_parcels_facets", "facets_id", "id", where="state = 'watched'"),
     postgresql_with=_BUSY,
 )
 
@@ -229,6 +243,11 @@ findings = Table(
     _text("policy_version"),
     _json("evidence"),
     Column("ticket_id", Key, ForeignKey("tickets.id"), index=True),
+    Column("shadow", Boolean, nullable=False, server_default=text("false")),  # a rule on trial
+    Column("risk_low", BigInteger),  # fen; null: no penalty is known
+    Column("risk_high", BigInteger),
+    Column("blame", String(12), nullable=False, server_default=""),
+    _text("blame_why"),
     Index(
         "uq_findings_open",
         "parcel_id",
@@ -275,6 +294,11 @@ tickets = Table(
     _text("platform"),
     _text("merchant"),
     _text("receiver_province"),
+    # Of its open findings together, as the platform adds them up.
+    Column("risk_low", BigInteger),
+    Column("risk_high", BigInteger),
+    Column("blame", String(12), nullable=False, server_default=""),
+    _text("blame_why"),
     ForeignKeyConstraint(["was", "state"], ["ticket_transitions.was", "ticket_transitions.state"]),
     Index(
         "uq_tickets_live",

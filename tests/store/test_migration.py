@@ -41,7 +41,7 @@ from tests.store.given import (
 
 MINUTE = H / 60
 ROOT = Path(__file__).parents[2]
-STEPS = ["0001", "0002", "0003"]
+STEPS = ["0001", "0002", "0003", "0004"]
 
 
 def engine(url: str):
