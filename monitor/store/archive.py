@@ -16,7 +16,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,10 +132,11 @@ class Packer:
         self._zip.close()
 
     def abandon(self) -> None:
-        """Let go of the file after a failure."""
-        if self._zip.fp is not None:
-            self._zip.fp.close()
-            self._zip.fp = None
+        """Let go of the file after a failure: what it still holds back may not fit on the disk either."""
+        file, self._zip.fp = self._zip.fp, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
 
 class Archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 import stat
@@ -306,6 +307,18 @@ def test_a_backup_that_is_stopped_leaves_nothing(filled, tmp_path):
     with pytest.raises(Stop):
         made(filled, tmp_path, watch=stop)
     assert {path.name for path in tmp_path.iterdir()} - before <= {"store.db-wal", "store.db-shm"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_once_and_not_again_when_the_file_is_let_go():
+    """What the file holds back cannot be written at its end either: nothing is left that tries it later."""
+    packer = archive.Packer(Path("/dev/full"))
+    with pytest.raises(OSError, match="No space"):
+        packer.add("store.db", [b"x"] * 100_000)
+    packer.abandon()
+    packer.abandon()
+    del packer
+    gc.collect()
 
 
 def test_what_a_killed_backup_left_is_cleared_away_by_the_next(filled, tmp_path):
