@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 __all__ = [
+    "PARTY_ZH",
     "Blame",
     "ClockReading",
     "Ending",
@@ -98,6 +100,15 @@ class Party(StrEnum):
     """Weather, an epidemic, a festival: nobody's fault, and perhaps nobody's fine."""
     BUYER = "buyer"
     UNKNOWN = "unknown"
+
+
+PARTY_ZH: Final[Mapping[Party, str]] = {
+    Party.WAREHOUSE: "仓库",
+    Party.CARRIER: "承运商",
+    Party.EXEMPT: "天气或豁免",
+    Party.BUYER: "买家",
+    Party.UNKNOWN: "不明",
+}
 
 
 @dataclass(frozen=True, slots=True)

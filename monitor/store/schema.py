@@ -257,6 +257,7 @@ findings = Table(
         postgresql_where=text("state = 'open'"),
     ),
     Index("ix_findings_state_found_at", "state", "found_at"),
+    _partial("ix_findings_shadow", "state", "found_at", "id", "rule", where="shadow", sqlite="shadow = 1"),
 )
 
 ticket_transitions = Table(
@@ -309,6 +310,7 @@ tickets = Table(
     ),
     Index("ix_tickets_newest", "state", "opened_at", "id", "carrier", "shop", "platform"),
     Index("ix_tickets_urgent", "state", "severity", "opened_at", "id", "carrier", "shop", "platform"),
+    Index("ix_tickets_risk", "state", "risk_high", "opened_at", "id", "carrier", "shop", "platform"),
 )
 
 ticket_entries = Table(

@@ -18,6 +18,7 @@ depends_on = None
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 WATCHED = sa.text("state = 'watched'")
 JUDGED = ("findings", "tickets")
+BY_RISK = ["state", "risk_high", "opened_at", "id", "carrier", "shop", "platform"]
 
 
 def upgrade() -> None:
@@ -44,9 +45,19 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("risk_high", sa.BigInteger(), nullable=True))
         op.add_column(table, sa.Column("blame", sa.String(12), server_default="", nullable=False))
         op.add_column(table, sa.Column("blame_why", sa.Text(), server_default="", nullable=False))
+    op.create_index(
+        "ix_findings_shadow",
+        "findings",
+        ["state", "found_at", "id", "rule"],
+        sqlite_where=sa.text("shadow = 1"),
+        postgresql_where=sa.text("shadow"),
+    )
+    op.create_index("ix_tickets_risk", "tickets", BY_RISK)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_tickets_risk", "tickets")
+    op.drop_index("ix_findings_shadow", "findings")
     for table in JUDGED:
         for name in ("risk_low", "risk_high", "blame", "blame_why"):
             op.drop_column(table, name)
