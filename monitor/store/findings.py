@@ -14,7 +14,7 @@ from domain.time import SHANGHAI, to_micros
 from monitor.store import schema
 from monitor.store.bulk import Prepared, insert_many, reserve_ids, update_many
 from monitor.store.codec import clean, micros
-from monitor.store.rows import finding_values, iso
+from monitor.store.rows import finding_values, iso, yuan
 
 __all__ = ["Ended", "NewFinding", "Worse", "end", "escalate", "listing", "open_", "told"]
 
@@ -44,6 +44,8 @@ class Worse:
     silenced_by: str = ""
     ticket_id: int | None = None
     """None: leave."""
+    policy_version: str | None = None
+    """That judged it now; None: leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def escalate(conn: Connection, rows: Sequence[Worse]) -> None:
                     **_crossed(row.finding),
                     "silenced_by": row.silenced_by,
                     "ticket_id": row.ticket_id,
+                    "policy_version": row.policy_version,
                     "id": row.id,
                 }[name]
                 for name in _ESCALATED
@@ -128,7 +131,8 @@ def listing(
 ) -> list[dict[str, Any]]:
     """The columns of `findings --json`, the newest first; one row per finding, at its present stage.
 
-    Without `all_` only open ones. Times are ISO 8601 texts in `zone`.
+    Without `all_` only open ones. Times are ISO 8601 texts in `zone`, money is yuan: `yuan_at_risk` the most
+    it may cost, `risk_low` and `risk_high` the range, null where no penalty is known.
     """
     query = _LISTING.order_by(_findings.c.found_at.desc(), _findings.c.id.desc()).limit(limit)
     if not all_:
@@ -148,6 +152,12 @@ def listing(
             "state": row.state,
             "found_at": iso(row.found_at, zone),
             "ticket": row.number or "",
+            "policy_version": row.policy_version,
+            "shadow": bool(row.shadow),
+            "yuan_at_risk": yuan(row.risk_high),
+            "risk_low": yuan(row.risk_low),
+            "risk_high": yuan(row.risk_high),
+            "blame": row.blame,
         }
         for row in conn.execute(query)
     ]
@@ -179,20 +189,23 @@ _LISTING: Final = (
 )
 _ESCALATED: Final = (
     *("stage", "step", "severity", "notify", "started_at", "deadline", "limit_us", "crossed_at"),
-    *("policy", "evidence", "silenced_by", "ticket_id", "warned_at", "breached_at", "id"),
+    *("policy", "evidence", "shadow", "risk_low", "risk_high", "blame", "blame_why", "silenced_by"),
+    *("ticket_id", "policy_version", "warned_at", "breached_at", "id"),
 )
+_AS_IT_IS: Final = _ESCALATED[: _ESCALATED.index("ticket_id")]
 
 
 def _escalating(_dialect: str) -> Any:
     columns = _findings.c
     new = {name: bindparam(f"p_{name}", type_=columns[name].type) for name in _ESCALATED}
-    plain = {name: new[name] for name in _ESCALATED[:11]}
+    plain = {name: new[name] for name in _AS_IT_IS}
     return (
         update(_findings)
         .where(columns.id == new["id"])
         .values(
             **plain,
             ticket_id=func.coalesce(new["ticket_id"], columns.ticket_id),
+            policy_version=func.coalesce(new["policy_version"], columns.policy_version),
             warned_at=func.coalesce(columns.warned_at, new["warned_at"]),
             breached_at=func.coalesce(columns.breached_at, new["breached_at"]),
         )

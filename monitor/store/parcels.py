@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from domain.findings import ClockReading, Finding
+from domain.findings import Blame, ClockReading, Finding, Risk
 from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus, Waybill
 from domain.tickets import TicketState
@@ -41,7 +41,14 @@ from monitor.store.codec import (
 )
 from monitor.store.due import Due, reschedule, take_due_deadlines
 from monitor.store.intake import Incoming, Taken, intake
-from monitor.store.rows import FINDING_COLUMNS, ORDER_COLUMNS, read_finding, read_order
+from monitor.store.rows import (
+    FINDING_COLUMNS,
+    ORDER_COLUMNS,
+    read_blame,
+    read_finding,
+    read_order,
+    read_risk,
+)
 
 __all__ = [
     "Claim",
@@ -86,6 +93,9 @@ class LiveTicket:
     state: TicketState
     version: int
     told: bool
+    risk: Risk | None = None
+    """Of its findings together, as it was last kept."""
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +179,8 @@ _OPEN: Final = (
     .order_by(_findings.c.id)
 )
 _LIVE: Final = select(
-    *(_tickets.c[name] for name in ("id", "parcel_id", "number", "state", "version", "told"))
+    *(_tickets.c[name] for name in ("id", "parcel_id", "number", "state", "version", "told")),
+    *(_tickets.c[name] for name in ("risk_low", "risk_high", "blame", "blame_why")),
 ).where(_in(_tickets.c.parcel_id), _tickets.c.state.in_(("open", "acknowledged")))
 
 
@@ -239,14 +250,24 @@ def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], liv
         watch_from=from_micros(row.watch_from),
         policy_version=row.policy_version,
         open=tuple(_open_finding(each) for each in standing),
-        ticket=None
-        if live is None
-        else LiveTicket(live.id, live.number, TicketState(live.state), live.version, bool(live.told)),
+        ticket=None if live is None else _live_ticket(live),
         provider=row.provider,
         asked_at=moment(row.asked_at),
         quota_at=moment(row.quota_at),
         next_poll_at=moment(row.next_poll_at),
         next_deadline_at=moment(row.next_deadline_at),
+    )
+
+
+def _live_ticket(row: Row[Any]) -> LiveTicket:
+    return LiveTicket(
+        row.id,
+        row.number,
+        TicketState(row.state),
+        row.version,
+        bool(row.told),
+        read_risk(row),
+        read_blame(row),
     )
 
 

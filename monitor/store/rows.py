@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from domain.findings import Finding, Stage
+from domain.findings import Blame, Finding, Party, Risk, Stage
 from domain.orders import Order, OrderStatus
 from domain.time import from_micros, to_micros
 from monitor.store import schema
@@ -21,8 +21,12 @@ __all__ = [
     "finding_values",
     "iso",
     "order_values",
+    "read_blame",
     "read_finding",
     "read_order",
+    "read_risk",
+    "stake_values",
+    "yuan",
 ]
 
 _ORDER_TEXTS: Final = (
@@ -53,6 +57,11 @@ FINDING_COLUMNS: Final = tuple(
         "crossed_at",
         "policy",
         "evidence",
+        "shadow",
+        "risk_low",
+        "risk_high",
+        "blame",
+        "blame_why",
     )
 )
 
@@ -95,7 +104,40 @@ def finding_values(finding: Finding) -> dict[str, Any]:
         "crossed_at": to_micros(finding.crossed_at),
         "policy": clean(finding.policy),
         "evidence": dump(dict(finding.evidence)),
+        "shadow": finding.shadow,
+        **stake_values(finding.risk, finding.blame),
     }
+
+
+def stake_values(risk: Risk | None, blame: Blame | None) -> dict[str, Any]:
+    """What is at risk, in fen, and whose doing it is, as findings and tickets keep it."""
+    return {
+        "risk_low": risk.low if risk is not None else None,
+        "risk_high": risk.high if risk is not None else None,
+        "blame": blame.party.value if blame is not None else "",
+        "blame_why": clean(blame.because) if blame is not None else "",
+    }
+
+
+def read_risk(row: Row[Any]) -> Risk | None:
+    """From a row with `risk_low` and `risk_high`."""
+    found = row._mapping
+    low, high = found["risk_low"], found["risk_high"]
+    return None if low is None or high is None else Risk(low, high)
+
+
+def read_blame(row: Row[Any]) -> Blame | None:
+    """From a row with `blame` and `blame_why`; a party of a later version is nobody we know."""
+    found = row._mapping
+    party = found["blame"]
+    if not party:
+        return None
+    return Blame(Party(party) if party in set(Party) else Party.UNKNOWN, found["blame_why"])
+
+
+def yuan(fen: int | None) -> float | None:
+    """Fen as people and programs read them."""
+    return None if fen is None else fen / 100
 
 
 def read_finding(row: Row[Any]) -> Finding:
@@ -114,6 +156,9 @@ def read_finding(row: Row[Any]) -> Finding:
         severity=found["severity"],
         notify=bool(found["notify"]),
         evidence=read_mapping(found["evidence"]),
+        shadow=bool(found["shadow"]),
+        risk=read_risk(row),
+        blame=read_blame(row),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.findings import Blame, Risk
 from domain.tickets import TICKET_STATE_ZH, TRANSITIONS, EntryKind, TicketState, ticket_number
 from domain.time import SHANGHAI, to_micros
 from monitor.store import schema
@@ -16,7 +17,7 @@ from monitor.store.bulk import chunks
 from monitor.store.codec import clean, dump
 from monitor.store.findings import order_no_of
 from monitor.store.parcels import LiveTicket
-from monitor.store.rows import iso
+from monitor.store.rows import iso, stake_values, yuan
 from monitor.store.ticket_page import Detail, Ticket, detail, read_ticket
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "move",
     "open_",
     "told",
+    "weigh",
 ]
 
 _tickets, _findings = schema.tickets, schema.findings
@@ -58,6 +60,8 @@ def open_(
     summary: str,
     filled: Mapping[str, Any],
     finding_ids: Sequence[int],
+    risk: Risk | None = None,
+    blame: Blame | None = None,
 ) -> LiveTicket:
     """A new ticket with these findings in it and its `opened` entry. IntegrityError when one is live."""
     number = ticket_number(at, _next(conn, f"ticket:{at.astimezone(SHANGHAI):%Y%m%d}"))
@@ -74,11 +78,12 @@ def open_(
         told=False,
         opened_at=moment_,
         updated_at=moment_,
+        **stake_values(risk, blame),
     )
     ticket_id = conn.execute(row.returning(_tickets.c.id)).scalar_one()
     attach(conn, ticket_id, finding_ids)
     entry(conn, ticket_id, at, EntryKind.OPENED, text=summary)
-    return LiveTicket(ticket_id, number, TicketState.OPEN, 0, told=False)
+    return LiveTicket(ticket_id, number, TicketState.OPEN, 0, told=False, risk=risk, blame=blame)
 
 
 def attach(
@@ -96,6 +101,11 @@ def attach(
     changed = {name: value for name, value in now.items() if value is not None}
     if changed:
         conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(**changed))
+
+
+def weigh(conn: Connection, ticket_id: int, risk: Risk | None, blame: Blame | None) -> None:
+    """What its findings put at risk together, and whose doing the worst of them is."""
+    conn.execute(update(_tickets).where(_tickets.c.id == ticket_id).values(**stake_values(risk, blame)))
 
 
 def told(conn: Connection, ticket_id: int) -> None:
@@ -166,7 +176,11 @@ def by_number(conn: Connection, number: str) -> Ticket | None:
 def listing(
     conn: Connection, *, all_: bool = False, limit: int = 1000, zone: tzinfo = SHANGHAI
 ) -> list[dict[str, Any]]:
-    """The columns of `tickets --json`: live ones by severity, then oldest first; `all_`: newest first."""
+    """The columns of `tickets --json`: live ones by severity, then oldest first; `all_`: newest first.
+
+    `yuan_at_risk` is the most its findings may cost together, `risk_low` and `risk_high` the range; of a ticket
+    that is over, what was at risk last.
+    """
     query = select(
         _tickets,
         schema.parcels.c.carrier,
@@ -191,7 +205,10 @@ def listing(
             "opened_at": iso(row.opened_at, zone),
             "resolved_at": iso(row.resolved_at, zone),
             "rules": rules.get(row.id, []),
-            "yuan_at_risk": None,
+            "yuan_at_risk": yuan(row.risk_high),
+            "risk_low": yuan(row.risk_low),
+            "risk_high": yuan(row.risk_high),
+            "blame": row.blame,
         }
         for row in rows
     ]

@@ -229,6 +229,7 @@ def test_tickets(watched: Shell) -> None:
     assert list(ticket) == [
         *("number", "state", "carrier", "waybill_no", "order_no", "shop"),
         *("opened_at", "resolved_at", "rules", "yuan_at_risk"),
+        *("risk_low", "risk_high", "blame"),
     ]
     assert (ticket["state"], ticket["carrier"], ticket["order_no"]) == ("open", "zhongtong", "A1")
     assert ticket["rules"][0] == "late_shipment"
@@ -245,6 +246,7 @@ def test_findings(watched: Shell) -> None:
         == [
             *("carrier", "waybill_no", "order_no", "rule", "stage", "started_at", "crossed_at", "ended_at"),
             *("limit_hours", "policy", "state", "found_at", "ticket"),
+            *("policy_version", "shadow", "yuan_at_risk", "risk_low", "risk_high", "blame"),
         ]
         for each in found
     )

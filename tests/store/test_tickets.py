@@ -6,8 +6,9 @@ import threading
 from datetime import UTC
 
 import pytest
+from sqlalchemy import text
 
-from domain.findings import FindingState, Stage
+from domain.findings import Blame, FindingState, Party, Risk, Stage
 from domain.tickets import TRANSITIONS, EntryKind, TicketState
 from domain.tracking import Milestone, TrackingEvent
 from monitor.store import findings, outbox, parcels, tickets
@@ -21,6 +22,7 @@ from tests.store.given import (
     alert,
     column,
     learn,
+    loaded,
     many_parcels,
     open_finding,
     open_ticket,
@@ -205,6 +207,9 @@ def test_the_list_has_the_columns_of_the_contract(database):
         "resolved_at": None,
         "rules": ["late_pickup", "fake_shipment"],
         "yuan_at_risk": None,
+        "risk_low": None,
+        "risk_high": None,
+        "blame": "",
     }
     move(database, ticket, TicketState.RESOLVED, at=T0 + H)
     assert [each["number"] for each in database.read_now(tickets.listing)] == [worse.number]
@@ -224,6 +229,49 @@ def test_a_finding_grows_and_remembers_when_each_stage_was_crossed(database):
     assert only.finding == grown
     assert (only.warned_at, only.breached_at) == (T0 + H, T0 + 24 * H)
     assert (only.silenced_by, only.ticket_id) == ("lost", None)
+
+
+STAKE = {"risk": Risk(500, 1230), "blame": Blame(Party.CARRIER, "揽收后 30 小时没有扫描\0")}
+
+
+def test_what_is_at_risk_and_whose_doing_it_is_are_kept(database):
+    parcel_id = a_parcel(database)
+    id_ = open_finding(database, parcel_id, shadow=True, **STAKE)
+    [kept] = loaded(database, parcel_id).open
+    assert (kept.finding.shadow, kept.finding.risk) == (True, Risk(500, 1230))
+    assert kept.finding.blame == Blame(Party.CARRIER, "揽收后 30 小时没有扫描\ufffd"), "as a column takes it"
+    plain = a_finding(risk=Risk(0, 0), blame=Blame(Party.EXEMPT, ""))
+    database.write_now(
+        lambda conn: findings.escalate(conn, [findings.Worse(id_, plain, policy_version="v2")])
+    )
+    assert loaded(database, parcel_id).open[0].finding == plain, "nothing at risk is not the same as unknown"
+    assert column(database, "SELECT policy_version FROM findings") == ["v2"]
+    database.write_now(lambda conn: findings.escalate(conn, [findings.Worse(id_, a_finding())]))
+    assert loaded(database, parcel_id).open[0].finding == a_finding()
+    assert column(database, "SELECT policy_version FROM findings") == ["v2"], "left as it was"
+
+
+def test_a_party_of_a_later_program_is_nobody_we_know(database):
+    parcel_id = a_parcel(database)
+    open_finding(database, parcel_id, **STAKE)
+    database.write_now(lambda conn: conn.execute(text("UPDATE findings SET blame = 'customs'")))
+    assert loaded(database, parcel_id).open[0].finding.blame == Blame(
+        Party.UNKNOWN, "揽收后 30 小时没有扫描\ufffd"
+    )
+
+
+def test_the_lists_have_yuan(database):
+    parcel_id = a_parcel(database)
+    ticket = open_ticket(database, parcel_id, open_finding(database, parcel_id, **STAKE))
+    database.write_now(lambda conn: tickets.weigh(conn, ticket.id, STAKE["risk"], STAKE["blame"]))
+    assert loaded(database, parcel_id).ticket.risk == Risk(500, 1230)
+    money = ("yuan_at_risk", "risk_low", "risk_high", "blame")
+    for listing in (findings.listing, tickets.listing):
+        [row] = database.read_now(listing)
+        assert [row[name] for name in money] == [12.3, 5.0, 12.3, "carrier"]
+    database.write_now(lambda conn: tickets.weigh(conn, ticket.id, None, None))
+    [row] = database.read_now(tickets.listing)
+    assert [row[name] for name in money] == [None, None, None, ""]
 
 
 def test_ended_findings_are_listed_only_when_asked_for(database):
@@ -246,6 +294,12 @@ def test_ended_findings_are_listed_only_when_asked_for(database):
         "state": "open",
         "found_at": "2026-11-01T11:00:00+08:00",
         "ticket": ticket.number,
+        "policy_version": "",
+        "shadow": False,
+        "yuan_at_risk": None,
+        "risk_low": None,
+        "risk_high": None,
+        "blame": "",
     }
     ending = findings.Ended(id_, FindingState.RETRACTED, T0 + 2 * H, "补传轨迹")
     database.write_now(lambda conn: findings.end(conn, [ending]))
