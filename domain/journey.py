@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import lru_cache
+from itertools import takewhile
+from typing import Final, TypeVar
 
+from domain.time import UTC
 from domain.tracking import (
     CLOSED_BY_NEXT_SCAN,
     FORWARD,
@@ -23,9 +26,13 @@ __all__ = [
     "HUB_WORDS",
     "Journey",
     "OpenException",
+    "Sighting",
     "Whereabouts",
     "condense",
 ]
+
+
+T = TypeVar("T")
 
 
 class Whereabouts(StrEnum):
@@ -54,6 +61,20 @@ class OpenException:
     kind: ExceptionKind
     since: datetime
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A stay in one city: `省,市` as the provider writes it, from the first scan there to the last."""
+
+    area: str
+    at: datetime
+    until: datetime
+
+    @property
+    def province(self) -> str:
+        """The first part of the area."""
+        return self.area.partition(",")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,22 @@ class Journey:
     unread: int = 0
     """Lines after the last movement that nobody could read (L7)."""
     events: int = 0
+    first_event_at: datetime | None = None
+    """The first line that is not about the future; a label is one too."""
+    cities: tuple[Sighting, ...] = ()
+    """Where movement scans named a city, stay after stay: the first one and the latest."""
+    doorstep: Sighting | None = None
+    """The stay in which the parcel was last carried out, stored or signed for, on its way to the receiver."""
+    pickups: tuple[datetime, ...] = ()
+    """The pickup scans, an echo counted once: the first ones and the latest."""
+    left_province_at: datetime | None = None
+    """The first proof that it left the province of its first hub: a scan in another, or the delivery leg."""
+
+    @property
+    def origin(self) -> str:
+        """`省,市` of the pickup, or nothing where that scan names no city."""
+        first = self.cities[0] if self.cities else None
+        return first.area if first is not None and first.at == self.first_scan_at else ""
 
     @property
     def over(self) -> bool:
@@ -103,10 +140,21 @@ class Journey:
 HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
 """What the name of a sorting centre contains (`facts/platform-rules.md` §11, notes)."""
 _KEPT_MOVEMENTS: Final = 40
+_KEPT_CITIES: Final = 20
+_KEPT_PICKUPS: Final = 8
 _SAME_SCAN: Final = timedelta(minutes=5)
 _SAME_DAY: Final = timedelta(hours=24)
 _TRIES_AGAIN: Final = frozenset({Milestone.OUT_FOR_DELIVERY, Milestone.DELIVERY_FAILED})
 _DELIVERY_LEG: Final = Milestone.ARRIVED_DEST_CITY.rank
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_AT_DOOR: Final = frozenset(
+    {
+        Milestone.OUT_FOR_DELIVERY,
+        Milestone.DELIVERY_FAILED,
+        Milestone.READY_FOR_COLLECTION,
+        Milestone.DELIVERED,
+    }
+)
 
 
 def condense(events: Iterable[TrackingEvent]) -> Journey:
@@ -121,7 +169,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
     for event in history:
         if event.milestone is Milestone.UNKNOWN or event.forecast:
             continue
-        if event.milestone not in MOVEMENTS or (event.moves and id(event) in counted):
+        if id(event) in counted or event.milestone not in MOVEMENTS:
             first.setdefault(event.milestone, event.occurred_at)
             last[event.milestone] = event.occurred_at
     if movements and (
@@ -135,6 +183,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         first[Milestone.DEPARTED_FIRST_HUB] = min(said, departed)
         last.setdefault(Milestone.DEPARTED_FIRST_HUB, departed)
 
+    stays = _stays(movements)
     state, stored_after_signing = _state(history)
     latest = movements[-1] if movements else None
     newest = next((e for e in reversed(history) if not e.forecast), history[-1])
@@ -177,6 +226,13 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
             and (latest is None or e.occurred_at > latest.occurred_at)
         ),
         events=len(history),
+        first_event_at=next((e.occurred_at for e in history if not e.forecast), None),
+        cities=_ends(stays, _KEPT_CITIES),
+        doorstep=_doorstep(movements),
+        pickups=_ends(
+            [e.occurred_at for e in movements if e.milestone is Milestone.PICKED_UP], _KEPT_PICKUPS
+        ),
+        left_province_at=_left_province(movements, stays, first),
     )
 
 
@@ -231,13 +287,15 @@ def _after_pickup(movements: Sequence[TrackingEvent]) -> datetime | None:
     return onward[0].occurred_at if onward else None
 
 
-def _is_hub(event: TrackingEvent) -> bool:
-    return any(word in event.node for word in HUB_WORDS)
+@lru_cache(maxsize=4096)
+def _is_hub(node: str) -> bool:
+    return any(word in node for word in HUB_WORDS)
 
 
-def _city(event: TrackingEvent) -> str:
+@lru_cache(maxsize=4096)
+def _city(area: str) -> str:
     """`省,市`; empty where the area names no city: a bare province proves no journey."""
-    parts = event.area.split(",")[:2]
+    parts = area.split(",")[:2]
     return ",".join(parts) if len(parts) == 2 and all(parts) else ""
 
 
@@ -248,17 +306,69 @@ def _departed_first_hub(movements: Sequence[TrackingEvent]) -> datetime | None:
     ever named, or the delivery leg.
     """
     hub = ""
-    home = _city(movements[0]) if movements else ""
+    home = _city(movements[0].area) if movements else ""
     for event in movements:
         if event.milestone.rank >= _DELIVERY_LEG:
             return event.occurred_at
-        if _is_hub(event):
+        if _is_hub(event.node):
             if event.motion is Motion.DEPARTED or (hub and event.node != hub):
                 return event.occurred_at
             hub = event.node
-        elif not hub and home and _city(event) not in ("", home):
+        elif not hub and home and _city(event.area) not in ("", home):
             return event.occurred_at
     return None
+
+
+def _stays(movements: Iterable[TrackingEvent]) -> list[Sighting]:
+    """The cities passed, stay after stay."""
+    stays: list[Sighting] = []
+    said = city = here = ""
+    since = until = _LONG_AGO
+    for event in movements:
+        if event.area != said:
+            said, city = event.area, _city(event.area)
+        if not city:
+            continue
+        if city == here:
+            until = event.occurred_at
+            continue
+        if here:
+            stays.append(Sighting(here, since, until))
+        here, since, until = city, event.occurred_at, event.occurred_at
+    if here:
+        stays.append(Sighting(here, since, until))
+    return stays
+
+
+def _doorstep(movements: Sequence[TrackingEvent]) -> Sighting | None:
+    """Where it was last at a door before it turned back."""
+    outward = takewhile(_is_outward, movements)
+    stays = _stays(event for event in outward if event.milestone in _AT_DOOR)
+    return stays[-1] if stays else None
+
+
+def _is_outward(event: TrackingEvent) -> bool:
+    return event.milestone is not Milestone.RETURNING and event.milestone is not Milestone.RETURNED
+
+
+def _ends(found: Sequence[T], most: int) -> tuple[T, ...]:
+    """All of them, or of too many the first and the latest."""
+    return tuple(found) if len(found) <= most else (found[0], *found[1 - most :])
+
+
+def _left_province(
+    movements: Sequence[TrackingEvent], stays: Sequence[Sighting], first: Mapping[Milestone, datetime]
+) -> datetime | None:
+    """The first stay in another province than the first hub's, or the delivery leg, whichever was earlier.
+
+    Where no hub's city is known the parcel's first one stands for it.
+    """
+    hub_at = next((e.occurred_at for e in movements if e.area and _is_hub(e.node)), None)
+    home = next((s for s in stays if hub_at is None or s.until >= hub_at), None)
+    proofs = [at for mark, at in first.items() if mark.rank >= _DELIVERY_LEG and mark in MOVEMENTS]
+    if home is not None:
+        proofs += [stay.at for stay in stays if stay.at > home.at and stay.province != home.province][:1]
+    return min(proofs, default=None)
 
 
 def _state(history: Sequence[TrackingEvent]) -> tuple[Milestone, TrackingEvent | None]:
@@ -309,7 +419,7 @@ def _open_exceptions(history: Sequence[TrackingEvent], state: Milestone) -> tupl
     """Which troubles stand at the end of the history, by the closing rules of §9."""
     standing: dict[ExceptionKind, OpenException] = {}
     for event in history:
-        if event.moves or (event.milestone is Milestone.DELIVERY_FAILED):
+        if standing and (event.moves or event.milestone is Milestone.DELIVERY_FAILED):
             for kind in CLOSED_BY_NEXT_SCAN & standing.keys():
                 if event.occurred_at > standing[kind].since:
                     del standing[kind]

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from domain.findings import ClockReading, Stage, Step
-from domain.journey import Journey, OpenException, Whereabouts
+from domain.journey import Journey, OpenException, Sighting, Whereabouts
 from domain.messages import Message, MessageKind, Urgency
 from domain.time import from_micros, to_micros
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone, Motion, TrackingEvent
@@ -40,6 +40,7 @@ __all__ = [
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
+V = TypeVar("V")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -167,6 +168,12 @@ def journey_text(journey: Journey) -> str:
             found[name] = {mark.value: to_micros(at) for mark, at in marks.items()}
     if journey.movements:
         found["movements"] = [to_micros(at) for at in journey.movements]
+    if journey.pickups:
+        found["pickups"] = [to_micros(at) for at in journey.pickups]
+    if journey.cities:
+        found["cities"] = [_stay(each) for each in journey.cities]
+    if journey.doorstep is not None:
+        found["doorstep"] = _stay(journey.doorstep)
     if journey.milestone is not Milestone.UNKNOWN:
         found["milestone"] = journey.milestone
     if journey.whereabouts:
@@ -193,11 +200,24 @@ def read_journey(text: str) -> Journey:
         last=_marks(found.get("last", {})),
         milestone=_known(Milestone, found.get("milestone")) or Milestone.UNKNOWN,
         movements=tuple(from_micros(at) for at in found.get("movements", ())),
+        pickups=tuple(from_micros(at) for at in found.get("pickups", ())),
+        cities=tuple(_read_stay(each) for each in found.get("cities", ())),
+        doorstep=_when(_read_stay, found.get("doorstep")),
         whereabouts=_known(Whereabouts, found.get("whereabouts")),
         delivered_kind=_known(DeliveredKind, found.get("delivered_kind")),
         exceptions=tuple(troubles),
         **_picked(found, _JOURNEY_MOMENTS, _JOURNEY_PLAIN),
     )
+
+
+def _stay(stay: Sighting) -> tuple[str, int, int]:
+    """The last scan counted from the first one: shorter."""
+    return stay.area, to_micros(stay.at), length(stay.until - stay.at) or 0
+
+
+def _read_stay(found: tuple[str, int, int]) -> Sighting:
+    area, at, stayed = found
+    return Sighting(area, from_micros(at), from_micros(at + stayed))
 
 
 def _marks(found: Mapping[str, int]) -> dict[Milestone, datetime]:
@@ -297,5 +317,5 @@ def _all(kind: type[E], names: Sequence[object]) -> list[E]:
     return [member for name in names if (member := _known(kind, name))]
 
 
-def _when(read: Callable[[int], T], value: int | None) -> T | None:
+def _when(read: Callable[[V], T], value: V | None) -> T | None:
     return None if value is None else read(value)

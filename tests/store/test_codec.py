@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.findings import ClockReading, Stage, Step
-from domain.journey import Journey, OpenException
+from domain.journey import Journey, OpenException, Sighting
 from domain.messages import Message, MessageKind
 from domain.time import from_micros, to_micros
 from domain.tracking import ExceptionKind, Milestone, TrackingEvent
@@ -43,7 +43,15 @@ def _strategy(hint: Any) -> st.SearchStrategy[Any]:
 EVENTS = any_of(TrackingEvent)
 TROUBLES = any_of(OpenException)
 MARKS = st.dictionaries(st.sampled_from(Milestone), MOMENTS)
-JOURNEYS = any_of(Journey, first=MARKS, last=MARKS, exceptions=st.lists(TROUBLES, max_size=3).map(tuple))
+STAYS = any_of(Sighting)
+JOURNEYS = any_of(
+    Journey,
+    first=MARKS,
+    last=MARKS,
+    exceptions=st.lists(TROUBLES, max_size=3).map(tuple),
+    cities=st.lists(STAYS, max_size=3).map(tuple),
+    doorstep=st.none() | STAYS,
+)
 CLOCKS = any_of(ClockReading, steps=st.lists(any_of(Step), max_size=3).map(tuple))
 MESSAGES = any_of(
     Message,
@@ -151,3 +159,10 @@ def test_a_trouble_of_a_later_version_is_passed_over():
 
 def test_a_milestone_of_a_later_version_reads_as_unknown():
     assert codec.read_event(0, "teleported", "", "x", "{}").milestone is Milestone.UNKNOWN
+
+
+def test_a_journey_stored_before_there_were_stays_reads_as_one_without():
+    stored = '{"events":1,"last_text":"已揽收","first":{"picked_up":0},"movements":[0]}'
+    journey = codec.read_journey(stored)
+    assert (journey.cities, journey.doorstep, journey.pickups, journey.first_event_at) == ((), None, (), None)
+    assert journey.last_text == "已揽收"
