@@ -93,6 +93,8 @@ class Case:
     """Up to when the carrier's silence is proven (L1)."""
     orders_observed_at: datetime | None = None
     """Up to when the shop's silence is proven: the last export or pull that held these orders."""
+    origin: str = ""
+    """`省,市` of the warehouse it left from, where the configuration says; nothing when it does not."""
 
     @property
     def order(self) -> Order:

@@ -25,7 +25,7 @@ from rules.calendars import Almanac, Calendars
 from rules.declare import Profile, Rule, parse_profile
 from rules.judge import judge
 from rules.policy import Change, Exemption, PolicyBook, PolicySpec
-from rules.regions import Tier
+from rules.regions import TierLists
 from rules.values import parse_limit, parse_warn
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
@@ -160,20 +160,23 @@ def plain_book() -> PolicyBook:
 
 
 def book(
-    *policies: PolicySpec, exemptions: tuple[Exemption, ...] = (), tiers: Mapping[str, Tier] | None = None
+    *policies: PolicySpec,
+    exemptions: tuple[Exemption, ...] = (),
+    tiers: Mapping[str, TierLists] | None = None,
 ) -> PolicyBook:
     return PolicyBook(profiles(), policies, exemptions, tiers)
 
 
 def change(
-    limit: Any = None, warn: Any = None, watch: bool | None = None, notify: bool | None = None
+    limit: Any = None, warn: Any = None, watch: bool | None = None, notify: bool | None = None, **more: Any
 ) -> Change:
-    """What a policy says of a rule, as people write it."""
+    """What a policy says of a rule, as people write it; `more` as it is."""
     return Change(
         None if limit is None else parse_limit(limit),
         None if warn is None else parse_warn(warn),
         watch,
         notify,
+        **more,
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from domain.orders import Case, Waybill
 from domain.time import Window
 from rules.policy import Exemption, Line, PolicyBook, PolicySpec, facets, most_specific, normal_match
-from rules.regions import DEFAULT_TIERS, PROVINCES, Tier, province, tier_of
+from rules.regions import PROVINCES, Tier, province, tier_of
 from tests.rules.scenes import (
     PICKED,
     T0,
@@ -256,9 +256,11 @@ def test_the_tiers_of_the_facts() -> None:
 
 
 def test_the_merchants_own_tiers_replace_the_default() -> None:
-    own = book(tiers={**DEFAULT_TIERS, "云南": Tier.REMOTE})
+    own = book(tiers={"taobao_tmall": {Tier.REMOTE: frozenset({"云南"})}})
     assert line(own, receiver_province="云南省").asleep == "偏远地区豁免"
-    none = book(tiers={})
+    assert line(own, receiver_province="甘肃").asleep == "", "the level is said anew"
+    assert line(own, receiver_province="新疆").asleep == "极偏远地区豁免", "the other levels stay"
+    none = book(tiers={"": {Tier.REMOTE: frozenset(), Tier.VERY_REMOTE: frozenset()}})
     assert line(none, receiver_province="新疆").asleep == ""
 
 
@@ -298,7 +300,7 @@ def test_any_changed_number_is_another_version() -> None:
         book(exemptions=(Exemption(window),)).version,
         book(exemptions=(Exemption(window, proof="公告"),)).version,
         book(exemptions=(Exemption(window, rules=frozenset({"lost"})),)).version,
-        book(tiers={"云南": Tier.REMOTE}).version,
+        book(tiers={"": {Tier.REMOTE: frozenset({"云南"})}}).version,
     ]
     assert len(set(versions)) == len(versions)
 
@@ -320,8 +322,9 @@ def test_the_same_moment_in_another_zone_is_the_same_version() -> None:
 
 _IN_ANOTHER_PROCESS = """
 from tests.rules.scenes import *
+from rules.regions import Tier
 from tests.rules.test_policy import LAYERED, TWO_SHOPS
-print(book(LAYERED, TWO_SHOPS, tiers={"云南": Tier.REMOTE, "贵州": Tier.REMOTE}).version)
+print(book(LAYERED, TWO_SHOPS, tiers={"": {Tier.REMOTE: frozenset({"云南", "贵州"})}}).version)
 """
 
 
@@ -339,7 +342,7 @@ def test_the_version_is_the_same_in_every_process() -> None:
             check=True,
         )
         said.add(run.stdout.strip())
-    assert said == {book(LAYERED, TWO_SHOPS, tiers={"贵州": Tier.REMOTE, "云南": Tier.REMOTE}).version}
+    assert said == {book(LAYERED, TWO_SHOPS, tiers={"": {Tier.REMOTE: frozenset({"贵州", "云南"})}}).version}
 
 
 def test_a_parcel_nobody_ordered_is_judged_by_the_general_profile() -> None:
