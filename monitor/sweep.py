@@ -21,12 +21,13 @@ from domain.time import RESOLUTION
 from domain.tracking import MILESTONE_ZH
 from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
+from monitor.desk.stake import Stake, stake, stake_of, unhurried
 from monitor.routing import Route, route
 from monitor.store import findings, outbox, parcels, tickets
 from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
 from rules.changes import Changes, compare
 from rules.judge import judge
-from rules.policy import PolicyBook
+from rules.policy import Policy, PolicyBook
 from rules.schedule import Pace, next_question, patience
 
 __all__ = ["Feeds", "Judged", "Look", "Sweep"]
@@ -95,39 +96,47 @@ class Sweep:
 
     def _settle_one(self, conn: Connection, look: Look, now: datetime, done: Judged) -> None:
         case, loaded = look.case, look.loaded
-        verdict = judge(case, self.book.policy_for(case), now)
+        policy = self.book.policy_for(case)
+        verdict = judge(case, policy, now)
         before = {each.finding.rule: each for each in loaded.open}
         changes = _as_of_now(compare([each.finding for each in loaded.open], verdict, case, now), verdict)
-        if changes or look.news or _unsaid(changes, before) or _reworded(changes, before):
-            self._consequences(conn, look, changes, before, now, done)
-        self._keep(look, verdict, changes, now, done)
+        weighs = stake(changes.heard.standing, verdict)
+        if changes or look.news or _unsaid(changes.heard, before) or _reworded(changes, before):
+            self._consequences(conn, look, changes, weighs, before, now, done)
+        if loaded.ticket is not None and weighs is not None and weighs != stake_of(loaded.ticket):
+            tickets.weigh(conn, loaded.ticket.id, *weighs)
+        self._keep(conn, look, policy, verdict, changes, now, done)
 
     def _consequences(
         self,
         conn: Connection,
         look: Look,
         changes: Changes,
+        weighs: Stake | None,
         before: Mapping[str, OpenFinding],
         now: datetime,
         done: Judged,
     ) -> None:
-        """Everything that follows from a change, in the order in which it reads on the ticket."""
-        ticket = look.loaded.ticket
+        """Everything that follows from a change, in the order in which it reads on the ticket.
+
+        Of what a rule on trial found the row is all that follows.
+        """
+        ticket, heard = look.loaded.ticket, changes.heard
         findings.end(
             conn,
             [findings.Ended(before[old.rule].id, end.state, end.at, end.by) for old, end in changes.ended],
         )
         self._drop_overtaken(conn, look.case, changes, before)
-        says = {telling.finding.rule: telling for telling in tellings(changes, _told(changes, before))}
+        says = {telling.finding.rule: telling for telling in tellings(heard, _told(heard, before))}
         ids = self._write_findings(conn, look, changes, before, says, now)
-        if ticket is None and any(finding.notify for finding in _new(changes)):
-            ticket = self._open_ticket(conn, look.case, look.loaded.id, changes, ids, now)
+        if ticket is None and any(finding.notify for finding in _new(heard)):
+            ticket = self._open_ticket(conn, look, heard, weighs, ids, now)
             done.tickets += 1
         elif ticket is not None:
-            self._note(conn, ticket, look, changes, ids, now)
+            self._note(conn, ticket, look, heard, ids, now)
         if ticket is not None:
-            done.messages += self._tell(conn, ticket, look.case, changes.standing, says, ids, now)
-            over = relief(look.case, changes)
+            done.messages += self._tell(conn, ticket, look.case, heard.standing, says, ids, now)
+            over = relief(look.case, heard)
             if over is not None:
                 done.messages += self._resolve(conn, ticket, look.case, over, now)
         done.opened += len(changes.opened)
@@ -142,9 +151,8 @@ class Sweep:
         A group that hears of warnings only keeps its warning: nothing else would name the parcel there. Where a
         receipt was lost the message is left as well: the group may know it already, by the same number.
         """
-        anew = {
-            channel for each in changes.standing if each.notify for channel in route(self.routes, case, each)
-        }
+        spoken = [each for each in changes.heard.standing if each.notify]
+        anew = {channel for each in spoken for channel in route(self.routes, case, each)}
         for old, _ in changes.ended:
             waiting = [row for row in outbox.unsent_of_finding(conn, before[old.rule].id) if not row.unknowns]
             outbox.drop(conn, [row.id for row in waiting], "未发出前已结束")
@@ -162,6 +170,7 @@ class Sweep:
         now: datetime,
     ) -> dict[str, int]:
         """Keep what opened, grew, has other terms or is silenced no more; the ids of all standing by rule."""
+        ticket_id = look.loaded.ticket.id if look.loaded.ticket else None
         fresh = [
             findings.NewFinding(
                 parcel_id=look.loaded.id,
@@ -169,7 +178,7 @@ class Sweep:
                 found_at=now,
                 policy_version=self.book.version,
                 silenced_by=says[finding.rule].silenced_by if finding.rule in says else "",
-                ticket_id=look.loaded.ticket.id if look.loaded.ticket else None,
+                ticket_id=None if finding.shadow else ticket_id,
             )
             for finding in changes.opened
         ]
@@ -182,7 +191,8 @@ class Sweep:
                     ids[after.rule],
                     after,
                     says[after.rule].silenced_by if after.rule in says else "",
-                    look.loaded.ticket.id if look.loaded.ticket else None,
+                    None if after.shadow else ticket_id,
+                    self.book.version,
                 )
                 for after in (
                     *(after for _, after in changes.grown),
@@ -195,23 +205,24 @@ class Sweep:
     def _open_ticket(
         self,
         conn: Connection,
-        case: Case,
-        parcel_id: int,
-        changes: Changes,
+        look: Look,
+        heard: Changes,
+        weighs: Stake | None,
         ids: Mapping[str, int],
         now: datetime,
     ) -> LiveTicket:
         """One ticket for the parcel, with everything a person needs already in it."""
-        standing = changes.standing
+        case, standing = look.case, heard.standing
         worst = max(standing, key=lambda finding: finding.severity)
         ticket = tickets.open_(
             conn,
-            parcel_id=parcel_id,
+            parcel_id=look.loaded.id,
             at=now,
             severity=worst.severity,
             summary=headline(case, worst, now),
             filled=filled_in(case),
             finding_ids=[ids[finding.rule] for finding in standing],
+            **(weighs._asdict() if weighs is not None else {}),
         )
         for finding in standing:
             tickets.entry(
@@ -345,17 +356,33 @@ class Sweep:
     ) -> outbox.NewMessage:
         return outbox.NewMessage(key, channel, message, now, ticket_id=ticket_id, finding_id=finding_id)
 
-    def _keep(self, look: Look, verdict: Verdict, changes: Changes, now: datetime, done: Judged) -> None:
-        """The condensed history, the clocks, and when to look and ask again."""
+    def _keep(
+        self,
+        conn: Connection,
+        look: Look,
+        policy: Policy,
+        verdict: Verdict,
+        changes: Changes,
+        now: datetime,
+        done: Judged,
+    ) -> None:
+        """The condensed history, the clocks, and when to look and ask again.
+
+        A rule on trial has its looks at its steps, or the trial would not show what the rule finds; but what it
+        found makes nobody wait for news, holds up no end, and ends with the watch.
+        """
         case, loaded = look.case, look.loaded
+        urgent = unhurried(verdict)
         feed = self.feeds(case.waybill.carrier)
         asked_at = look.asked_at or loaded.asked_at
         left = loaded.state == "unwatched"
-        why = loaded.why if left else _finished(case, changes, now)
-        ask_at = next_question(case, verdict, feed[1], asked_at, now) if feed and not why else None
+        why = loaded.why if left else _finished(case, changes.heard, now)
+        ask_at = next_question(case, urgent, feed[1], asked_at, now) if feed and not why else None
         if not why and feed and ask_at is None:
             why = MILESTONE_ZH[case.journey.milestone]
-        limit_at, limit_rule = (None, "") if why else _next_limit(verdict, now)
+        if why and len(changes.heard.standing) < len(changes.standing):
+            findings.end_trials(conn, loaded.id, now, f"不再监控：{why}")
+        limit_at, limit_rule = (None, "") if why else _next_limit(verdict, policy, now)
         # The limit itself too: while nobody looks no step is ahead, and another clock's limit may be next.
         looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION)
         ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
@@ -374,7 +401,7 @@ class Sweep:
         )
         # A step that waits for a look is judged even when the answer repeats the last one.
         waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
-        fresh = patience(case, verdict, feed[1]) if feed and not why and not waits else None
+        fresh = patience(case, urgent, feed[1]) if feed and not why and not waits else None
         done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule))
 
 
@@ -414,10 +441,11 @@ def _as_of_now(changes: Changes, verdict: Verdict) -> Changes:
 
 
 def _reworded(changes: Changes, before: Mapping[str, OpenFinding]) -> list[Finding]:
-    """Findings that go on under another limit or another line of a policy."""
+    """Findings that go on under another limit or another line of a policy, or with more at risk."""
 
     def terms(finding: Finding) -> tuple[object, ...]:
-        return finding.deadline, finding.limit, finding.policy, finding.step, finding.notify
+        told = finding.deadline, finding.limit, finding.policy, finding.step, finding.notify
+        return *told, finding.risk, finding.blame
 
     return [finding for finding in changes.kept if terms(finding) != terms(before[finding.rule].finding)]
 
@@ -431,12 +459,16 @@ def _restated(
     return [*heard, *(finding for finding in _reworded(changes, before) if finding not in heard)]
 
 
-def _next_limit(verdict: Verdict, now: datetime) -> tuple[datetime | None, str]:
-    """The nearest limit ahead of the clocks that run, and whose it is; of equals the first of the policy."""
+def _next_limit(verdict: Verdict, policy: Policy, now: datetime) -> tuple[datetime | None, str]:
+    """The nearest limit ahead of the clocks that run, and whose it is; of equals the first of the policy.
+
+    It is shown as what is coming, so a rule on trial has none.
+    """
+    on_trial = {line.rule.id for line in policy.lines if line.rule.shadow}
     ahead = [
         (clock.deadline, clock.rule)
         for clock in verdict.clocks
-        if clock.running and clock.deadline is not None and clock.deadline > now
+        if clock.running and clock.deadline is not None and clock.deadline > now and clock.rule not in on_trial
     ]
     return min(ahead, key=lambda each: each[0], default=(None, ""))
 

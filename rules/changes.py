@@ -38,9 +38,22 @@ class Changes:
         """Everything open after the change."""
         return (*self.opened, *(after for _, after in self.grown), *self.kept)
 
+    @property
+    def heard(self) -> Changes:
+        """The same without what rules on trial found: that is recorded, and told to nobody."""
+        return Changes(
+            tuple(each for each in self.ended if not each[0].shadow),
+            tuple(each for each in self.opened if not each.shadow),
+            tuple(each for each in self.grown if not each[1].shadow),
+            tuple(each for each in self.kept if not each.shadow),
+        )
+
 
 def compare(before: Sequence[Finding], verdict: Verdict, case: Case, now: datetime) -> Changes:
-    """What the verdict changes of the open findings `before` (at most one per rule)."""
+    """What the verdict changes of the open findings `before` (at most one per rule).
+
+    A finding whose rule goes on trial, or comes out of it, ends as what it was and begins as what it is now.
+    """
     found = {finding.rule: finding for finding in verdict.findings}
     ended: list[tuple[Finding, Ending]] = []
     grown: list[tuple[Finding, Finding]] = []
@@ -50,6 +63,9 @@ def compare(before: Sequence[Finding], verdict: Verdict, case: Case, now: dateti
         new = found.get(old.rule)
         if new is None or not _same_wait(old, new):
             ended.append((old, _ending(old, verdict.clock(old.rule), case, now)))
+            continue
+        if new.shadow is not old.shadow:
+            ended.append((old, Ending(FindingState.EXPIRED, now, _ON_TRIAL if new.shadow else _IN_EARNEST)))
             continue
         del opened[old.rule]
         if new.step > old.step:
@@ -152,6 +168,8 @@ def _taken_back(now: datetime) -> Ending:
     return Ending(FindingState.RETRACTED, now, "承运商撤回或更正了该轨迹")
 
 
+_ON_TRIAL: Final = "规则改为试运行，只记录，不再提醒"
+_IN_EARNEST: Final = "规则结束试运行，改为正式提醒"
 _STAYS_OPEN: Final = frozenset(
     {
         ExceptionKind.REFUSED,
@@ -178,6 +196,7 @@ def silencer(finding: Finding, standing: Sequence[Finding]) -> Finding | None:
         other
         for other in standing
         if other.notify
+        and not other.shadow
         and other.rule != finding.rule
         and _weight(other) > _weight(finding)
         and not (_fined(finding) and other.stage is Stage.WARNING)

@@ -16,7 +16,7 @@ from monitor.store.bulk import Prepared, insert_many, reserve_ids, update_many
 from monitor.store.codec import clean, micros
 from monitor.store.rows import finding_values, iso, yuan
 
-__all__ = ["Ended", "NewFinding", "Worse", "end", "escalate", "listing", "open_", "told"]
+__all__ = ["Ended", "NewFinding", "Worse", "end", "end_trials", "escalate", "listing", "open_", "told"]
 
 _findings = schema.findings
 _HOUR: Final = 3600 * 1_000_000
@@ -119,6 +119,13 @@ def end(conn: Connection, rows: Sequence[Ended]) -> None:
             for row in rows
         ],
     )
+
+
+def end_trials(conn: Connection, parcel_id: int, at: datetime, by: str) -> None:
+    """Close what rules on trial found of a parcel: nobody is told of it, so nobody else would."""
+    ended = {"state": FindingState.EXPIRED.value, "ended_at": to_micros(at), "ended_by": clean(by)}
+    own = _findings.c.parcel_id == parcel_id, _findings.c.state == FindingState.OPEN.value
+    conn.execute(update(_findings).where(*own, _findings.c.shadow).values(**ended))
 
 
 def told(conn: Connection, ids_steps: Iterable[tuple[int, int]]) -> None:
