@@ -207,7 +207,7 @@ def _stacked(parts: Mapping[str, Risk], how: Together, order: Order) -> Risk | N
                 *rest,
                 _Fine(frozenset().union(*(fine.rules for fine in under)), _capped(under, how, most)),
             ]
-    return _added([fine.risk for fine in fines], how) if fines else None
+    return _added(fines, how) if fines else None
 
 
 def _cap_of(share: Tariff, order: Order) -> int | None:
@@ -219,15 +219,14 @@ def _cap_of(share: Tariff, order: Order) -> int | None:
 
 def _capped(fines: Sequence[_Fine], how: Together, most: int) -> Risk:
     """Their sum, at most that; but never less than the dearest of them alone, whose floor no cap lowers."""
-    risks = [fine.risk for fine in fines]
-    whole, dearest = _added(risks, how), _dearest(risks)
+    whole, dearest = _added(fines, how), _dearest([fine.risk for fine in fines])
     return Risk(min(whole.low, max(most, dearest.low)), min(whole.high, max(most, dearest.high)))
 
 
-def _added(risks: Sequence[Risk], how: Together) -> Risk:
-    """The sum; its lower end is the dearest alone where nobody says that they add up."""
-    low = sum(risk.low for risk in risks) if how.adds else max(risk.low for risk in risks)
-    return Risk(low, sum(risk.high for risk in risks))
+def _added(fines: Sequence[_Fine], how: Together) -> Risk:
+    """The sum; in its lower end only what is known to add up, or the dearest alone where that is more."""
+    known = sum(fine.risk.low for fine in fines if fine.rules & how.adds)
+    return Risk(max(known, *(fine.risk.low for fine in fines)), sum(fine.risk.high for fine in fines))
 
 
 def _dearest(risks: Sequence[Risk]) -> Risk:

@@ -1,12 +1,12 @@
 """Which penalties of one order add up: a profile's `[together]`, data read from the platform's text.
 
     [together]
-    adds = true                                          # fines of different rules are known to add up
+    adds = ["late_shipment", "first_hub"]                # the fines of these are known to add up
     one_of = [["late_shipment", "out_of_stock"]]         # of these only the dearest is owed
     caps = [{ pct = 35 }]                                # all of them together: at most 35 % of what was paid
 
-Without `adds` nobody says whether they do: the range goes from the dearest alone to the sum of all
-(`facts/platform-rules.md` §11, notes: "the sum of stackable maxima, shown as a range").
+Of rules that are not named nobody says whether they add up: the range goes from the dearest alone to the sum of
+all (`facts/platform-rules.md` §11, notes: "the sum of stackable maxima, shown as a range").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rules.tariff import Tariff, parse_share
-from rules.values import Problems, flag, text, words
+from rules.values import Problems, text, words
 
 __all__ = ["ALONE", "Cap", "Together", "parse_together"]
 
@@ -35,8 +35,10 @@ class Cap:
 class Together:
     """How the penalties of one order add up."""
 
-    adds: bool = False
+    adds: frozenset[str] = frozenset()
+    """Rules whose fines are known to add up."""
     one_of: tuple[frozenset[str], ...] = ()
+    """Groups of rules: of each only the dearest fine is owed."""
     caps: tuple[Cap, ...] = ()
     confidence: str = ""
     source: tuple[str, ...] = ()
@@ -45,7 +47,7 @@ class Together:
     @property
     def named(self) -> frozenset[str]:
         """Every rule it speaks of."""
-        return frozenset().union(*self.one_of, *(cap.rules for cap in self.caps))
+        return self.adds.union(*self.one_of, *(cap.rules for cap in self.caps))
 
 
 ALONE: Final = Together()
@@ -60,12 +62,12 @@ def parse_together(value: Any, problems: Problems) -> Together:
         return ALONE
     for key in sorted(value.keys() - set(_KEYS)):
         problems.unknown_key(path, key, _KEYS)
-    plain = {"adds": flag, "confidence": text, "source": words, "note": text}
+    plain = {"adds": words, "confidence": text, "source": words, "note": text}
     said = {
         key: problems.read((*path, key), parse, value[key]) for key, parse in plain.items() if key in value
     }
     return Together(
-        adds=bool(said.get("adds")),
+        adds=frozenset(said.get("adds") or ()),
         one_of=tuple(_groups(value.get("one_of", ()), (*path, "one_of"), problems)),
         caps=tuple(_caps(value.get("caps", ()), (*path, "caps"), problems)),
         confidence=said.get("confidence") or "",
