@@ -52,6 +52,13 @@ class Step:
     at: datetime
     left: timedelta
     """How much of the limit is left at this step; zero for the breach."""
+    grace: timedelta = timedelta(0)
+    """How much longer silence must last until the step is claimed; it is crossed at `at` all the same."""
+
+    @property
+    def claimed_at(self) -> datetime:
+        """Claimed when silence is proven to any moment after it."""
+        return self.at + self.grace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ __all__ = [
     "Sighting",
     "Whereabouts",
     "condense",
+    "place_in_history",
 ]
 
 
@@ -115,6 +117,8 @@ class Journey:
     """The stay in which the parcel was last carried out, stored or signed for, on its way to the receiver."""
     pickups: tuple[datetime, ...] = ()
     """The pickup scans, an echo counted once: the first ones and the latest."""
+    first_hub_at: datetime | None = None
+    """The first scan at a sorting centre."""
     left_province_at: datetime | None = None
     """The first proof that it left the province of its first hub: a scan in another, or the delivery leg."""
 
@@ -139,6 +143,7 @@ class Journey:
 
 HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
 """What the name of a sorting centre contains (`facts/platform-rules.md` §11, notes)."""
+_SORTED: Final = re.compile(r"\b(?:sort(?:ing|ation|ed)?|hub)\b", re.IGNORECASE)
 _KEPT_MOVEMENTS: Final = 40
 _KEPT_CITIES: Final = 20
 _KEPT_PICKUPS: Final = 8
@@ -232,16 +237,17 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         pickups=_ends(
             [e.occurred_at for e in movements if e.milestone is Milestone.PICKED_UP], _KEPT_PICKUPS
         ),
+        first_hub_at=next((e.occurred_at for e in movements if _at_hub(e)), None),
         left_province_at=_left_province(movements, stays, first),
     )
 
 
 def _in_order(events: Iterable[TrackingEvent]) -> list[TrackingEvent]:
     """By time, then milestone, then how much a line says: one order whatever the order of arrival."""
-    return sorted(events, key=_place_in_history)
+    return sorted(events, key=place_in_history)
 
 
-def _place_in_history(event: TrackingEvent) -> tuple[datetime, int, tuple[bool, ...], tuple[str, ...]]:
+def place_in_history(event: TrackingEvent) -> tuple[datetime, int, tuple[bool, ...], tuple[str, ...]]:
     """Within a second and milestone: arrived before departed, a thank-you line before the signature."""
     says = (event.motion is Motion.DEPARTED, event.delivered_kind is not None, bool(event.node))
     words = (event.text, event.code, event.status, event.area, event.hub, event.outlet)
@@ -290,6 +296,11 @@ def _after_pickup(movements: Sequence[TrackingEvent]) -> datetime | None:
 @lru_cache(maxsize=4096)
 def _is_hub(node: str) -> bool:
     return any(word in node for word in HUB_WORDS)
+
+
+def _at_hub(event: TrackingEvent) -> bool:
+    """Scanned at a sorting centre; English lines name no node, their words say so."""
+    return bool(event.hub) or _is_hub(event.node) or _SORTED.search(event.text) is not None
 
 
 @lru_cache(maxsize=4096)

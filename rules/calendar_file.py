@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from rules.calendars import FIRST_YEAR, LAST_YEAR, Almanac, Holiday, Week, Year
-from rules.values import Declined, Problems, flag, text, words
+from rules.values import Declined, Problems, flag, parse_zone, text, words
 
 __all__ = ["parse_almanac"]
 
@@ -123,13 +122,6 @@ def _week(problems: Problems, path: Path, value: Any) -> Week:
 # ── single values ────────────────────────────────────────────────────────────────────────────────
 
 
-def _zone(value: Any) -> ZoneInfo:
-    try:
-        return ZoneInfo(text(value))
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"不认识的时区 {value}，如 Asia/Shanghai") from None
-
-
 def _tables(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError("要写成一张表")
@@ -185,7 +177,7 @@ _ALL_DAY: Final = (time(), time())
 _ALMANAC: Final[Readers] = {
     "id": (text, ""),
     "name": (text, ""),
-    "timezone": (_zone, None),
+    "timezone": (parse_zone, None),
     "years": (_tables, {}),
     "calendars": (_tables, {}),
 }

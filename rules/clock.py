@@ -10,13 +10,16 @@ from typing import Final, NamedTuple
 from domain.findings import ClockReading, Stage, Step
 from domain.journey import Journey
 from domain.orders import Case, Order, OrderStatus
-from domain.time import SHANGHAI, Calendar
+from domain.time import Calendar
 from domain.tracking import MILESTONE_ZH, Milestone
+from rules.concern import PROMISED_AT, PROMISED_ZH, about, held, line_days, not_about
 from rules.declare import Rule
-from rules.policy import Line
+from rules.exemptions import granted
+from rules.lines import line_limit
 from rules.questions import OF_ORDER, Plan, not_started, plan_of
+from rules.spec import Line
 
-__all__ = ["PROMISED", "Common", "Cause", "common", "concerned", "ended", "read", "read_clock"]
+__all__ = ["PROMISED", "Common", "Cause", "chosen", "common", "concerned", "ended", "read", "read_clock"]
 
 PROMISED: Final = "（订单承诺）"
 """Ends the policy line of a reading whose deadline is the order's own promise (L8)."""
@@ -38,6 +41,8 @@ class Common:
     """Why nobody waits for the parcel any more, or nothing."""
     over: tuple[datetime, str] | None
     """When and how the way to the receiver ended: signed for, turned back or cancelled."""
+    unconcerned: str = ""
+    """Why a rule is about none of the orders, or nothing."""
 
 
 def common(case: Case) -> Common:
@@ -66,27 +71,39 @@ def _still_owed(case: Case) -> tuple[Case, str]:
     return case, "揽收前已退款"
 
 
+def chosen(all_of: Common, line: Line) -> tuple[Line, Common]:
+    """The line as it was in force when the orders were paid, with only the orders it is about.
+
+    Of orders from before and after a change of the rule the wait that is over first counts.
+    """
+    if not line.variants or all_of.nobody:
+        return line, concerned(all_of, line.rule)
+    found = []
+    for each in (*line.variants, line):
+        orders = tuple(order for order in all_of.case.orders if held(line, order) is each)
+        if orders:
+            mine = replace(all_of, case=replace(all_of.case, orders=orders))
+            found.append((replace(each, variants=()), concerned(mine, each.rule)))
+    if not found:
+        return replace(line, variants=()), concerned(all_of, line.rule)
+    found = [pair for pair in found if pair[1].case.orders] or found
+    return found[0] if len(found) == 1 else min(found, key=lambda pair: _pressing(read(pair[1], pair[0])))
+
+
+def _pressing(reading: ClockReading) -> tuple[bool, float]:
+    """The clock that runs and is over first comes first."""
+    return not reading.running, reading.deadline.timestamp() if reading.deadline else 0.0
+
+
 def concerned(all_of: Common, rule: Rule) -> Common:
     """With only the orders the rule is about: those of its `when`, paid while it was in force."""
     if all_of.nobody or not (rule.when or rule.since or rule.until):
         return all_of
-    case = all_of.case
-    about = tuple(order for order in case.orders if _meant(order, rule) and _in_force(order, rule))
-    return all_of if len(about) == len(case.orders) else replace(all_of, case=replace(case, orders=about))
-
-
-def _meant(order: Order, rule: Rule) -> bool:
-    marks = order.tags | {order.goods_type}
-    unpromised = "no_promise" in rule.when and order.promised_ship_at is None
-    return not rule.when or unpromised or bool(rule.when & marks)
-
-
-def _in_force(order: Order, rule: Rule) -> bool:
-    """By the day of payment in Beijing; without one the order is of today, when what has an end is over."""
-    if order.paid_at is None:
-        return rule.until is None
-    paid = order.paid_at.astimezone(SHANGHAI).date()
-    return (rule.since is None or paid >= rule.since) and (rule.until is None or paid <= rule.until)
+    case, orders = all_of.case, about(all_of.case, rule)
+    if len(orders) == len(case.orders):
+        return all_of
+    why = "" if orders else not_about(case, rule)
+    return replace(all_of, case=replace(case, orders=orders), unconcerned=why)
 
 
 def _over(journey: Journey) -> tuple[datetime, str] | None:
@@ -124,18 +141,17 @@ def read(all_of: Common, line: Line, cause: Cause | None = None) -> ClockReading
 
     `cause` is asked for where another rule's breach starts the clock (`rules.breach`).
     """
+    line, all_of = chosen(all_of, line)
     rule, plan = line.rule, plan_of(line)
-    all_of = concerned(all_of, rule)
-    asleep = line.asleep or all_of.nobody or ("" if line.limit is not None else "没有时限")
-    asleep = asleep or ("" if all_of.case.orders else _not_about(rule))
+    asleep = line.asleep or all_of.nobody or all_of.unconcerned or _limitless(all_of.case, line)
     asleep = asleep or (cause.asleep if cause else "")
     begun = None if asleep else _begun(all_of.case, line, plan, cause)
     if begun is None:
         reason = asleep or (not_started(cause.zh) if cause else plan.unstarted)
         return ClockReading(rule.id, line.source, waits_for=plan.waits_for, limit=line.limit, asleep=reason)
-    started, limit, source, calendar = begun
+    started, limit, source, calendar, floor = begun
     over_at, by = ended(all_of, plan, started)
-    steps = _steps(line.rule.warn, started, limit, calendar)
+    steps = _steps(rule, begun)
     return ClockReading(
         rule=rule.id,
         policy=source,
@@ -159,6 +175,14 @@ class _Wait(NamedTuple):
     limit: timedelta
     source: str
     calendar: Calendar
+    floor: datetime | None = None
+    """The deadline is not before it (`rules.exemptions`)."""
+
+    @property
+    def over_at(self) -> datetime:
+        """The deadline."""
+        normal = self.calendar.after(self.started, self.limit)
+        return normal if self.floor is None else max(normal, self.floor)
 
 
 def _begun(case: Case, line: Line, plan: Plan, cause: Cause | None) -> _Wait | None:
@@ -167,45 +191,75 @@ def _begun(case: Case, line: Line, plan: Plan, cause: Cause | None) -> _Wait | N
     An order's own promise or kind of goods replaces the profile's number for that order; the tightest
     order counts.
     """
-    assert line.limit is not None
-    rule = line.rule
-    promised = rule.promise and any(order.promised_ship_at for order in case.orders)
-    if (promised or rule.goods) and not line.by_merchant:
-        owed = [wait for order in case.orders if (wait := _owed(order, line)) is not None]
-        return min(owed, key=lambda wait: wait.calendar.after(wait.started, wait.limit), default=None)
+    rule, limit = line.rule, line.limit
+    if rule.lines is not None and not line.by_merchant:
+        days, _ = line_days(case, rule)
+        limit = line_limit(days) if days is not None else None
+    promised = rule.promise and any(PROMISED_AT[rule.promises](order) for order in case.orders)
+    if ((promised or rule.goods) and not line.by_merchant) or (line.leaves and rule.start in OF_ORDER):
+        owed = [wait for order in case.orders if (wait := _owed(order, line, limit)) is not None]
+        return min(owed, key=lambda wait: wait.over_at, default=None)
     started = cause.at if cause else plan.start(case)
-    return None if started is None else _Wait(started, line.limit, line.source, line.calendar)
+    if started is None or limit is None:
+        return None
+    return _excused(_Wait(started, limit, line.source, line.calendar), line, case.orders)
 
 
-def _owed(order: Order, line: Line) -> _Wait | None:
+def _owed(order: Order, line: Line, limit: timedelta | None) -> _Wait | None:
     """One order's wait: until its promise, or the limit where it has none that makes sense."""
-    assert line.limit is not None
-    rule = line.rule
-    started, promised = OF_ORDER[rule.start](order), order.promised_ship_at
+    rule, own = line.rule, not line.by_merchant
+    started, promised = OF_ORDER[rule.start](order), PROMISED_AT[rule.promises](order)
     if started is None:
         return None
-    if rule.promise and promised is not None and promised > started:
-        return _Wait(started, promised - started + rule.promise_plus, line.source + PROMISED, line.natural)
+    if own and rule.promise and promised is not None and promised > started:
+        length = promised - started + rule.promise_plus
+        return _excused(_Wait(started, length, line.source + PROMISED, line.natural), line, (order,))
     marks = order.tags | {order.goods_type}
-    longest = max((limit for word, limit in rule.goods.items() if word in marks), default=line.limit)
-    return _Wait(started, longest, line.source, line.calendar)
+    longest = max((each for word, each in rule.goods.items() if own and word in marks), default=limit)
+    if longest is None:
+        return None
+    return _excused(_Wait(started, longest, line.source, line.calendar), line, (order,))
 
 
-def _not_about(rule: Rule) -> str:
-    """Why the rule is about none of the orders."""
-    if not rule.when:
-        return "付款时该规则不在有效期内"
-    return f"只适用于：{'、'.join('未承诺发货时间' if each == 'no_promise' else each for each in sorted(rule.when))}"
+def _excused(wait: _Wait, line: Line, orders: Sequence[Order]) -> _Wait:
+    """The wait with what windows give these orders: the later deadline counts, and says whose it is."""
+    if not line.leaves:
+        return wait
+    given = granted(wait.limit, line.leaves, orders)
+    longer = wait._replace(limit=given.limit)
+    binds = given.floor is not None and given.floor > longer.over_at
+    by = given.floor_by if binds else given.longer_by
+    return longer._replace(
+        floor=given.floor if binds else None, source=wait.source + (f"（{by}）" if by else "")
+    )
 
 
-def _steps(
-    warn: Sequence[timedelta], started: datetime, limit: timedelta, calendar: Calendar
-) -> tuple[Step, ...]:
+def _limitless(case: Case, line: Line) -> str:
+    """Why nobody knows how long the wait may take, if so."""
+    rule = line.rule
+    if line.limit is not None:
+        return ""
+    if rule.lines is not None:
+        return line_days(case, rule)[1]
+    if not rule.promise:
+        return "没有时限"
+    promised = any(PROMISED_AT[rule.promises](order) for order in case.orders)
+    return "" if promised else f"订单没有{PROMISED_ZH[rule.promises]}"
+
+
+def _steps(rule: Rule, wait: _Wait) -> tuple[Step, ...]:
     """Warnings in order, then the breach; a warning that would not come after the start is left out."""
-    after = calendar.after
-    steps = [Step(Stage.WARNING, after(started, limit - ahead), ahead) for ahead in warn if ahead < limit]
-    steps.append(Step(Stage.BREACH, after(started, limit), _NOTHING_LEFT))
+    steps = [Step(Stage.WARNING, at, ahead) for ahead in rule.warn if (at := _ahead(wait, ahead)) is not None]
+    steps.append(Step(Stage.BREACH, wait.over_at, _NOTHING_LEFT, rule.grace))
     return tuple(steps)
+
+
+def _ahead(wait: _Wait, ahead: timedelta) -> datetime | None:
+    """When that much is left; None where it never was."""
+    counted = wait.calendar.after(wait.started, wait.limit - ahead) if ahead < wait.limit else None
+    if wait.floor is None or wait.floor - ahead <= wait.started:
+        return counted
+    return wait.floor - ahead if counted is None else max(counted, wait.floor - ahead)
 
 
 def ended(all_of: Common, plan: Plan, started: datetime) -> tuple[datetime | None, str]:

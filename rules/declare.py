@@ -1,38 +1,41 @@
 """Rules as data: what a profile file may say, and every mistake in it at once.
 
 A rule is a **clock** (from one milestone to another), a **staleness** (a clock that restarts at every
-movement scan while the parcel is between two milestones), or an **exception** (trouble the carrier
-itself reports). Profiles are TOML under `config/profiles/`; nothing here reads a file.
+movement scan while the parcel is between two milestones), an **exception** (trouble the carrier
+itself reports), or a **structural** check over the history and its neighbours. Profiles are TOML under
+`config/profiles/`; nothing here reads a file. The words of a rule's table are in `rules.language`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from difflib import get_close_matches
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from domain.time import AROUND_THE_CLOCK, Calendar
-from domain.tracking import ExceptionKind, Milestone
+from domain.time import AROUND_THE_CLOCK, SHANGHAI, Calendar
+from rules.language import BREACH, BY_LINE, KEYS, NATURAL, ORDER_TIMES, PROMISES, Kind, check_meaning
+from rules.lines import NO_LINES, WHOLE_DAYS, Lines
+from rules.stacking import ALONE, Together, parse_together
+from rules.tariff import Tariff, parse_penalty
+from rules.tolerances import Tolerances, parse_tolerances
 from rules.values import (
     Declined,
     Limit,
     Problems,
     duration,
-    flag,
-    parse_days,
-    parse_goods,
     parse_limit,
     parse_warn,
-    severity,
+    parse_zone,
     text,
     words,
 )
 
 __all__ = [
+    "BREACH",
+    "ORDER_TIMES",
     "Declined",
     "Kind",
     "Limit",
@@ -44,14 +47,6 @@ __all__ = [
     "parse_profile",
     "parse_warn",
 ]
-
-
-class Kind(StrEnum):
-    """How a rule is read."""
-
-    CLOCK = "clock"
-    STALENESS = "staleness"
-    EXCEPTION = "exception"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +65,55 @@ class Rule:
     restarts: bool = False
     """Counts from the latest start, not the first: a parcel may be sent out for delivery twice."""
     limit: Limit = field(default_factory=dict)
+    """Empty where only the order's promise or the line says when the time is over."""
     goods: Mapping[str, timedelta] = field(default_factory=dict)
     """The limit of an order with such a goods type or tag, instead of `limit`; of several the longest."""
     warn: tuple[timedelta, ...] = ()
     """Lengths before the limit, longest first."""
+    grace: timedelta = timedelta(0)
+    """How much longer silence must last before the breach is claimed; it still counts from the limit.
+
+    For carriers that upload their scans late. None by default: silence is only ever proven by a look (L1),
+    which covers our own lag and the provider's, a back-dated scan takes the claim back, and a fine is due
+    at the limit, not 90 minutes later (§11, `grace_minutes`, is a default for systems that do neither).
+    """
     promise: bool = False
     """The order's own promised time is the deadline where it has one (L8)."""
+    promises: str = PROMISES[0]
+    """Which of them: to `ship`, or the `delivery`."""
     calendar: Calendar = AROUND_THE_CLOCK
     """Which time counts towards the limit; a promised time is a moment, so it is not measured by it."""
+    lines: Lines | None = None
+    """Natural days from city to city, instead of a limit; None for a rule that is not about lines."""
     promise_plus: timedelta = timedelta(0)
     """The deadline is that much after the promised time."""
     when: frozenset[str] = frozenset()
-    """The orders the rule is about: with one of these goods types or tags, or `no_promise`. Empty: all."""
+    """The orders the rule is about: with one of these goods types or tags, `no_promise`, `same_city` or
+    `inter_city`. Empty: all."""
     since: date | None = None
-    """The first day of payment, in Beijing, that the rule is about."""
+    """The first day of payment, in `zone`, that the rule is about."""
     until: date | None = None
     """The last one."""
+    zone: ZoneInfo = SHANGHAI
+    """Whose days `since` and `until` are."""
+    variants: tuple[Rule, ...] = ()
+    """The same rule as it was, or will be, for orders paid between other days; their days do not overlap."""
     exempt: frozenset[str] = frozenset()
     """Tiers, goods types or tags the rule does not apply to."""
     on: frozenset[str] = frozenset()
     """Exception kinds or milestones that are the finding."""
+    check: str = ""
+    """The structural check by its name (`rules.structural`)."""
+    tolerances: Tolerances = Tolerances()
+    """What it allows."""
     soft: bool = False
     """Told, but no penalty is known."""
+    penalty: tuple[Tariff, ...] = ()
+    """What a breach costs; several entries where sources disagree or the amount decides (`rules.tariff`)."""
     watch: bool = True
     notify: bool = True
+    shadow: bool = False
+    """On trial: found and recorded, told to nobody."""
     confidence: str = ""
     source: tuple[str, ...] = ()
     note: str = ""
@@ -117,59 +137,33 @@ class Profile:
     inherits: tuple[str, ...] = ()
     drops: frozenset[str] = frozenset()
     """Inherited rules this platform has under another name."""
+    together: Together = ALONE
+    """How the penalties of several rules add up for one order."""
 
 
-def _kind(value: Any) -> Kind:
-    if value not in list(Kind):
-        raise ValueError(f"kind 要写 {'、'.join(Kind)} 之一（现在是 {value!r}）")
-    return Kind(value)
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a rule may refer to, and what holds for all rules of its profile."""
+
+    profile: str
+    zone: ZoneInfo
+    calendars: Mapping[str, Calendar]
+    lines: Lines
 
 
-def _all_stops(value: Any) -> bool:
-    if value not in ("any", "all"):
-        raise ValueError(f'stop_mode 要写 "any" 或 "all"（现在是 {value!r}）')
-    return bool(value == "all")
-
-
-_PROFILE_KEYS: Final = ("id", "name", "verified_on", "inherits", "drops", "rules")
-BREACH: Final = "breach:"
-"""Begins a start that is another rule's breach: `breach:transit_stagnation`."""
-NATURAL: Final = "natural"
-"""The calendar of a rule that names none: every hour counts."""
-_RULE: Final[Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
-    "zh": (text, ""),
-    "kind": (_kind, None),
-    "severity": (severity, 50),
-    "start": (text, ""),
-    "stop": (words, ()),
-    "stop_mode": (_all_stops, False),
-    "restarts": (flag, False),
-    "limit": (parse_limit, {}),
-    "goods": (parse_goods, {}),
-    "warn": (parse_warn, ()),
-    "promise": (flag, False),
-    "calendar": (text, NATURAL),
-    "promise_plus": (duration, timedelta(0)),
-    "when": (words, ()),
-    "in_force": (parse_days, (None, None)),
-    "exempt": (words, ()),
-    "on": (words, ()),
-    "soft": (flag, False),
-    "watch": (flag, True),
-    "notify": (flag, True),
-    "confidence": (text, ""),
-    "source": (words, ()),
-    "note": (text, ""),
-    "from": (text, ""),
-    "until": (words, ()),
-}
-"""What a rule's table may say: how each key is read, and what holds without it."""
+Path = tuple[str | int, ...]
+_PROFILE_KEYS: Final = ("id", "name", "verified_on", "timezone", "inherits", "drops", "rules", "together")
 
 
 def parse_profile(
-    data: Mapping[str, Any], calendars: Mapping[str, Calendar] = MappingProxyType({})
+    data: Mapping[str, Any],
+    calendars: Mapping[str, Calendar] = MappingProxyType({}),
+    lines: Mapping[str, Lines] = MappingProxyType({}),
 ) -> tuple[Profile | None, list[Declined]]:
-    """A profile from its TOML table, or None with every mistake found. Rules may name one of `calendars`."""
+    """A profile from its TOML table, or None with every mistake found.
+
+    Rules may name one of `calendars`; `lines` holds the table of each profile that has one.
+    """
     problems = Problems()
     for key in sorted(data.keys() - set(_PROFILE_KEYS)):
         problems.unknown_key((), key, _PROFILE_KEYS)
@@ -177,16 +171,18 @@ def parse_profile(
         if key not in data:
             problems.at((key,), f"缺少 {key}")
     name = {key: problems.read((key,), text, data[key]) for key in ("id", "name") if key in data}
+    zone = problems.read(("timezone",), parse_zone, data.get("timezone", SHANGHAI.key)) or SHANGHAI
     parents = problems.read(("inherits",), words, data.get("inherits", ())) or ()
     drops = problems.read(("drops",), words, data.get("drops", ())) or ()
+    together = parse_together(data["together"], problems) if "together" in data else ALONE
     tables = data.get("rules", {})
     if not isinstance(tables, Mapping):
         problems.at(("rules",), "规则要写成表：[rules.规则名]")
         tables = {}
     by = name.get("id") or ""
+    around = _Around(by, zone, calendars, lines.get(by, NO_LINES))
     rules = {
-        rule: _parse_rule(rule, by, table, ("rules", rule), calendars, problems)
-        for rule, table in tables.items()
+        rule: _parse_rule(rule, table, ("rules", rule), around, problems) for rule, table in tables.items()
     }
     if problems:
         return None, problems
@@ -198,37 +194,39 @@ def parse_profile(
             rules={rule: parsed for rule, parsed in rules.items() if parsed is not None},
             inherits=parents,
             drops=frozenset(drops),
+            together=together,
         ),
         [],
     )
 
 
-def _parse_rule(
-    name: str,
-    profile: str,
-    table: Any,
-    path: tuple[str, ...],
-    calendars: Mapping[str, Calendar],
-    problems: Problems,
-) -> Rule | None:
+def _parse_rule(name: str, table: Any, path: Path, around: _Around, problems: Problems) -> Rule | None:
     if not isinstance(table, Mapping):
         problems.at(path, f"每条规则要写成一张表：[rules.{name}]")
         return None
     before = len(problems)
-    for key in sorted(table.keys() - _RULE.keys()):
-        problems.unknown_key(path, key, list(_RULE))
+    for key in sorted(table.keys() - KEYS.keys()):
+        problems.unknown_key(path, key, list(KEYS))
     if "kind" not in table:
         problems.at((*path, "kind"), f"缺少 kind：{'、'.join(Kind)} 之一")
     said = {
         key: problems.read((*path, key), parse, table[key]) if key in table else default
-        for key, (parse, default) in _RULE.items()
+        for key, (parse, default) in KEYS.items()
     }
-    if said["calendar"] not in (None, NATURAL, *calendars):
-        problems.unknown_word((*path, "calendar"), said["calendar"], [NATURAL, *calendars])
+    if said["calendar"] not in (None, NATURAL, BY_LINE, *around.calendars):
+        problems.unknown_word((*path, "calendar"), said["calendar"], [NATURAL, BY_LINE, *around.calendars])
+    penalty = parse_penalty(table["penalty"], (*path, "penalty"), problems) if "penalty" in table else ()
     if said["kind"] is not None:
-        _check_meaning(said, table.keys() & _RULE.keys(), path, problems)
+        check_meaning(said, table.keys() & KEYS.keys(), path, problems)
     if len(problems) > before:
         return None
+    variants = _variants(name, table, path, around, problems)
+    return _rule(name, {**said, "penalty": penalty}, around, variants) if len(problems) == before else None
+
+
+def _rule(name: str, said: Mapping[str, Any], around: _Around, variants: tuple[Rule, ...]) -> Rule:
+    by_line = said["calendar"] == BY_LINE
+    calendar = AROUND_THE_CLOCK if said["calendar"] == NATURAL else around.calendars.get(said["calendar"])
     return Rule(
         id=name,
         zh=said["zh"] or name,
@@ -241,86 +239,50 @@ def _parse_rule(
         limit=said["limit"],
         goods=said["goods"],
         warn=said["warn"],
+        grace=said["grace"],
         promise=said["promise"],
-        calendar=AROUND_THE_CLOCK if said["calendar"] == NATURAL else calendars[said["calendar"]],
+        promises=said["promises"],
+        calendar=calendar or WHOLE_DAYS,
+        lines=around.lines if by_line else None,
         promise_plus=said["promise_plus"],
         when=frozenset(said["when"]),
         since=said["in_force"][0],
         until=said["in_force"][1],
+        zone=around.zone,
+        variants=variants,
         exempt=frozenset(said["exempt"]),
         on=frozenset(said["on"]),
+        check=said["check"],
+        tolerances=parse_tolerances(said),
         soft=said["soft"],
+        penalty=said["penalty"],
         watch=said["watch"],
         notify=said["notify"],
         confidence=said["confidence"],
         source=said["source"],
         note=said["note"],
-        profile=profile,
+        profile=around.profile,
     )
 
 
-def _check_meaning(
-    said: Mapping[str, Any], keys: Set[str], path: tuple[str, ...], problems: Problems
-) -> None:
-    """Mistakes that only show when the keys of one rule are read together."""
-    kind = said["kind"]
-    allowed = {"zh", "kind", "severity", "soft", "watch", "notify", "confidence", "source", "note", "exempt"}
-    allowed |= _OWN[kind]
-    for key in sorted(keys - allowed):
-        problems.at((*path, key), f"{kind} 规则没有 {key}")
-    for key in sorted(_NEEDED[kind] - keys):
-        problems.at((*path, key), f"{kind} 规则缺少 {key}")
-    if "when" in keys and said["when"] == ():
-        problems.at((*path, "when"), "when 不能是空的")
-    for key, known in _WORDS[kind].items():
-        if key in keys and said[key] == ():
-            problems.at((*path, key), f"{key} 不能是空的")
-        for word in words(said[key] or ()):
-            if word not in known and not (key == "start" and word.removeprefix(BREACH) != word):
-                near = get_close_matches(word, sorted(known), n=1)
-                hint = f"，是不是想写 {near[0]}？" if near else ""
-                problems.at((*path, key), f"{key} 不认识 {word}{hint}")
-    limit, warn, start = said["limit"], said["warn"], said["start"]
-    lengths = [*(limit or {}).values(), *(said["goods"] or {}).values()]
-    if lengths and warn and warn[0] >= min(lengths):
-        problems.at((*path, "warn"), "预警提前量必须小于时限")
-    if kind is Kind.CLOCK and start not in ORDER_TIMES:
-        for key, what in _OF_ORDERS.items():
-            if said[key]:
-                problems.at((*path, key), f"只有从订单的时间起算的规则才能{what}")
-    if said["promise_plus"] and not said["promise"]:
-        problems.at((*path, "promise_plus"), "要同时写 promise = true")
-    if kind is Kind.CLOCK and said["restarts"] and start not in _SCANS:
-        problems.at((*path, "restarts"), "只有从承运商的节点起算的规则才能重新计时")
-
-
-_OF_ORDERS: Final = {"promise": "按承诺时间", "goods": "按商品类型分时限"}
-"""Keys for which every order inside counts by itself."""
-ORDER_TIMES: Final = frozenset({"paid", "confirmed", "shipped", "promised_ship"})
-_SCANS: Final[frozenset[str]] = frozenset(
-    milestone.value
-    for milestone in Milestone
-    if milestone.rank >= Milestone.LABEL_CREATED.rank and milestone is not Milestone.BUYER_CONFIRMED
-)
-"""The milestones a carrier tells of; the others are the shop's, and have their own words."""
-_OWN: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.CLOCK: frozenset(
-        {"start", "stop", "stop_mode", "restarts", "limit", "warn", "when", "in_force", "goods"}
-        | {"promise", "promise_plus", "calendar"}
-    ),
-    Kind.STALENESS: frozenset({"from", "until", "limit", "warn", "when", "in_force", "calendar"}),
-    Kind.EXCEPTION: frozenset({"on"}),
-}
-_NEEDED: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.CLOCK: frozenset({"start", "stop", "limit"}),
-    Kind.STALENESS: frozenset({"from", "until", "limit"}),
-    Kind.EXCEPTION: frozenset({"on"}),
-}
-_WORDS: Final[Mapping[Kind, Mapping[str, frozenset[str]]]] = {
-    Kind.CLOCK: {
-        "start": _SCANS | ORDER_TIMES | {"first_scan"},
-        "stop": _SCANS | ORDER_TIMES | {"first_scan", "any_scan", "terminal"},
-    },
-    Kind.STALENESS: {"from": _SCANS, "until": _SCANS},
-    Kind.EXCEPTION: {"on": frozenset(ExceptionKind) | {Milestone.RETURNING, Milestone.RETURNED}},
-}
+def _variants(
+    name: str, table: Mapping[str, Any], path: Path, around: _Around, problems: Problems
+) -> tuple[Rule, ...]:
+    """The rule's variants: each says from when to when, and what is different then."""
+    found: list[Rule] = []
+    base = {key: value for key, value in table.items() if key not in ("variants", "in_force")}
+    for n, different in enumerate(table.get("variants", ())):
+        place = (*path, "variants", n)
+        fixed = sorted(different.keys() & {"kind", "variants"})
+        for key in fixed:
+            problems.at((*place, key), f"变体不能另写 {key}")
+        if "in_force" not in different:
+            problems.at((*place, "in_force"), "变体要写从哪天到哪天：in_force = { until = 2025-05-14 }")
+        elif not fixed:
+            rule = _parse_rule(name, {**base, **different}, place, around, problems)
+            found += [rule] if rule is not None else []
+    days = sorted((rule.since or date.min, rule.until or date.max) for rule in found)
+    for (_, until), (since, _) in zip(days, days[1:], strict=False):
+        if since <= until:
+            problems.at((*path, "variants"), f"两个变体都管 {since} 付款的订单")
+    return tuple(found)

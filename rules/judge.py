@@ -7,7 +7,7 @@ than* the limit. The live sweep, `explain` and the lab all come here (L3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Milestone
 from rules.breach import first_breach
-from rules.clock import PROMISED, Cause, Common, common, concerned, read, read_clock
+from rules.clock import PROMISED, Cause, Common, chosen, common, read, read_clock
 from rules.declare import Kind, Rule
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
@@ -31,6 +31,8 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
     `next_look_at` is the first step that more silence would make true. It may lie in the past: then
     the parcel is due for a look, not in breach.
     """
+    if policy.origin and not case.origin:
+        case = replace(case, origin=policy.origin)
     all_of = common(case)
     troubles = _troubles(all_of)
     clocks: list[ClockReading] = []
@@ -42,16 +44,17 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
             if troubles and not line.asleep:
                 findings += _reported(line, troubles)
             continue
-        reading = read(all_of, line, _cause(all_of, line, policy, now))
+        line, mine = chosen(all_of, line)
+        reading = read(mine, line, _cause(all_of, line, policy, now))
         clocks.append(reading)
         if not reading.running:
             continue
         plan = plan_of(line)
-        horizon = _horizon(concerned(all_of, line.rule).case, plan, now)
+        horizon = _horizon(mine.case, plan, now)
         passed = 0
         for step in reading.steps:
-            if horizon is None or step.at >= horizon:
-                (looks if plan.by_shop else carrier_looks).append(step.at)
+            if horizon is None or step.claimed_at >= horizon:
+                (looks if plan.by_shop else carrier_looks).append(step.claimed_at)
                 break
             passed += 1
         if passed and horizon is not None:
@@ -68,7 +71,8 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
 
 def proven_until(case: Case, line: Line, now: datetime) -> datetime | None:
     """Up to when silence is proven for this line's clock, for it must have one; None when nobody has looked (L1)."""
-    return _horizon(concerned(common(case), line.rule).case, plan_of(line), now)
+    line, mine = chosen(common(case), line)
+    return _horizon(mine.case, plan_of(line), now)
 
 
 def _cause(all_of: Common, line: Line, policy: Policy, now: datetime) -> Cause | None:
@@ -82,8 +86,8 @@ def _cause(all_of: Common, line: Line, policy: Policy, now: datetime) -> Cause |
     zh = other.rule.zh
     if other.asleep:
         return Cause(None, zh, f"{zh}：{other.asleep}")
-    horizon = _horizon(concerned(all_of, other.rule).case, plan_of(other), now)
-    return Cause(first_breach(all_of, other, horizon), zh)
+    other, mine = chosen(all_of, other)
+    return Cause(first_breach(mine, other, _horizon(mine.case, plan_of(other), now)), zh)
 
 
 def _first_look(steps: Sequence[datetime]) -> datetime | None:
@@ -130,6 +134,7 @@ def _crossed(case: Case, line: Line, reading: ClockReading, passed: int, horizon
         step=passed,
         severity=line.rule.severity,
         notify=line.rule.notify,
+        shadow=line.rule.shadow,
         evidence=_evidence(case, line.rule, reading, horizon),
     )
 
@@ -206,6 +211,7 @@ def _reported(line: Line, troubles: Sequence[_Trouble]) -> list[Finding]:
             step=1,
             severity=rule.severity,
             notify=rule.notify,
+            shadow=rule.shadow,
             evidence={
                 "rule_zh": rule.zh,
                 "trouble": trouble.zh,

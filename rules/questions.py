@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 
 from domain.orders import Case, Order
 from domain.tracking import FORWARD, MILESTONE_ZH, Milestone
-from rules.declare import BREACH, Kind
-from rules.policy import Line
+from rules.language import BREACH, Kind
+from rules.spec import Line
 
 __all__ = ["NOT_STARTED", "OF_ORDER", "Plan", "not_started", "plan_of"]
 
@@ -24,12 +24,17 @@ NOT_STARTED: Final = "尚未开始"
 """How the reason begins why a clock sleeps that nothing has started."""
 
 _HOMEWARD: Final = frozenset({"returning", "returned"})
-_SHOP: Final = frozenset({"paid", "confirmed", "shipped"})
+_SHOP: Final = frozenset({"ordered", "paid", "confirmed", "shipped"})
+
+_PAST_HUB: Final = frozenset({Milestone.DEPARTED_FIRST_HUB}) | frozenset(
+    milestone for milestone in FORWARD if milestone.rank > Milestone.IN_TRANSIT.rank
+)
 
 Ask: TypeAlias = Callable[[Case], datetime | None]
 AskSince: TypeAlias = Callable[[Case, datetime], datetime | None]
 
 OF_ORDER: Final[dict[str, Callable[[Order], datetime | None]]] = {
+    "ordered": attrgetter("ordered_at"),
     "paid": attrgetter("paid_at"),
     "confirmed": lambda order: order.confirmed_at or order.paid_at,
     "shipped": attrgetter("shipped_at"),
@@ -133,12 +138,23 @@ def _stop(stop: str, start: str, restarts: bool) -> AskSince:
         if start == Milestone.PICKED_UP:
             return lambda case, since: case.journey.update_after_pickup_at
         return lambda case, since: case.journey.update_after_first_scan_at
+    if stop == "hub_scan":
+        return _hub_scan
+    if stop == "departed_first_province":
+        return lambda case, since: case.journey.left_province_at
     if stop == "terminal":
         return _first_of(frozenset(milestone for milestone in Milestone if milestone.ends))
     milestone = Milestone(stop)
     if restarts:
         return _again(milestone, Milestone(start))
     return _first_of(_implying(milestone))
+
+
+def _hub_scan(case: Case, since: datetime) -> datetime | None:
+    """The first scan at a sorting centre; what left one, or went through customs, has been at one."""
+    first = case.journey.first
+    past = (at for mark, at in first.items() if mark in _PAST_HUB)
+    return min((at for at in (case.journey.first_hub_at, *past) if at is not None), default=None)
 
 
 def _implying(stop: Milestone) -> Set[Milestone]:
@@ -186,6 +202,8 @@ def _zh(word: str) -> str:
         "promised_ship": "承诺发货时间",
         "first_scan": "首条物流",
         "any_scan": "新的物流更新",
+        "departed_first_province": "离开首个分拨中心所在省",
+        "hub_scan": "分拣中心扫描",
         "terminal": "签收、退回或取消",
     }
     if word.startswith(BREACH):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.time import parse_duration
 from rules.regions import Tier
@@ -15,12 +16,15 @@ __all__ = [
     "Declined",
     "Limit",
     "Problems",
+    "as_written",
     "duration",
     "flag",
     "parse_days",
     "parse_goods",
     "parse_limit",
+    "parse_tables",
     "parse_warn",
+    "parse_zone",
     "severity",
     "text",
     "words",
@@ -123,6 +127,21 @@ def parse_warn(value: Any) -> tuple[timedelta, ...]:
     return tuple(sorted({duration(item) for item in items}, reverse=True))
 
 
+def parse_tables(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """A list of tables, as `[[rules.late_shipment.variants]]` makes one. Raises TypeError."""
+    if not isinstance(value, list) or not value or not all(isinstance(each, Mapping) for each in value):
+        raise TypeError("要写成表的列表，每张表用两层方括号：[[rules.规则名.variants]]")
+    return tuple(value)
+
+
+def parse_zone(value: Any) -> ZoneInfo:
+    """A time zone by its name. Raises ValueError/TypeError."""
+    try:
+        return ZoneInfo(text(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"不认识的时区 {value}，如 Asia/Shanghai") from None
+
+
 def text(value: Any) -> str:
     """A text that says something."""
     if not isinstance(value, str) or not value.strip():
@@ -136,6 +155,11 @@ def words(value: Any) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item for item in items):
         raise TypeError(f"要写成文字或文字的列表（现在是 {value!r}）")
     return tuple(items)
+
+
+def as_written(value: Any) -> Any:
+    """Read later, entry by entry, so that each mistake has its place."""
+    return value
 
 
 def flag(value: Any) -> bool:

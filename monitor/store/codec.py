@@ -247,14 +247,20 @@ def _clock(clock: ClockReading) -> dict[str, Any]:
     if clock.limit is not None:
         found["limit"] = length(clock.limit)
     if clock.steps:
-        found["steps"] = [[step.stage, to_micros(step.at), length(step.left)] for step in clock.steps]
+        found["steps"] = [_step(step) for step in clock.steps]
     return found
+
+
+def _step(step: Step) -> list[Any]:
+    """A grace is rare, so it is only written where there is one."""
+    grace = [length(step.grace)] if step.grace else []
+    return [step.stage, to_micros(step.at), length(step.left), *grace]
 
 
 def _read_clock(found: Mapping[str, Any]) -> ClockReading:
     steps = (
-        Step(known, from_micros(at), timedelta(microseconds=left))
-        for stage, at, left in found.get("steps", ())
+        Step(known, from_micros(at), *(timedelta(microseconds=each) for each in lengths))
+        for stage, at, *lengths in found.get("steps", ())
         if (known := _known(Stage, stage))
     )
     return ClockReading(

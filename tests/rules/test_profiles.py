@@ -223,7 +223,7 @@ def without(table: dict[str, Any], *keys: str) -> dict[str, Any]:
         ({**GOOD, "start": "payed"}, ("start",), "是不是想写 paid"),
         ({**GOOD, "start": ["paid"]}, ("start",), "要写成文字"),
         ({**GOOD, "start": "any_scan"}, ("start",), "不认识 any_scan"),
-        ({**GOOD, "start": "ordered"}, ("start",), "不认识 ordered"),
+        ({**GOOD, "start": "hub_scan"}, ("start",), "不认识 hub_scan"),
         ({**GOOD, "start": "breach:late", "promise": True}, ("promise",), "承诺"),
         ({**GOOD, "start": "breach:late", "restarts": True}, ("restarts",), "重新计时"),
         ({**STALE, "from": "breach:late"}, ("from",), "不认识 breach:late"),
@@ -253,7 +253,7 @@ def without(table: dict[str, Any], *keys: str) -> dict[str, Any]:
         (
             {**GOOD, "calendar": "zzzz"},
             ("calendar",),
-            "可用的有：cn_business_days、cn_six_days、cn_working_days、natural",
+            "可用的有：cn_business_days、cn_six_days、cn_working_days、line、natural",
         ),
         ({**GOOD, "calendar": 5}, ("calendar",), "要写成文字"),
         (
