@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from domain.masking import visible
+from domain.numbers import s10_is_valid, shape_hint
 
 __all__ = [
     "CARRIERS",
@@ -41,46 +42,38 @@ class Carrier:
     """What people read."""
     others: tuple[str, ...] = ()
     """Other Chinese names, the key of the facts table, 快递鸟's code."""
-    shape: str = ""
-    """A regular expression over the whole number, upper case; `S10` where the postal form counts too."""
 
-
-_S10: Final = r"[A-Z]{2}\d{9}[A-Z]{2}"
-_SF: Final = r"SF\d{13}|\d{12}"
-_JD: Final = r"JD[0-9A-Z]{6,20}(?:-\d+){0,2}-?"
 
 CARRIERS: Final = (
-    Carrier("shunfeng", "顺丰速运", ("顺丰", "顺丰快递", "sf"), _SF),
-    Carrier("shunfengkuaiyun", "顺丰快运", ("sf_freight",), r"SF\d{13}"),
-    Carrier("zhongtong", "中通快递", ("中通", "zto"), r"\d{12,14}"),
+    Carrier("shunfeng", "顺丰速运", ("顺丰", "顺丰快递", "sf")),
+    Carrier("shunfengkuaiyun", "顺丰快运", ("sf_freight",)),
+    Carrier("zhongtong", "中通快递", ("中通", "zto")),
     Carrier("zhongtongkuaiyun", "中通快运", ("zto_freight",)),
-    Carrier("yuantong", "圆通速递", ("圆通", "圆通快递", "yto"), r"YT\d{13}"),
-    Carrier("shentong", "申通快递", ("申通", "sto"), r"77(?:\d{11}|\d{13})"),
-    Carrier("yunda", "韵达快递", ("韵达", "韵达速递", "yd"), r"\d{13}|\d{15}"),
+    Carrier("yuantong", "圆通速递", ("圆通", "圆通快递", "yto")),
+    Carrier("shentong", "申通快递", ("申通", "sto")),
+    Carrier("yunda", "韵达快递", ("韵达", "韵达速递", "yd")),
     Carrier("yundakuaiyun", "韵达快运", ("yunda_freight",)),
-    Carrier("jtexpress", "极兔速递", ("极兔", "J&T", "jt", "jtsd", "极兔快递"), r"JT\d{13}"),
-    Carrier("jd", "京东快递", ("京东", "京东物流"), _JD),
-    Carrier("jingdongkuaiyun", "京东快运", ("jd_freight", "jdky"), _JD),
-    Carrier(
-        "ems", "EMS", ("邮政EMS", "邮政特快专递", "中国邮政EMS", "中国邮政速递物流"), rf"\d{{13}}|{_S10}"
-    ),
-    Carrier("youzhengguonei", "邮政快递包裹", ("中国邮政", "邮政包裹", "post_parcel", "yzpy"), r"\d{13}"),
+    Carrier("jtexpress", "极兔速递", ("极兔", "J&T", "jt", "jtsd", "极兔快递")),
+    Carrier("jd", "京东快递", ("京东", "京东物流")),
+    Carrier("jingdongkuaiyun", "京东快运", ("jd_freight", "jdky")),
+    Carrier("ems", "EMS", ("邮政EMS", "邮政特快专递", "中国邮政EMS", "中国邮政速递物流")),
+    Carrier("youzhengguonei", "邮政快递包裹", ("中国邮政", "邮政包裹", "post_parcel", "yzpy")),
     Carrier("youzhengbk", "邮政标准快递", ("post_standard",)),
     Carrier("youzhengdsbk", "邮政电商标快", ("post_ecommerce",)),
-    Carrier("debangkuaidi", "德邦快递", ("德邦", "deppon", "dbl"), r"DPK\d+"),
+    Carrier("debangkuaidi", "德邦快递", ("德邦", "deppon", "dbl")),
     Carrier("debangwuliu", "德邦物流", ("德邦快运", "deppon_freight", "dblky")),
     Carrier("danniao", "菜鸟速递", ("丹鸟",)),
     Carrier("huitongkuaidi", "百世快递", ("汇通", "百世汇通", "best", "htky")),
     Carrier("baishiwuliu", "百世快运", ("best_freight", "btwl")),
     Carrier("zhaijisong", "宅急送", ("zjs",)),
-    Carrier("kuayue", "跨越速运", ("跨越", "kye", "kysy"), r"KY\d+"),
+    Carrier("kuayue", "跨越速运", ("跨越", "kye", "kysy")),
     Carrier("suer", "速尔快递", ("速尔", "sure")),
     Carrier("youshuwuliu", "优速快递", ("优速", "uce", "uc")),
     Carrier("annengwuliu", "安能物流", ("ane", "aneky")),
     Carrier("fengwang", "丰网速运", ("丰网", "fwx")),
     Carrier("lianbangkuaidi", "联邦快递", ("fedex_cn",)),
-    Carrier("emsguoji", "EMS国际", ("ems_intl",), _S10),
-    Carrier("youzhengguoji", "邮政国际", ("post_intl",), _S10),
+    Carrier("emsguoji", "EMS国际", ("ems_intl",)),
+    Carrier("youzhengguoji", "邮政国际", ("post_intl",)),
 )
 
 NOT_WATCHED: Final = frozenset(
@@ -180,29 +173,3 @@ def display(key: str) -> str:
 def phone_needed(key: str) -> bool:
     """The carrier answers 快递100 only with the last four digits of sender or receiver."""
     return key in _PHONE_CHECKED
-
-
-def shape_hint(key: str, number: str) -> bool | None:
-    """Whether a number looks like this carrier's; None where nothing is known. Never a refusal.
-
-    A number of the postal S10 form must also have the right check digit.
-    """
-    shape = _BY_KEY[key].shape if key in _BY_KEY else ""
-    if not shape:
-        return None
-    plain = number.strip().upper()
-    if re.fullmatch(shape, plain, re.ASCII) is None:
-        return False
-    return s10_is_valid(plain) if re.fullmatch(_S10, plain, re.ASCII) else True
-
-
-def s10_is_valid(number: str) -> bool:
-    """The check digit of a postal number: two letters, eight digits, the check, two letters.
-
-    Weights 8 6 4 2 3 5 9 7; 11 − (sum mod 11), where 10 becomes 0 and 11 becomes 5.
-    """
-    if re.fullmatch(_S10, number, re.ASCII) is None:
-        return False
-    weighed = zip(number[2:10], (8, 6, 4, 2, 3, 5, 9, 7), strict=True)
-    check = 11 - sum(int(digit) * weight for digit, weight in weighed) % 11
-    return int(number[10]) == {10: 0, 11: 5}.get(check, check)

@@ -1,0 +1,111 @@
+"""Places by name: is it the same city, and how far apart are two.
+
+Names are those of providers (`浙江,杭州市,余杭区`) and of shops (province and city apart). What is not in the
+gazetteer has no place: nothing is claimed of it (L7). Distances are great circles between the seats of two
+cities, so a road is always longer; `apart` leaves out how far both reach, so two scans are at least so far
+from each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import asin, cos, radians, sin, sqrt
+from typing import Final
+
+from rules.gazetteer import NEWER, TABLE
+from rules.regions import PROVINCES, province
+
+__all__ = ["Place", "apart", "area_of", "distance", "place_of", "province_of"]
+
+_EARTH: Final = 6371.0
+_MUNICIPALITIES: Final = frozenset({"北京", "天津", "上海", "重庆", "香港", "澳门", "台湾"})
+"""Their own city, whatever stands behind the province: 市辖区, 县, a district."""
+_DIRECT: Final = re.compile(r"(?:省|自治区)?直辖县(?:级行政(?:区划|单位))?")
+"""Stands where a city should, for a county directly under the province."""
+_COMMA: Final = re.compile(r"[,，/>、\s-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A prefecture-level city, or a county directly under its province."""
+
+    province: str
+    name: str
+    lng: float
+    lat: float
+    reach: int
+    """Kilometres from its seat to its farthest parts."""
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.province else f"{self.province}{self.name}"
+
+
+def area_of(province_: str, city: str) -> str:
+    """An order's two columns as one area; nothing where either is missing, but for a municipality."""
+    known = province(province_)
+    if known in _MUNICIPALITIES:
+        return f"{known},{known}"
+    return f"{province_.strip()},{city.strip()}" if province_.strip() and city.strip() else ""
+
+
+def province_of(area: str) -> str:
+    """The province of an area, or nothing where it names none that is known."""
+    known = province(_COMMA.split(area.strip(), maxsplit=1)[0])
+    return known if known in PROVINCES else ""
+
+
+@lru_cache(maxsize=8192)
+def place_of(area: str) -> Place | None:
+    """The city of `省,市[,区]`; None for a bare province and for a name nobody knows."""
+    within = province_of(area)
+    if not within:
+        return None
+    if within in _MUNICIPALITIES:
+        return _CITIES[within][within] if _parts(area) else None
+    names = [part for part in _parts(area) if not _DIRECT.fullmatch(part)]
+    return _named(within, names[0]) if names else None
+
+
+def _parts(area: str) -> list[str]:
+    """What stands behind the province."""
+    return [part for part in _COMMA.split(area.strip())[1:] if part]
+
+
+def _named(within: str, name: str) -> Place | None:
+    """The city whose name this one begins with, the longest of several: 黔西南州, 伊犁哈萨克自治州."""
+    cities = _CITIES[within]
+    stems = [stem for stem in cities if name.startswith(stem)]
+    return cities[max(stems, key=len)] if stems else None
+
+
+def distance(one: Place, other: Place) -> float:
+    """Kilometres between the seats of two cities as the crow flies."""
+    south, north = radians(one.lat), radians(other.lat)
+    half = sin((north - south) / 2) ** 2
+    half += cos(south) * cos(north) * sin(radians(other.lng - one.lng) / 2) ** 2
+    return 2 * _EARTH * asin(sqrt(half))
+
+
+def apart(one: Place, other: Place) -> float:
+    """The kilometres that surely lie between any two scans in these cities; none between neighbours."""
+    return 0.0 if one == other else max(0.0, distance(one, other) - one.reach - other.reach)
+
+
+def _read(table: str) -> Mapping[str, Mapping[str, Place]]:
+    """By province, by the city's short name."""
+    found: dict[str, dict[str, Place]] = {}
+    for line in re.sub(r"\n +", " ", table.strip()).splitlines():
+        within, cities = line.split(": ")
+        found[within] = {
+            name: Place(within, name, float(lng), float(lat), int(reach))
+            for name, lng, lat, reach in (city.split() for city in cities.split(";"))
+        }
+    for (within, name), stands_for in NEWER.items():
+        found[within][name] = found[within][stands_for]
+    return found
+
+
+_CITIES: Final = _read(TABLE)
