@@ -40,6 +40,8 @@ from monitor.web.site import make_site
 
 WITHIN = timedelta(hours=12)
 LIVE = TicketFilter(("open", "acknowledged"), sort=Sort.URGENT)
+DEAR = TicketFilter(("open", "acknowledged"), sort=Sort.RISK)
+HOURLY = TicketFilter(("open", "acknowledged"), sort=Sort.PER_HOUR, now=NOW)
 ALL = TicketFilter()
 Work = Callable[[], object]
 
@@ -62,13 +64,26 @@ def works(db: Database, raw: sqlite3.Connection, pages: int) -> dict[str, tuple[
         return some, ticket_views.count(conn, LIVE, 10_000), ticket_views.choices(conn)
 
     def first(conn: Connection) -> object:
-        return now.upcoming(conn, NOW, WITHIN), now.tally(conn, NOW, WITHIN), now.sources(conn, NOW)
+        return (
+            now.upcoming(conn, NOW, WITHIN),
+            now.tally(conn, NOW, WITHIN),
+            now.sources(conn, NOW),
+            now.stake(conn, NOW, WITHIN),
+        )
 
     return {
         "tickets": (lambda: db.read_now(listed), lambda: (bare.urgent(raw), bare.around(raw))),
         "rows_urgent": (
             lambda: db.read_now(lambda conn: ticket_views.page(conn, LIVE)),
             lambda: bare.urgent(raw),
+        ),
+        "rows_risk": (
+            lambda: db.read_now(lambda conn: ticket_views.page(conn, DEAR)),
+            lambda: bare.dearest(raw),
+        ),
+        "rows_hourly": (
+            lambda: db.read_now(lambda conn: ticket_views.page(conn, HOURLY)),
+            lambda: bare.hourly(raw, NOW),
         ),
         "rows_newest": (
             lambda: db.read_now(lambda conn: ticket_views.page(conn, ALL)),

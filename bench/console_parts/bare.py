@@ -42,6 +42,28 @@ def urgent(raw: sqlite3.Connection) -> object:
     return _with_heads(raw, ids)
 
 
+def dearest(raw: sqlite3.Connection) -> object:
+    """The live tickets, the most money first."""
+    live = "SELECT id FROM tickets WHERE state IN ('open', 'acknowledged')"
+    ids = raw.execute(f"{live} ORDER BY risk_high DESC, opened_at DESC, id DESC LIMIT 50").fetchall()
+    return _with_heads(raw, ids)
+
+
+def hourly(raw: sqlite3.Connection, now: datetime) -> object:
+    """The live tickets by money for each hour until the nearest limit of a warning that stands."""
+    ids = raw.execute(_HOURLY, {"now": to_micros(now)}).fetchall()
+    return _with_heads(raw, ids)
+
+
+_HOURLY = """
+    SELECT id FROM (
+        SELECT t.id, t.risk_high, (SELECT min(f.deadline) FROM findings f WHERE f.ticket_id = t.id
+            AND f.state = 'open' AND f.stage = 'warning' AND NOT f.shadow) AS limit_at
+        FROM tickets t WHERE t.state IN ('open', 'acknowledged') AND t.risk_high IS NOT NULL)
+    ORDER BY limit_at IS NULL, risk_high * 3600000000 / max(limit_at - :now, 900000000) DESC, id LIMIT 50
+"""
+
+
 def around(raw: sqlite3.Connection) -> object:
     """What stands around that list: how many there are, and what the menus offer."""
     rules = "SELECT DISTINCT rule FROM findings"

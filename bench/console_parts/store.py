@@ -98,6 +98,12 @@ def tickets(count: int, in_flight: int) -> Iterator[Rows]:
         at = now - (rng.randrange(72) if live else 72 + (count - n) * 2160 // count) * HOUR - n
         parcel, severity = 1 + n * 7 % in_flight, rng.choice((30, 40, 50, 60, 70, 80, 90))
         some = rng.sample(RULES, rng.choice((1, 1, 1, 2, 2, 3)))
+        yuan = rng.choice((None, 300, 500, 500, 1000, 5000, rng.randrange(500, 30_000)))
+        money = {"risk_low": yuan and yuan // 2, "risk_high": yuan}
+        blamed = {
+            "blame": rng.choice(("", "carrier", "warehouse", "unknown")),
+            "blame_why": "揽收后 41 小时无更新",
+        }
         filled = {
             "orders": [{"order_no": f"O{parcel:09d}", "shop": SHOPS[0], "paid_at": "2026-11-09T00:00:00"}]
         }
@@ -107,13 +113,14 @@ def tickets(count: int, in_flight: int) -> Iterator[Rows]:
             "severity": severity, "summary": f"中通快递 75{parcel:012d} 物流停滞，还剩 {n % 48} 小时",
             "filled": json.dumps(filled | {"last_text": "快件离开" * 60}, ensure_ascii=False), "told": True,
             "opened_at": at, "updated_at": at, "carrier": rng.choice(CARRIERS), "shop": rng.choice(SHOPS),
-            "platform": rng.choice(PLATFORMS), "receiver_province": "北京",
+            "platform": rng.choice(PLATFORMS), "receiver_province": "北京", **money, **blamed,
         }  # fmt: skip
         found = [
             {
                 "id": seen + k, "parcel_id": parcel, "ticket_id": n, "rule": rule, "severity": severity,
                 "stage": rng.choice(("warning", "breach")), "state": "open" if live else "cleared",
-                "notify": True, "started_at": at, "crossed_at": at, "found_at": at, "deadline": now + n * 10**7,
+                "notify": True, "started_at": at, "crossed_at": at, "found_at": at, **money, **blamed,
+                "deadline": now + rng.randrange(48) * HOUR, "shadow": rng.random() < 0.05,
             }
             for k, rule in enumerate(some, 1)
         ]  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, exists, select
 
-from domain.findings import FindingState, Stage
+from domain.findings import Blame, FindingState, Party, Risk, Stage
 from domain.time import from_micros
 from monitor.store import schema
 from monitor.store.codec import clean, moment
 from monitor.store.findings import order_no_of
+from monitor.store.rows import read_blame, read_risk
 from monitor.store.views import walking
 from monitor.store.views.paging import Page
 from monitor.store.views.walking import Key, Part
@@ -33,6 +34,9 @@ class FindingFilter:
     stages: tuple[Stage, ...] = ()
     rules: tuple[str, ...] = ()
     carriers: tuple[str, ...] = ()
+    blames: tuple[Party, ...] = ()
+    shadow: bool = False
+    """Only those of rules on trial, of which nobody was told; else only the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,10 @@ class FindingRow:
     deadline: datetime | None
     severity: int
     ended_by: str
+    policy_version: str
+    shadow: bool
+    risk: Risk | None
+    blame: Blame | None
 
 
 def page(
@@ -68,18 +76,22 @@ def page(
 
 
 def _part(state: FindingState, filter_: FindingFilter) -> Part:
-    names = ("id", "found_at", "rule", "stage", "parcel_id")
+    """Those of rules on trial have an index of their own; from the others they are told in passing."""
+    names = ("id", "found_at", "rule", "stage", "parcel_id", "shadow", "blame")
     rows = select(*(_findings.c[name] for name in names)).where(_findings.c.state == state.value)
-    wanted = (filter_.rules, filter_.stages, filter_.carriers)
-    return Part(rows, (lambda seen: _fits(seen, filter_)) if any(wanted) else None)
+    if filter_.shadow:
+        rows = rows.where(_findings.c.shadow)
+    return Part(rows, lambda seen: _fits(seen, filter_))
 
 
 def _fits(seen: Any, filter_: FindingFilter) -> Any:
-    conditions = []
+    conditions = [seen.c.shadow.is_(filter_.shadow)]
     if filter_.rules:
         conditions.append(seen.c.rule.in_([clean(rule) for rule in filter_.rules]))
     if filter_.stages:
         conditions.append(seen.c.stage.in_([stage.value for stage in filter_.stages]))
+    if filter_.blames:
+        conditions.append(seen.c.blame.in_([party.value for party in filter_.blames]))
     if filter_.carriers:
         carriers = [clean(carrier) for carrier in filter_.carriers]
         conditions.append(exists().where(_parcels.c.id == seen.c.parcel_id, _parcels.c.carrier.in_(carriers)))
@@ -125,4 +137,8 @@ def _row(row: Any) -> FindingRow:
         moment(row.deadline),
         row.severity,
         row.ended_by,
+        row.policy_version,
+        bool(row.shadow),
+        read_risk(row),
+        read_blame(row),
     )

@@ -13,19 +13,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, select
 
-from domain.findings import FindingState, Stage
+from domain.findings import Blame, Risk, Stage
 from domain.time import from_micros, to_micros
 from domain.tracking import Milestone
 from monitor.store import schema
 from monitor.store.codec import clean, moment
+from monitor.store.rows import read_blame, read_risk
 from monitor.store.views import walking
 from monitor.store.views.paging import Page
 from monitor.store.views.speaking import NOBODY, of_shops, speaking
+from monitor.store.views.ticket_filter import standing
 from monitor.store.views.walking import Key, Part
 
-__all__ = ["LONGEST", "Source", "Tally", "Upcoming", "sources", "tally", "upcoming"]
+__all__ = ["LONGEST", "Source", "Stake", "Tally", "Upcoming", "sources", "stake", "tally", "upcoming"]
 
 LONGEST: Final = timedelta(days=7)
 """The furthest that is looked ahead."""
@@ -53,6 +55,9 @@ class Upcoming:
     last_event_at: datetime | None
     ticket: str
     """The number of its ticket that is open or being worked on; else empty."""
+    risk: Risk | None = None
+    """Of that ticket."""
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,16 @@ class Tally:
     """1: every count is exact. Else those by rule, carrier and shop are estimates from one parcel in so many."""
     overdue: int
     """Tickets somebody has to do something about in which a rule is broken; counted up to 10,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What breaking the limits that are near would cost, as far as it is known."""
+
+    risk: Risk
+    """Summed up; of no parcel more than its ticket says in all."""
+    tickets: int
+    """Of so many tickets. Parcels nobody was warned of yet are not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,34 @@ def tally(conn: Connection, now: datetime, within: timedelta) -> Tally:
         return tuple((value, round(n * total / seen)) for value, n in counts.most_common())
 
     return Tally(total, hours, by("limit_rule"), by("carrier"), by("shop"), one_in, _overdue(conn))
+
+
+def stake(conn: Connection, now: datetime, within: timedelta) -> Stake:
+    """The money of the warnings whose limits lie within: of at most the ten thousand dearest live tickets."""
+    most = select(_tickets.c.id, _tickets.c.risk_low, _tickets.c.risk_high)
+    most = most.where(_tickets.c.state.in_(_LIVE), _tickets.c.risk_high.is_not(None))
+    dear = most.order_by(_tickets.c.risk_high.desc()).limit(_MOST).subquery("dear")
+    warned = standing(
+        _findings.c.stage == Stage.WARNING.value,
+        _findings.c.deadline > to_micros(now),
+        _findings.c.deadline <= to_micros(now + _clamped(within)),
+        _findings.c.risk_high.is_not(None),
+    )
+    each = select(
+        *(_least(func.sum(_findings.c[name]), dear.c[name]).label(name) for name in ("risk_low", "risk_high"))
+    )
+    each = each.join(dear, dear.c.id == _findings.c.ticket_id).where(warned)
+    rows = each.group_by(dear.c.id, dear.c.risk_low, dear.c.risk_high).subquery("rows")
+    found = conn.execute(
+        select(func.count().label("n"), func.sum(rows.c.risk_low), func.sum(rows.c.risk_high)).select_from(
+            rows
+        )
+    ).one()
+    return Stake(Risk(int(found[1] or 0), int(found[2] or 0)), found.n)
+
+
+def _least(one: Any, other: Any) -> Any:
+    return case((one < other, one), else_=other)
 
 
 def sources(conn: Connection, now: datetime) -> tuple[Source, ...]:
@@ -207,9 +250,7 @@ def _by_all(sample: Any) -> Select[Any]:
 def _overdue(conn: Connection) -> int:
     """Live tickets with an open breach: the same tickets as the list shows under that stage."""
     broken = exists().where(
-        _findings.c.ticket_id == _tickets.c.id,
-        _findings.c.state == FindingState.OPEN.value,
-        _findings.c.stage == Stage.BREACH.value,
+        _findings.c.ticket_id == _tickets.c.id, standing(_findings.c.stage == Stage.BREACH.value)
     )
     live = _tickets.c.state.in_(_LIVE)
     return _count(conn, select(_tickets.c.id).where(live, broken))
@@ -234,7 +275,7 @@ _COLUMNS: Final = (
     _due.c.limit_at,
     _due.c.limit_rule,
     *(_parcels.c[name] for name in ("carrier", "waybill_no", "milestone", "last_event_at")),
-    _tickets.c.number,
+    *(_tickets.c[name] for name in ("number", "risk_low", "risk_high", "blame", "blame_why")),
 )
 _ROWS: Final = (
     select(*_COLUMNS)
@@ -266,4 +307,6 @@ def _line(row: Any, order: Any) -> Upcoming:
         Milestone(row.milestone) if row.milestone in _KNOWN else Milestone.UNKNOWN,
         moment(row.last_event_at),
         row.number or "",
+        read_risk(row),
+        read_blame(row),
     )

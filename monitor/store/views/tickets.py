@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from domain.findings import FindingState, Stage
+from domain.findings import Blame, FindingState, Risk, Stage
 from domain.tickets import TicketState
 from domain.time import from_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks
 from monitor.store.codec import moment
 from monitor.store.findings import order_no_of
-from monitor.store.views import walking
+from monitor.store.rows import read_blame, read_risk
+from monitor.store.views import hourly, walking
 from monitor.store.views.numbers import named
 from monitor.store.views.paging import LONGEST_PAGE, Page
 from monitor.store.views.ticket_filter import KEYS, BadFilter, Sort, TicketFilter, parts
@@ -67,6 +68,13 @@ class TicketRow:
     acknowledged_by: str
     resolved_at: datetime | None
     version: int
+    risk: Risk | None = None
+    """What its open findings may cost together; None where no penalty is known."""
+    blame: Blame | None = None
+
+    def per_hour(self, now: datetime) -> int | None:
+        """Fen at risk for each hour left; None where nothing is known, nothing is left, or it is over."""
+        return hourly.per_hour(self.risk, self.limit_at, now) if self.state.live else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,10 @@ def page(
     conn: Connection, filter_: TicketFilter, cursor: str | None = None, limit: int = 50
 ) -> Page[TicketRow]:
     """A page of the list. Raises `BadCursor`."""
-    found = walking.walk(conn, parts(conn, filter_), KEYS[Sort(filter_.sort)], cursor, limit)
+    if filter_.sort is Sort.PER_HOUR:
+        found = hourly.walk(conn, filter_, cursor, limit)
+    else:
+        found = walking.walk(conn, parts(conn, filter_), KEYS[Sort(filter_.sort)], cursor, limit)
     return found.page(read(conn, [key[-1] for key in found.keys]))
 
 
@@ -128,9 +139,9 @@ def choices(conn: Connection, among: int = 2000) -> Choices:
         for row in conn.execute(select(*columns).distinct()):
             for name, value in zip(found, row, strict=True):
                 found[name].add(value)
-    latest = select(_findings.c.rule).where(_findings.c.ticket_id.is_not(None))
+    latest = select(_findings.c.rule, _findings.c.shadow).where(_findings.c.ticket_id.is_not(None))
     some = latest.order_by(_findings.c.id.desc()).limit(among).subquery()
-    rules = conn.execute(select(some.c.rule).distinct()).scalars()
+    rules = conn.execute(select(some.c.rule).where(some.c.shadow.is_(False)).distinct()).scalars()
     carriers, shops, platforms = (tuple(sorted(values - {""})) for values in found.values())
     return Choices(carriers, shops, platforms, tuple(sorted(rules)))
 
@@ -144,7 +155,8 @@ _ROWS: Final = (
             for name in ("id", "number", "state", "severity", "summary", "carrier", "shop", "platform")
         ),
         *(_tickets.c[name] for name in ("receiver_province", "opened_at", "updated_at", "acknowledged_by")),
-        *(_tickets.c[name] for name in ("resolved_at", "version")),
+        *(_tickets.c[name] for name in ("resolved_at", "version", "risk_low", "risk_high")),
+        *(_tickets.c[name] for name in ("blame", "blame_why")),
         schema.parcels.c.waybill_no,
         order_no_of(_tickets.c.parcel_id).label("order_no"),
     )
@@ -153,7 +165,7 @@ _ROWS: Final = (
 )
 _STANDING: Final = (
     select(*(_findings.c[name] for name in ("ticket_id", "rule", "stage", "state", "deadline")))
-    .where(_findings.c.ticket_id.in_(bindparam("ids", expanding=True)))
+    .where(_findings.c.ticket_id.in_(bindparam("ids", expanding=True)), _findings.c.shadow.is_(False))
     .order_by(_findings.c.severity.desc(), _findings.c.id)
 )
 
@@ -192,6 +204,8 @@ def _row(head: Any, findings: Sequence[Any]) -> TicketRow:
         head.acknowledged_by,
         moment(head.resolved_at),
         head.version,
+        read_risk(head),
+        read_blame(head),
     )
 
 

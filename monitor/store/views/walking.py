@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 
 from monitor.store.views.paging import Mark, Page, decode, encode, within
 
-__all__ = ["SPAN", "Key", "Part", "Walked", "count", "walk"]
+__all__ = ["SPAN", "Key", "Part", "Walked", "count", "head", "walk"]
 
 SPAN: Final = 20_000
 """The most rows one page looks at."""
@@ -58,6 +58,8 @@ class Part:
     """With a column for every one of the key, and what `fits` needs."""
     fits: Callable[[Any], Any] | None = None
     """Given the rows as a subquery, the condition no index finds; None where there is none."""
+    fixed: tuple[Any, int] | None = None
+    """The column that is null in all of these rows, where it is the first of the key, and the number it counts as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ def count(conn: Connection, parts: Sequence[Part], at_most: int) -> int:
     return int(n)
 
 
+def head(conn: Connection, part: Part, key: Key, at_most: int) -> Select[Any]:
+    """The first rows of a part; of one whose key runs one way."""
+    return next(_segments(conn, part, key, None)).limit(at_most)
+
+
 def _cursor(key: Key, at: tuple[int, ...] | None, *, back: bool = False) -> str | None:
     return None if at is None else encode(key.name, Mark(at, back))
 
@@ -136,7 +143,7 @@ def _stream(
     conn: Connection, part: Part, key: Key, start: tuple[int, ...] | None, limit: int, span: int
 ) -> Iterator[_Item]:
     """The part's rows in order; the last item may be a place where looking further would be too much."""
-    segments = _segments(conn, part.rows, key, start)
+    segments = _segments(conn, part, key, start)
     stride = _FIRST_STRIDE
     while (rows := next(segments, None)) is not None:
         if part.fits is None:
@@ -152,7 +159,7 @@ def _stream(
         last = conn.execute(columns.offset(stride - 1).limit(1)).first()
         if last is not None:
             start, span = tuple(last), span - stride
-            segments = _segments(conn, part.rows, key, start)
+            segments = _segments(conn, part, key, start)
         elif rest := conn.execute(columns).all():  # fewer than a stride: the end of this segment
             start, span = tuple(rest[-1]), span - len(rest)
         stride *= _GROWTH
@@ -164,14 +171,16 @@ def _items(conn: Connection, rows: Select[Any], key: Key) -> Iterator[_Item]:
         yield key.sorted_by(at), at, True
 
 
-def _segments(
-    conn: Connection, rows: Select[Any], key: Key, start: tuple[int, ...] | None
-) -> Iterator[Select[Any]]:
+def _segments(conn: Connection, part: Part, key: Key, start: tuple[int, ...] | None) -> Iterator[Select[Any]]:
     """What lies behind `start`, as parts that an index has in order, one after the other.
 
     Where the first column runs the other way than the rest, such as worst first and then oldest first,
     each of its values is a part.
     """
+    rows = part.rows
+    if part.fixed is not None:
+        yield from _of_one_value(rows, *part.fixed, key, start)
+        return
     columns = [rows.selected_columns[name] for name in key.columns]
     ordered = rows.order_by(*_ordered(rows.selected_columns, key))
     if len(set(key.down)) == 1:
@@ -189,6 +198,21 @@ def _segments(
         if value is None:
             return
         yield ordered.where(first == value)
+
+
+def _of_one_value(
+    rows: Select[Any], column: Any, value: int, key: Key, start: tuple[int, ...] | None
+) -> Iterator[Select[Any]]:
+    """What of rows without a value lies behind `start`: all, what the rest of the key says, or nothing."""
+    rest = [rows.selected_columns[name] for name in key.columns[1:]]
+    # The column is named although it is the same everywhere: PostgreSQL knows its index by that.
+    order = [column.desc() if key.down[0] else column]
+    order += [each.desc() if down else each for each, down in zip(rest, key.down[1:], strict=True)]
+    ordered = rows.order_by(*order)
+    if start is None or (value < start[0] if key.down[0] else value > start[0]):
+        yield ordered
+    elif value == start[0]:
+        yield ordered.where(_beyond(rest, start[1:], down=key.down[1]))
 
 
 def _beyond(columns: Sequence[Any], at: tuple[int, ...], *, down: bool) -> Any:

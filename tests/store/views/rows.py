@@ -28,6 +28,13 @@ class Find:
     severity: int = 50
     left: int | None = None
     """Minutes to its limit."""
+    risk: tuple[int, int] | None = None
+    """Fen."""
+    blame: str = ""
+    shadow: bool = False
+    policy: str = ""
+    age: int | None = None
+    """Minutes since it was found; else as long ago as its ticket."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,12 @@ class Given:
     findings: tuple[Find, ...] = field(default=(Find(),))
     waybill_no: str = ""
     order_no: str = ""
+    risk: tuple[int, int] | None = None
+    """Fen."""
+    blame: str = ""
+    blame_why: str = ""
+    limit: int | None = None
+    """Minutes to the parcel's next limit."""
 
 
 def put_tickets(store: Database, given: Iterable[Given]) -> list[str]:
@@ -67,7 +80,8 @@ def _put(conn: Connection, given: Given) -> str:
         created_at=at,
         updated_at=at,
     )
-    _add(conn, schema.due, parcel_id=n)
+    limit = None if given.limit is None else to_micros(NOW + given.limit * MINUTE)
+    _add(conn, schema.due, parcel_id=n, limit_at=limit, limit_rule="transit_stagnation" if limit else "")
     _add(
         conn,
         schema.orders,
@@ -98,6 +112,9 @@ def _put(conn: Connection, given: Given) -> str:
         carrier=given.carrier,
         shop=given.shop,
         platform=given.platform,
+        blame=given.blame,
+        blame_why=given.blame_why,
+        **_money(given.risk),
     )
     for each in given.findings:
         _add(
@@ -112,10 +129,19 @@ def _put(conn: Connection, given: Given) -> str:
             notify=True,
             started_at=at,
             crossed_at=at,
-            found_at=at,
+            found_at=at if each.age is None else to_micros(NOW) - each.age * 60_000_000,
+            shadow=each.shadow,
+            blame=each.blame,
+            policy=each.policy,
+            **_money(each.risk),
             deadline=None if each.left is None else to_micros(NOW + each.left * MINUTE),
         )
     return number
+
+
+def _money(risk: tuple[int, int] | None) -> dict[str, int | None]:
+    low, high = risk or (None, None)
+    return {"risk_low": low, "risk_high": high}
 
 
 def _add(conn: Connection, table: Any, **values: Any) -> None:
