@@ -21,7 +21,7 @@ def plain(value: object) -> object:
     if isinstance(value, Mapping):
         return sorted((str(key), plain(item)) for key, item in value.items())
     if isinstance(value, frozenset):
-        return sorted(map(str, value))
+        return sorted((plain(each) for each in value), key=repr)
     if isinstance(value, tuple):
         return tuple(map(plain, value))
     return value
