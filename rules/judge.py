@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from domain.findings import ClockReading, Finding, Stage, Verdict
+from domain.findings import Blame, ClockReading, Finding, Stage, Verdict
 from domain.journey import Journey
 from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH, Milestone
+from rules.blame import blame, blame_trouble
 from rules.breach import first_breach
 from rules.clock import PROMISED, Cause, Common, chosen, common, read, read_clock
 from rules.declare import Kind, Rule
+from rules.money import assess, together
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
 
@@ -42,7 +44,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
     for line in policy.lines:
         if line.rule.kind is Kind.EXCEPTION:
             if troubles and not line.asleep:
-                findings += _reported(line, troubles)
+                findings += (_charged(found, line, all_of) for found in _reported(line, troubles))
             continue
         line, mine = chosen(all_of, line)
         reading = read(mine, line, _cause(all_of, line, policy, now))
@@ -58,7 +60,8 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
                 break
             passed += 1
         if passed and horizon is not None:
-            findings.append(_crossed(all_of.case, line, reading, passed, horizon))
+            found = _crossed(all_of.case, line, reading, passed, horizon)
+            findings.append(_charged(found, line, mine, blame(mine.case, line, reading, horizon)))
     findings.sort(key=lambda finding: -finding.severity)
     return Verdict(
         findings=tuple(findings),
@@ -66,6 +69,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         next_look_at=_first_look([*looks, *carrier_looks]),
         policy_version=policy.version,
         carrier_look_at=_first_look(carrier_looks),
+        risk=together(findings, case, policy) if findings else None,
     )
 
 
@@ -137,6 +141,14 @@ def _crossed(case: Case, line: Line, reading: ClockReading, passed: int, horizon
         shadow=line.rule.shadow,
         evidence=_evidence(case, line.rule, reading, horizon),
     )
+
+
+def _charged(found: Finding, line: Line, mine: Common, by: Blame | None = None) -> Finding:
+    """With what it may cost and whose doing it is: a warning carries the risk of its breach."""
+    cost = assess(line.rule, mine, found.deadline or found.crossed_at)
+    told = {**found.evidence, "penalty": "；".join(cost.notes)} if cost.notes else found.evidence
+    culprit = by or blame_trouble(found.evidence["kind"], mine.case)
+    return replace(found, risk=cost.risk, blame=culprit, evidence=told)
 
 
 def _evidence(case: Case, rule: Rule, reading: ClockReading, horizon: datetime) -> dict[str, str]:
