@@ -119,6 +119,8 @@ class Journey:
     """The pickup scans, an echo counted once: the first ones and the latest."""
     first_hub_at: datetime | None = None
     """The first scan at a sorting centre."""
+    forwarded: OpenException | None = None
+    """The first line that says it goes to another address or goes on under another number."""
     left_province_at: datetime | None = None
     """The first proof that it left the province of its first hub: a scan in another, or the delivery leg."""
 
@@ -238,6 +240,14 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
             [e.occurred_at for e in movements if e.milestone is Milestone.PICKED_UP], _KEPT_PICKUPS
         ),
         first_hub_at=next((e.occurred_at for e in movements if _at_hub(e)), None),
+        forwarded=next(
+            (
+                OpenException(ExceptionKind.FORWARDED, e.occurred_at, e.text)
+                for e in history
+                if e.exceptions and ExceptionKind.FORWARDED in e.exceptions
+            ),
+            None,
+        ),
         left_province_at=_left_province(movements, stays, first),
     )
 

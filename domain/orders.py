@@ -11,7 +11,7 @@ from typing import Final
 
 from domain.journey import Journey
 
-__all__ = ["ORDER_STATUS_ZH", "Case", "Order", "OrderStatus", "Waybill"]
+__all__ = ["ORDER_STATUS_ZH", "Case", "Neighbour", "Order", "OrderStatus", "Waybill"]
 
 
 class OrderStatus(StrEnum):
@@ -82,6 +82,19 @@ class Waybill:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One order that was sent under a waybill number."""
+
+    order_no: str
+    province: str = ""
+    city: str = ""
+    at: datetime | None = None
+    """When the number was used for it."""
+    phone: int = 0
+    """Equal for equal ends of the receivers' phones, within one parcel; 0 where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Everything a rule may look at to judge one parcel."""
 
@@ -95,6 +108,10 @@ class Case:
     """Up to when the shop's silence is proven: the last export or pull that held these orders."""
     origin: str = ""
     """`省,市` of the warehouse it left from, where the configuration says; nothing when it does not."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """Every use of the number where there are several, also by orders nobody waits for; else none."""
+    siblings: frozenset[str] = frozenset()
+    """The other numbers of the same orders; only looked up for a parcel that was forwarded."""
 
     @property
     def order(self) -> Order:

@@ -181,7 +181,9 @@ def journey_text(journey: Journey) -> str:
     if journey.delivered_kind:
         found["delivered_kind"] = journey.delivered_kind
     if journey.exceptions:
-        found["exceptions"] = [[e.kind, to_micros(e.since), e.text] for e in journey.exceptions]
+        found["exceptions"] = [_trouble(each) for each in journey.exceptions]
+    if journey.forwarded is not None:
+        found["forwarded"] = _trouble(journey.forwarded)
     return dump(found)
 
 
@@ -190,11 +192,7 @@ def read_journey(text: str) -> Journey:
     if text == "{}":
         return Journey()
     found = read_mapping(text)
-    troubles = (
-        OpenException(kind, from_micros(since), words)
-        for name, since, words in found.get("exceptions", ())
-        if (kind := _known(ExceptionKind, name))
-    )
+    troubles = map(_read_trouble, found.get("exceptions", ()))
     return Journey(
         first=_marks(found.get("first", {})),
         last=_marks(found.get("last", {})),
@@ -205,9 +203,21 @@ def read_journey(text: str) -> Journey:
         doorstep=_when(_read_stay, found.get("doorstep")),
         whereabouts=_known(Whereabouts, found.get("whereabouts")),
         delivered_kind=_known(DeliveredKind, found.get("delivered_kind")),
-        exceptions=tuple(troubles),
+        exceptions=tuple(each for each in troubles if each is not None),
+        forwarded=_when(_read_trouble, found.get("forwarded")),
         **_picked(found, _JOURNEY_MOMENTS, _JOURNEY_PLAIN),
     )
+
+
+def _trouble(trouble: OpenException) -> tuple[str, int, str]:
+    return trouble.kind, to_micros(trouble.since), trouble.text
+
+
+def _read_trouble(found: tuple[str, int, str]) -> OpenException | None:
+    """None for a kind of a later version."""
+    name, since, words = found
+    kind = _known(ExceptionKind, name)
+    return None if kind is None else OpenException(kind, from_micros(since), words)
 
 
 def _stay(stay: Sighting) -> tuple[str, int, int]:

@@ -51,6 +51,7 @@ JOURNEYS = any_of(
     exceptions=st.lists(TROUBLES, max_size=3).map(tuple),
     cities=st.lists(STAYS, max_size=3).map(tuple),
     doorstep=st.none() | STAYS,
+    forwarded=st.none() | TROUBLES,
 )
 CLOCKS = any_of(ClockReading, steps=st.lists(any_of(Step), max_size=3).map(tuple))
 MESSAGES = any_of(
