@@ -146,7 +146,7 @@ def _crossed(case: Case, line: Line, reading: ClockReading, passed: int, horizon
 def _charged(found: Finding, line: Line, mine: Common, by: Blame | None = None) -> Finding:
     """With what it may cost and whose doing it is: a warning carries the risk of its breach."""
     cost = assess(line.rule, mine, found.deadline or found.crossed_at)
-    told = {**found.evidence, "penalty": "；".join(cost.notes)} if cost.notes else found.evidence
+    told = {**found.evidence, "penalty": "；".join(cost.because)} if cost.because else found.evidence
     culprit = by or blame_trouble(found.evidence["kind"], mine.case)
     return replace(found, risk=cost.risk, blame=culprit, evidence=told)
 

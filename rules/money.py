@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from domain.findings import Finding, Risk
 from domain.orders import Case, Order, OrderStatus
 from domain.time import SHANGHAI
-from rules.clock import Common, common, concerned
+from rules.clock import Common, chosen, common, concerned
 from rules.declare import Rule
 from rules.policy import Policy
 from rules.regions import Tier
@@ -33,10 +33,11 @@ _FEN: Final = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A breach's cost, and what of it a sum cannot say: points, other currencies, a missing amount."""
+    """A breach's cost, and where it comes from."""
 
     risk: Risk | None = None
-    notes: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    """The entries that count, in words: points, other currencies and a missing amount as well."""
 
 
 UNPRICED: Final = Exposure()
@@ -48,12 +49,12 @@ def exposure(rule: Rule, case: Case, at: datetime) -> Risk | None:
 
 
 def assess(rule: Rule, all_of: Common, at: datetime) -> Exposure:
-    """`exposure`, with what has to be told in words beside it."""
+    """`exposure`, with the entries it comes from."""
     if not rule.penalty:
         return UNPRICED
     charged = [each for _, each in _charges(rule, all_of, at)]
-    notes = dict.fromkeys(note for each in charged for note in each.notes)
-    return Exposure(_sum(each.risk for each in charged), tuple(notes))
+    said = dict.fromkeys(entry for each in charged for entry in each.because)
+    return Exposure(_sum(each.risk for each in charged), tuple(said))
 
 
 def together(findings: Sequence[Finding], case: Case, policy: Policy) -> Risk | None:
@@ -63,15 +64,16 @@ def together(findings: Sequence[Finding], case: Case, policy: Policy) -> Risk | 
     of the findings' own risks.
     """
     all_of = common(case)
-    by_order: dict[str, tuple[Order, dict[str, Risk]]] = {}
+    by_order: dict[Order, dict[str, Risk]] = {}
     for finding in findings:
         line = policy.line(finding.rule)
         if finding.shadow or line is None or not line.rule.penalty:
             continue
-        for order, each in _charges(line.rule, all_of, finding.deadline or finding.crossed_at):
+        line, mine = chosen(all_of, line)
+        for order, each in _charges(line.rule, mine, finding.deadline or finding.crossed_at):
             if each.risk is not None:
-                by_order.setdefault(order.order_no, (order, {}))[1][finding.rule] = each.risk
-    return _sum(_stacked(parts, policy.together, order) for order, parts in by_order.values())
+                by_order.setdefault(order, {})[finding.rule] = each.risk
+    return _sum(_stacked(parts, policy.together, order) for order, parts in by_order.items())
 
 
 # ── one rule, one order ──────────────────────────────────────────────────────────────────────────
@@ -91,7 +93,7 @@ def _charges(rule: Rule, all_of: Common, at: datetime) -> list[tuple[Order, Expo
 def _charged(rule: Rule, order: Order, parcel: Sequence[Order] | None, day: date) -> Exposure:
     """What one order pays. `parcel` is all of them, for the one order that also pays once for the parcel."""
     told: list[Risk] = []
-    notes: list[str] = []
+    said: list[str] = []
     settled = False
     for tariff in rule.penalty:
         if not tariff.in_force(day) or (tariff.per_parcel and parcel is None):
@@ -103,11 +105,13 @@ def _charged(rule: Rule, order: Order, parcel: Sequence[Order] | None, day: date
                 continue
             settled = holds is True
         risk = _price(tariff, amount)
-        notes += _notes(tariff, amount)
+        said.append(tariff.zh)
+        if amount is None and _asks(tariff):
+            said.append(NO_AMOUNT)
         if risk is not None:
             told.append(risk)
     widest = Risk(min(each.low for each in told), max(each.high for each in told)) if told else None
-    return Exposure(widest, tuple(notes))
+    return Exposure(widest, tuple(said))
 
 
 def _total(orders: Sequence[Order]) -> Decimal | None:
@@ -170,13 +174,9 @@ def _part(tariff: Tariff, amount: Decimal) -> int:
     return owed if tariff.cap is None else min(owed, tariff.cap)
 
 
-def _notes(tariff: Tariff, amount: Decimal | None) -> list[str]:
-    """What the sum does not say of an entry."""
-    notes = [tariff.note] if tariff.note else []
-    if tariff.points or tariff.currency != CNY:
-        notes.insert(0, tariff.zh)
-    asks = tariff.share is not None or (tariff.when is not None and tariff.when.subject == "paid")
-    return [*notes, NO_AMOUNT] if asks and amount is None else notes
+def _asks(tariff: Tariff) -> bool:
+    """Whether an entry cannot be told without the amount."""
+    return tariff.share is not None or (tariff.when is not None and tariff.when.subject == "paid")
 
 
 # ── several rules, one order ─────────────────────────────────────────────────────────────────────

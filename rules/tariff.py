@@ -46,8 +46,12 @@ class When:
         """Whether a paid amount or promised time meets the condition."""
         return _SIGNS[self.sign](value, self.bound)
 
-    def __str__(self) -> str:
-        return f"{self.subject} {self.sign} {self.bound}" if self.sign else self.subject
+    @property
+    def zh(self) -> str:
+        """`实付低于 ¥300`, `承诺不超过 48 小时`, or the word itself."""
+        if self.subject == "paid":
+            return f"实付{_SIGNS_ZH[self.sign]} {yuan_zh(int(self.bound * 100))}"
+        return f"承诺{_SIGNS_ZH[self.sign]} {self.bound} 小时" if self.subject == "promise" else self.subject
 
 
 _SIGNS: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
@@ -56,6 +60,7 @@ _SIGNS: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
     ">": lambda value, bound: value > bound,
     ">=": lambda value, bound: value >= bound,
 }
+_SIGNS_ZH: Final = {"<": "低于", "<=": "不超过", ">": "超过", ">=": "不低于"}
 _SUBJECTS: Final = ("paid", "promise")
 
 
@@ -96,10 +101,15 @@ class Tariff:
 
     @property
     def zh(self) -> str:
-        """The entry as a person would say it: `实付的 5%（最低 ¥5，最高 ¥50）`."""
-        money = _money_zh(self)
+        """What it costs, as a person would say it: `实付的 5%（最低 ¥5，最高 ¥50）`."""
         points = f"扣 {self.points} 分" if self.points else ""
-        return "，".join(each for each in (money, points) if each)
+        return "，".join(each for each in (_money_zh(self), points, self.note) if each)
+
+    @property
+    def about_zh(self) -> str:
+        """Which breaches it is about: `实付低于 ¥300，2025-05-15 起`; nothing where all."""
+        days = (f"{day} {side}" for day, side in ((self.since, "起"), (self.until, "止")) if day)
+        return "，".join([*([self.when.zh] if self.when else []), *days])
 
 
 def yuan_zh(fen: int, currency: str = CNY) -> str:
