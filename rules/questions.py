@@ -18,7 +18,7 @@ from domain.tracking import FORWARD, MILESTONE_ZH, Milestone
 from rules.language import BREACH, Kind
 from rules.spec import Line
 
-__all__ = ["NOT_STARTED", "OF_ORDER", "Plan", "not_started", "plan_of"]
+__all__ = ["NOT_STARTED", "OF_ORDER", "Plan", "implying", "not_started", "plan_of"]
 
 NOT_STARTED: Final = "尚未开始"
 """How the reason begins why a clock sleeps that nothing has started."""
@@ -147,7 +147,7 @@ def _stop(stop: str, start: str, restarts: bool) -> AskSince:
     milestone = Milestone(stop)
     if restarts:
         return _again(milestone, Milestone(start))
-    return _first_of(_implying(milestone))
+    return _first_of(implying(milestone))
 
 
 def _hub_scan(case: Case, since: datetime) -> datetime | None:
@@ -157,7 +157,7 @@ def _hub_scan(case: Case, since: datetime) -> datetime | None:
     return min((at for at in (case.journey.first_hub_at, *past) if at is not None), default=None)
 
 
-def _implying(stop: Milestone) -> Set[Milestone]:
+def implying(stop: Milestone) -> Set[Milestone]:
     """The milestone and those that prove it: pickup scans are often missing and sites skip lines.
 
     Leaving the first hub is proven by its own means only (`domain.tracking`): the hub's scans of a
