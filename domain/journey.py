@@ -29,6 +29,7 @@ __all__ = [
     "OpenException",
     "Sighting",
     "Whereabouts",
+    "at_hub",
     "condense",
     "place_in_history",
 ]
@@ -239,7 +240,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         pickups=_ends(
             [e.occurred_at for e in movements if e.milestone is Milestone.PICKED_UP], _KEPT_PICKUPS
         ),
-        first_hub_at=next((e.occurred_at for e in movements if _at_hub(e)), None),
+        first_hub_at=next((e.occurred_at for e in movements if at_hub(e)), None),
         forwarded=next(
             (
                 OpenException(ExceptionKind.FORWARDED, e.occurred_at, e.text)
@@ -308,7 +309,7 @@ def _is_hub(node: str) -> bool:
     return any(word in node for word in HUB_WORDS)
 
 
-def _at_hub(event: TrackingEvent) -> bool:
+def at_hub(event: TrackingEvent) -> bool:
     """Scanned at a sorting centre; English lines name no node, their words say so."""
     return bool(event.hub) or _is_hub(event.node) or _SORTED.search(event.text) is not None
 
