@@ -79,7 +79,8 @@ def blame(case: Case, line: Line, reading: ClockReading, horizon: datetime) -> B
         )
     length, turn = max(held, key=lambda each: (each[0], -_RANK[each[1].hands]))
     whole = f"（共 {_long(total)}）" if length < total else ""
-    return Blame(_PARTY[turn.hands], f"{turn.head} {_long(length)}{turn.tail}{whole}")
+    gap = "" if turn.head.endswith("，") else " "
+    return Blame(_PARTY[turn.hands], f"{turn.head}{gap}{_long(length)}{turn.tail}{whole}")
 
 
 def blame_trouble(kind: str, case: Case) -> Blame:

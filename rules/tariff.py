@@ -196,7 +196,7 @@ def _check(
     if not amounts and "points" not in table:
         problems.at(path, "罚多少：要写 flat、pct、times_goods_value 或 points")
     for key in ("min", "max"):
-        if key in table and not amounts:
+        if key in table and "points" in table and not amounts:
             problems.at((*path, key), f"{key} 要和 pct 一起写")
     if "min" in table and "flat" in table:
         problems.at((*path, "min"), "固定金额没有 min")
