@@ -44,6 +44,8 @@ _MATCH_ZH: Final = {
     "platform": "平台（平台配置的名字）",
     "carrier": "快递公司",
     "warehouse": "仓库",
+    "origin_province": "发货省份",
+    "origin_city": "发货城市",
     "receiver_province": "收货省份",
     "receiver_city": "收货城市",
     "goods_type": "商品类型",
