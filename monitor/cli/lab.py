@@ -1,0 +1,216 @@
+"""`lab`: what a policy would have said of the past, and what another would have said otherwise."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from domain.time import SHANGHAI, parse_duration
+from monitor.cli.common import as_json, carriers_zh, config_option, open_store, rules_zh, say, settings_from
+from monitor.cli.errors import CHANGE
+from monitor.clock import wall
+from monitor.intake.tables import FileRefused
+from monitor.intake.values import Unfit, moment
+from monitor.settings import Settings, load_book
+
+if TYPE_CHECKING:
+    from monitor.lab.study import History
+    from monitor.lab.telling import Telling, Watch
+    from rules.policy import PolicyBook
+
+__all__ = ["COMMANDS"]
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Zone(click.ParamType[ZoneInfo]):
+    name = "时区"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, ZoneInfo):
+            return value
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.fail(f"没有时区 {value!r}；写法如 Asia/Shanghai、America/Sao_Paulo", param, ctx)
+
+
+class _Length(click.ParamType[timedelta]):
+    name = "时长"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            length = parse_duration(value)
+        except ValueError:
+            self.fail(f"{value!r} 不是时长；写法如 30d、4h", param, ctx)
+        if not length:
+            self.fail("时长不能是零", param, ctx)
+        return length
+
+
+@click.command("lab")
+@click.option("--orders", type=_FILE, help="订单文件：本系统的列，或各后台的导出（CSV、.csv.gz、XLSX）")
+@click.option("--events", type=_FILE, help="轨迹文件（CSV、.csv.gz）")
+@click.option("--since", type=_Length(), metavar="时长", help="不用文件，看数据库里这么久以来的历史，如 30d")
+@click.option("--policy", type=_FILE, help="要看的策略文件；看数据库时不写就是现行配置")
+@click.option("--against", type=_FILE, help="另一份策略，和它比")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="结果放进这个目录"
+)
+@click.option("--as-of", "as_of", metavar="时间", help="还在走的时效看到这时；不写就是数据里最晚的时间")
+@click.option(
+    "--zone",
+    type=_Zone(),
+    metavar="时区",
+    help="没写时区的时间按哪里的算（默认 Asia/Shanghai，看数据库时按配置）",
+)
+@click.option("--agents", type=click.IntRange(1, 100_000), default=1, help="几个人处理：算每人每天多少提醒")
+@click.option("--useful", type=_Length(), metavar="时长", default="4h", help="提醒离超时不到这么久就算太晚")
+@click.option("--json", "as_json_", is_flag=True, help="标准输出只有 summary.json 的内容")
+@config_option
+@click.pass_context
+def lab(
+    ctx: click.Context,
+    orders: Path | None,
+    events: Path | None,
+    since: timedelta | None,
+    policy: Path | None,
+    against: Path | None,
+    out: Path,
+    as_of: str | None,
+    zone: ZoneInfo | None,
+    agents: int,
+    useful: timedelta,
+    as_json_: bool,
+    config: Path | None,
+) -> None:
+    """用历史试策略：这份策略会报多少、多准、早多少；和另一份比，差在哪里。
+
+    历史是一份订单和一份轨迹文件，或数据库里的（--since 30d）。结果在 --out 的目录里：report.html 给人看，
+    summary.json 和 findings.csv 给程序用（和另一份比时还有 findings.against.csv），没有采用的行在 rejected.csv。
+    """
+    _check(orders, events, since, policy)
+    if find_spec("pandas") is None:
+        click.echo("实验室需要 pandas，这里没有安装。请安装：pip install 'parcelwatch[lab]'", err=True)
+        ctx.exit(CHANGE)
+    from monitor.lab.session import Asked, study
+    from monitor.lab.study import unheard
+    from monitor.lab.telling import Telling
+
+    settings = settings_from(config) if since is not None else None
+    zone = zone or (settings.timezone if settings else SHANGHAI)
+    until = _moment(as_of, zone)
+    asked = Asked(_book(policy, settings, zone), _book(against, None, zone) if against else None, out, zone)
+    asked = replace(asked, agents=agents, useful=useful, rules_zh=rules_zh(), carriers_zh=carriers_zh())
+    out.mkdir(parents=True, exist_ok=True)
+    with _progress(as_json_) as watch:
+        telling = Telling(watch)
+        try:
+            history = _history(orders, events, since, settings, until, zone, telling)
+        except FileRefused as refused:
+            telling.write(out / "rejected.csv")
+            _complain(telling, refused)
+            ctx.exit(CHANGE)
+        for file in filter(None, (policy, against)):
+            telling.remarks += unheard(file, history)
+        told = study(history, asked, telling)
+    if as_json_:
+        as_json(told.data)
+    else:
+        for line in telling.lines():
+            click.echo(line, err=True)
+        say(told.text)
+
+
+def _check(orders: Path | None, events: Path | None, since: timedelta | None, policy: Path | None) -> None:
+    """Raises UsageError unless the options say one history and one policy."""
+    if since is not None and (orders or events):
+        raise click.UsageError("--since 看数据库，--orders 和 --events 看文件：只能用一样")
+    if since is None and not (orders and events):
+        raise click.UsageError("要写 --orders 和 --events 两个文件，或者 --since 30d 看数据库")
+    if since is None and policy is None:
+        raise click.UsageError("要写 --policy：用哪份策略来看")
+
+
+def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
+    """What `--as-of` says. Raises BadParameter."""
+    if text is None:
+        return None
+    try:
+        found = moment(text, zone, latest=wall())
+    except Unfit as unfit:
+        raise click.BadParameter(str(unfit), param_hint="--as-of") from None
+    return found.at if found else None
+
+
+def _book(file: Path | None, settings: Settings | None, zone: ZoneInfo) -> tuple[str, PolicyBook]:
+    """What the policy is called, and the rules. Raises ConfigError with every mistake of the file."""
+    if file is not None:
+        return file.name, load_book(file, zone)
+    assert settings is not None
+    return "现行配置", settings.book
+
+
+def _history(
+    orders: Path | None,
+    events: Path | None,
+    since: timedelta | None,
+    settings: Settings | None,
+    until: datetime | None,
+    zone: ZoneInfo,
+    telling: Telling,
+) -> History:
+    from monitor.lab.study import from_files, from_store
+
+    now = wall()
+    if settings is not None and since is not None:
+        with open_store(settings) as db:
+            as_of = until or now
+            return from_store(db, since=as_of - since, as_of=as_of, lag=settings.freshness, telling=telling)
+    assert orders is not None
+    assert events is not None
+    with tempfile.TemporaryDirectory(prefix="parcelwatch-lab-") as aside:
+        return from_files(orders, events, zone=zone, as_of=until, now=now, aside=Path(aside), telling=telling)
+
+
+def _complain(telling: Telling, refused: FileRefused) -> None:
+    for line in telling.lines():
+        click.echo(line, err=True)
+    click.echo(str(refused).replace("没有导入", "用不了", 1), err=True)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Watch]:
+    """The stage and how much of it, on a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    shown = 0.0
+
+    def watch(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= 0.1:
+            shown = time.monotonic()
+            much = f"{100 * done // total} %" if total else f"{done:,} 行"
+            click.echo(f"\r\x1b[K{stage} {much}", nl=False, err=True)
+
+    try:
+        yield watch
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+COMMANDS: Final = (lab,)

@@ -1,0 +1,103 @@
+"""One sitting in the lab: judge, compare, write the files, and say it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from monitor.lab.compare import Numbers, difference, numbers
+from monitor.lab.outputs import summary, write_findings, write_json
+from monitor.lab.page import page
+from monitor.lab.report import Other, Report
+from monitor.lab.study import History, judged, too_short
+from monitor.lab.telling import Telling
+from monitor.lab.text import text
+from rules.policy import PolicyBook
+
+__all__ = ["Asked", "Told", "study"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wants to know."""
+
+    policy: tuple[str, PolicyBook]
+    """What it is called, and the rules."""
+    against: tuple[str, PolicyBook] | None
+    out: Path
+    """An existing folder."""
+    zone: ZoneInfo
+    agents: int = 1
+    useful: timedelta = timedelta(hours=4)
+    rules_zh: Mapping[str, str] = field(default_factory=dict)
+    carriers_zh: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The answer."""
+
+    data: dict[str, Any]
+    """As in `summary.json`."""
+    text: str
+
+
+def study(history: History, asked: Asked, telling: Telling) -> Told:
+    """Writes `findings.csv`, `summary.json`, `report.html`, `rejected.csv`; with another policy `findings.against.csv`."""
+    short = too_short(history, asked.policy[1])
+    if short:
+        telling.remark(short)
+    found, counted = _judged(history, asked.policy, asked, telling, "findings.csv")
+    other = None
+    if asked.against is not None:
+        second, counted_too = _judged(history, asked.against, asked, telling, "findings.against.csv")
+        other = Other(asked.against[0], counted_too, difference(found, second))
+    else:
+        (asked.out / "findings.against.csv").unlink(missing_ok=True)
+    report = Report(
+        policy=asked.policy[0],
+        numbers=counted,
+        since=history.since,
+        as_of=history.as_of,
+        zone=asked.zone,
+        parcels=len(history.parcels),
+        events=history.events,
+        useful=asked.useful,
+        rejected=dict(sorted(telling.counts.items())),
+        remarks=tuple(telling.remarks),
+        rules_zh=asked.rules_zh,
+        carriers_zh=asked.carriers_zh,
+        other=other,
+    )
+    data = summary(report)
+    write_json(data, asked.out / "summary.json")
+    (asked.out / "report.html").write_text(page(report), "utf-8")
+    telling.write(asked.out / "rejected.csv")
+    return Told(data, text(report, asked.out))
+
+
+def _judged(
+    history: History, policy: tuple[str, PolicyBook], asked: Asked, telling: Telling, file: str
+) -> tuple[pd.DataFrame, Numbers]:
+    name, book = policy
+    telling.watch(f"用 {name} 判定", 0, len(history.parcels))
+    found = judged(history, book)
+    write_findings(
+        found, asked.out / file, asked.zone, lambda done, total: telling.watch(f"写 {file}", done, total)
+    )
+    counted = numbers(
+        found,
+        history.parcels.frame["carrier"],
+        since=history.since,
+        as_of=history.as_of,
+        zone=asked.zone,
+        agents=asked.agents,
+        useful=asked.useful,
+    )
+    return found, counted
