@@ -16,6 +16,7 @@ from domain.journey import Journey
 from domain.orders import Case
 from domain.tracking import MILESTONE_ZH, ExceptionKind, Milestone
 from rules.questions import NOT_STARTED
+from rules.structural import undone
 
 __all__ = ["Changes", "compare", "silencer"]
 
@@ -88,6 +89,8 @@ def _same_wait(old: Finding, new: Finding) -> bool:
 
 def _ending(old: Finding, clock: ClockReading | None, case: Case, now: datetime) -> Ending:
     """How and when a finding that no longer holds came to its end."""
+    if "check" in old.evidence:
+        return undone(old, case, now)
     if clock is None:
         return _trouble_over(old, case, now) if old.deadline is None else _expired(now)
     if clock.asleep.startswith(NOT_STARTED):

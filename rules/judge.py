@@ -23,6 +23,7 @@ from rules.declare import Kind, Rule
 from rules.money import assess, together
 from rules.policy import Line, Policy
 from rules.questions import Plan, plan_of
+from rules.structural import shown
 
 __all__ = ["judge", "proven_until", "read_clock"]
 
@@ -45,6 +46,11 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         if line.rule.kind is Kind.EXCEPTION:
             if troubles and not line.asleep:
                 findings += (_charged(found, line, all_of) for found in _reported(line, troubles))
+            continue
+        if line.rule.kind is Kind.STRUCTURAL:
+            claim = None if line.asleep or all_of.nobody else shown(case, line)
+            if claim is not None:
+                findings.append(_charged(claim, line, all_of, claim.blame))
             continue
         line, mine = chosen(all_of, line)
         reading = read(mine, line, _cause(all_of, line, policy, now))

@@ -1,0 +1,198 @@
+"""Structural checks of the papers: the number, whose it is, and what was booked on it when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import combinations
+from operator import itemgetter
+from typing import Final
+
+from domain.numbers import looks_like, shape_hint
+from domain.orders import Case, Neighbour, Order
+from domain.tracking import DeliveredKind, Milestone
+from rules.places import apart, area_of, place_of, province_of
+from rules.showing import Showing, moment, span
+from rules.tolerances import Tolerances
+
+__all__ = [
+    "carrier_mismatch",
+    "duplicate_pickup",
+    "shared",
+    "tracking_before_order",
+    "transit_warehouse_signed",
+]
+
+_NEW_NUMBER: Final = re.compile(
+    r"(?:新(?:的)?(?:运|快递)?单号|新运单|new tracking (?:number|no))\s*(?:为|是|:|：)?\s*([A-Z0-9][A-Z0-9-]{7,29})",
+    re.IGNORECASE | re.ASCII,
+)
+_KEPT: Final = 4
+
+
+def tracking_before_order(case: Case, allowed: Tolerances) -> Showing | None:
+    """The carrier had the parcel before the order was paid for; a printed label is no scan of it."""
+    first = case.journey.first_scan_at
+    known = [(at, order) for order in case.orders if (at := _bought_at(order)) is not None]
+    if first is None or not known:
+        return None
+    paid_at, order = max(known, key=lambda pair: pair[0])
+    if paid_at - first <= allowed.tolerance:
+        return None
+    early = span(paid_at - first)
+    return Showing(
+        first,
+        f"首次扫描 {moment(first)}，订单 {_masked(order.order_no)} {moment(paid_at)} 才付款，早了 {early}",
+        (first,),
+        {"paid_at": paid_at.isoformat()},
+    )
+
+
+def _bought_at(order: Order) -> datetime | None:
+    return order.paid_at or order.confirmed_at or order.ordered_at
+
+
+def waybill_reuse(case: Case, allowed: Tolerances) -> Showing | None:
+    """The number was used for another receiver not long before; a merged order has the same receiver."""
+    uses = sorted(
+        ((use.at, use) for use in shared(case) if use.at is not None),
+        key=lambda use: (use[0], use[1].order_no),
+    )
+    reused = (
+        (used_at, earlier_at, later, earlier)
+        for (earlier_at, earlier), (used_at, later) in combinations(uses, 2)
+        if used_at - earlier_at <= allowed.lookback and _other_receiver(earlier, later)
+    )
+    found = min(reused, key=itemgetter(0, 1), default=None)
+    if found is None:
+        return None
+    used_at, earlier_at, later, earlier = found
+    places = f"{_where(earlier)}，这一单寄往{_where(later)}"
+    return Showing(
+        used_at,
+        f"该单号 {moment(earlier_at)} 已用于订单 {_masked(earlier.order_no)}，寄往{places}（{moment(used_at)}）",
+        facts={"other": _masked(earlier.order_no), "used_at": earlier_at.isoformat()},
+    )
+
+
+def shared(case: Case) -> tuple[Neighbour, ...]:
+    """Every use of the number, as the store knows them or else as the orders inside tell."""
+    if case.neighbours:
+        return case.neighbours
+    if len(case.orders) < 2:
+        return ()
+    return tuple(
+        Neighbour(
+            order.order_no,
+            order.receiver_province,
+            order.receiver_city,
+            order.shipped_at or _bought_at(order),
+        )
+        for order in case.orders
+    )
+
+
+def _other_receiver(one: Neighbour, other: Neighbour) -> bool:
+    """Another city or province, or another phone; what is not known is taken for the same."""
+    provinces = province_of(one.province), province_of(other.province)
+    if all(provinces) and provinces[0] != provinces[1]:
+        return True
+    here, there = place_of(area_of(one.province, one.city)), place_of(area_of(other.province, other.city))
+    if here is not None and there is not None and here != there:
+        return True
+    return bool(one.phone and other.phone and one.phone != other.phone)
+
+
+def _where(use: Neighbour) -> str:
+    return str(place_of(area_of(use.province, use.city)) or f"{use.province}{use.city}" or "未知地址")
+
+
+def duplicate_pickup(case: Case, allowed: Tolerances) -> Showing | None:
+    """Picked up again half a day later, or in another city: the courier and his outlet book one pickup twice."""
+    pickups = case.journey.pickups
+    if len(pickups) < 2:
+        return None
+    again = next(
+        (at for at in pickups[1:] if at - pickups[0] > allowed.apart or _moved(case, pickups[0], at)), None
+    )
+    if again is None:
+        return None
+    counted, which = (pickups[-1], "最后一次") if allowed.counts == "last" else (pickups[0], "第一次")
+    times = "、".join(f"{moment(at)}{_city_at(case, at)}" for at in _few(pickups))
+    return Showing(
+        again,
+        f"有 {len(pickups)} 次揽收记录：{times}；按{which}（{moment(counted)}）计算",
+        (pickups[0], again),
+        {"counted_at": counted.isoformat()},
+    )
+
+
+def _few(pickups: Sequence[datetime]) -> Sequence[datetime]:
+    return pickups if len(pickups) <= _KEPT else (*pickups[: _KEPT - 1], pickups[-1])
+
+
+def _moved(case: Case, first: datetime, again: datetime) -> bool:
+    here, there = place_of(_area_at(case, first)), place_of(_area_at(case, again))
+    return here is not None and there is not None and apart(here, there) > 0
+
+
+def _area_at(case: Case, at: datetime) -> str:
+    """The city in which the parcel was scanned at that moment, or nothing."""
+    return next((stay.area for stay in case.journey.cities if stay.at <= at <= stay.until), "")
+
+
+def _city_at(case: Case, at: datetime) -> str:
+    place = place_of(_area_at(case, at))
+    return f"（{place}）" if place is not None else ""
+
+
+def carrier_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
+    """The number is another carrier's, or the parcel went on under a number that the shop never recorded."""
+    return _strange_number(case) or _unrecorded_number(case)
+
+
+def _strange_number(case: Case) -> Showing | None:
+    """Looked for at the carrier and never heard of, and its shape is one that only another carrier uses.
+
+    Where the carrier knows the number it is his, whatever it looks like.
+    """
+    carrier, number = case.waybill.carrier, case.waybill.waybill_no
+    theirs = looks_like(number)
+    if case.journey.events or case.observed_at is None or not theirs or carrier in theirs:
+        return None
+    since = min((at for order in case.orders if (at := order.shipped_at or _bought_at(order))), default=None)
+    if since is None or shape_hint(carrier, number) is not False:
+        return None
+    text = "承运商查不到这个单号，而它的格式只见于另一家承运商，可能选错了承运商"
+    return Showing(since, text, facts={"looks_like": " ".join(sorted(theirs))})
+
+
+def _unrecorded_number(case: Case) -> Showing | None:
+    """Sent on under a new number; claimed once the shop has had its word since and did not name it."""
+    sent_on, told_at = case.journey.forwarded, case.orders_observed_at
+    found = _NEW_NUMBER.search(sent_on.text) if sent_on is not None else None
+    if sent_on is None or found is None or told_at is None or told_at <= sent_on.since:
+        return None
+    number = found[1].upper()
+    if number == case.waybill.waybill_no.upper() or number in {each.upper() for each in case.siblings}:
+        return None
+    text = f"{moment(sent_on.since)} 已转寄，新单号 {number} 没有登记到订单上，之后的轨迹无人监控"
+    return Showing(sent_on.since, text, (sent_on.since,), {"number": number})
+
+
+def transit_warehouse_signed(case: Case, allowed: Tolerances) -> Showing | None:
+    """Signed for by a warehouse on the way (新疆中转, 集运): the receiver has nothing yet."""
+    journey = case.journey
+    signed_at = journey.last.get(Milestone.DELIVERED)
+    if journey.milestone is not Milestone.DELIVERED or signed_at is None:
+        return None
+    if journey.delivered_kind is not DeliveredKind.TRANSIT_WAREHOUSE:
+        return None
+    text = f"{moment(signed_at)} 由中转仓/集运仓签收，不算送达：第二程会换新单号，由平台负责"
+    return Showing(signed_at, text, (signed_at,))
+
+
+def _masked(order_no: str) -> str:
+    """The end is enough to find the order in one's own shop, and says nothing to others."""
+    return f"…{order_no[-6:]}" if len(order_no) > 6 else order_no

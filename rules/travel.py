@@ -1,0 +1,168 @@
+"""Structural checks of the way: did it start at the warehouse, could it be so fast, does it end at the receiver.
+
+Speeds are between cities as the crow flies, less how far both cities reach, so a road is longer and a claim
+on the careful side. What may have flown is measured by a jet: 顺丰, EMS, 京东 and 圆通 have aircraft, and over
+600 km any carrier books freight in one. `facts/platform-rules.md` §5 and §11 give 120 km/h for roads only.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from domain.journey import Journey, Sighting
+from domain.orders import Case, Order
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone
+from rules.places import Place, apart, distance, place_of, province_of
+from rules.regions import province
+from rules.showing import Showing, km_text, moment, receiver, span
+from rules.tolerances import Tolerances
+
+__all__ = ["impossible_speed", "origin_mismatch", "route_mismatch", "signed_too_soon"]
+
+_HOUR = timedelta(hours=1)
+
+
+def origin_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
+    """Picked up far from the warehouse; sleeps where the configuration does not say where that stands."""
+    warehouse, picked = place_of(case.origin), place_of(case.journey.origin)
+    if warehouse is None or picked is None or distance(warehouse, picked) <= allowed.max_km:
+        return None
+    at, far = case.journey.cities[0].at, distance(warehouse, picked)
+    return Showing(
+        at,
+        f"{moment(at)} 首次扫描在{picked}，发货仓在{warehouse}，相距{km_text(far)}",
+        (at,),
+        {"place": str(picked), "warehouse": str(warehouse), "km": f"{far:.0f}"},
+    )
+
+
+def impossible_speed(case: Case, allowed: Tolerances) -> Showing | None:
+    """From one city to the next faster than anything that carries parcels.
+
+    There and back again is late bookkeeping of one side: a departure that is booked after the arrival.
+    """
+    stays = case.journey.cities
+    for n, (earlier, later) in enumerate(pairwise(stays)):
+        here, there = place_of(earlier.area), place_of(later.area)
+        if here is None or there is None or _bounces(stays, n):
+            continue
+        took, km = later.at - earlier.until, apart(here, there)
+        if _too_fast(km, took, _speed(case, here, there, allowed)):
+            text = f"{moment(earlier.until)} 还在{here}，{moment(later.at)} 已到{there}：{_pace(here, there, took)}"
+            return Showing(later.at, text, (earlier.until, later.at), _facts(here, there, took))
+    return None
+
+
+def _bounces(stays: tuple[Sighting, ...], n: int) -> bool:
+    """The step from stay `n` to the next goes back where it came from, or returns from there."""
+    back = n > 0 and stays[n - 1].area == stays[n + 1].area
+    return back or (n + 2 < len(stays) and stays[n].area == stays[n + 2].area)
+
+
+def signed_too_soon(case: Case, allowed: Tolerances) -> Showing | None:
+    """Signed for in another city sooner after the pickup than anything could have brought it."""
+    journey, door = case.journey, case.journey.doorstep
+    signed_at, picked_at = journey.first.get(Milestone.DELIVERED), journey.first_scan_at
+    here, there = place_of(journey.origin), place_of(door.area) if door else None
+    if signed_at is None or picked_at is None or here is None or there is None or here == there:
+        return None
+    assert door is not None
+    if not door.at <= signed_at <= door.until:
+        return None
+    took, km = signed_at - picked_at, distance(here, there)
+    flies = case.waybill.carrier in allowed.air_carriers
+    far = km > (allowed.air_from_km if flies else allowed.near_km)
+    if not (far and took < allowed.at_least) and not _too_fast(
+        apart(here, there), took, _speed(case, here, there, allowed)
+    ):
+        return None
+    text = (
+        f"{moment(picked_at)} 在{here}揽收，{moment(signed_at)} 已在{there}签收：{_pace(here, there, took)}"
+    )
+    return Showing(signed_at, text, (picked_at, signed_at), _facts(here, there, took))
+
+
+def _speed(case: Case, here: Place, there: Place, allowed: Tolerances) -> int:
+    """The most that is possible between the two, in km/h."""
+    flies = case.waybill.carrier in allowed.air_carriers or distance(here, there) >= allowed.air_from_km
+    return allowed.air_kmh if flies else allowed.max_kmh
+
+
+def _too_fast(km: float, took: timedelta, kmh: int) -> bool:
+    return km > max(took / _HOUR, 0.0) * kmh
+
+
+def _pace(here: Place, there: Place, took: timedelta) -> str:
+    """The way in words; the distance people can look up, and how fast that would have been."""
+    far = distance(here, there)
+    said = f"相距{km_text(far)}，只用了 {span(max(took, timedelta(0)))}"
+    return said + (f"，合每小时 {far / (took / _HOUR):.0f} 公里" if took > timedelta(minutes=1) else "")
+
+
+def _facts(here: Place, there: Place, took: timedelta) -> dict[str, str]:
+    minutes = f"{took / timedelta(minutes=1):.0f}"
+    return {"from": str(here), "place": str(there), "km": f"{distance(here, there):.0f}", "minutes": minutes}
+
+
+def route_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
+    """Carried out, stored or signed for in another city than the receiver's; in another province it is worse.
+
+    Not what was sent on, called back or signed for by a transit warehouse, nor what a neighbouring city's
+    outlet serves over the border. A parcel that came to the right city later was only sorted wrongly.
+    """
+    journey, door = case.journey, case.journey.doorstep
+    if door is None or not case.orders or _led_astray(journey):
+        return None
+    meant = [_off(door, order, allowed) for order in case.orders]
+    if not all(meant):
+        return None
+    worst, order = all(off == "province" for off in meant), case.orders[0]
+    here, there = place_of(door.area), receiver(order)
+    signed_at = _signed_at(journey, door)
+    at = door.at
+    said = (
+        f"{moment(signed_at)} 在{_name(here, door)}签收"
+        if signed_at
+        else f"{moment(at)} 已在{_name(here, door)}派送"
+    )
+    wanted = str(there) if there else f"{province(order.receiver_province)}{order.receiver_city}"
+    far = f"，相距{km_text(distance(here, there))}" if here and there else ""
+    return Showing(
+        at,
+        f"{said}，收货地是{wanted}{far}" + ("（跨省）" if worst else ""),
+        (at,),
+        {"place": _name(here, door), "receiver": wanted, "level": "province" if worst else "city"},
+        severity=allowed.escalate if worst else 0,
+    )
+
+
+def _led_astray(journey: Journey) -> bool:
+    """It has a reason to be elsewhere."""
+    return (
+        journey.turned_back
+        or journey.forwarded is not None
+        or journey.delivered_kind is DeliveredKind.TRANSIT_WAREHOUSE
+        or any(each.kind is ExceptionKind.INTERCEPTED for each in journey.exceptions)
+    )
+
+
+def _off(door: Sighting, order: Order, allowed: Tolerances) -> str:
+    """`city` or `province` where the parcel is in another one than the order's; nothing where nobody can say."""
+    here, there = place_of(door.area), receiver(order)
+    if here is not None and there is not None and (here == there or distance(here, there) <= allowed.near_km):
+        return ""
+    mine, meant = province_of(door.area), province_of(order.receiver_province)
+    if mine and meant and mine != meant:
+        return "province"
+    return "city" if here is not None and there is not None else ""
+
+
+def _signed_at(journey: Journey, door: Sighting) -> datetime | None:
+    signed_at = journey.last.get(Milestone.DELIVERED)
+    return signed_at if signed_at is not None and door.at <= signed_at <= door.until else None
+
+
+def _name(place: Place | None, stay: Sighting) -> str:
+    """As people write it; a city nobody knows as the provider writes it."""
+    return str(place) if place is not None else stay.area.replace(",", "")
