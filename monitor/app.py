@@ -18,8 +18,9 @@ from monitor.engine import Engine
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
+from monitor.reschedule import Reschedule
 from monitor.settings import Settings
-from monitor.store import meta, polls
+from monitor.store import polls
 from monitor.store.database import Database, StoreError
 from monitor.sweep import Sweep
 from monitor.upkeep import EVERY, Upkeep
@@ -110,32 +111,12 @@ class App:
             log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
 
     async def prepare(self, until: asyncio.Event | None = None) -> None:
-        """What a start owes: a new policy touches every parcel, what was leaving is settled.
-
-        A new policy is noted when it has touched them all: cut short (by `until`, or a crash), it does so again.
-        """
-        book = self.settings.book
-        if await self.db.read(meta.policy_in_force) != book.version and await self._touch_all(until):
-            now = self.clock.now()
-            await self.db.write(lambda conn: meta.note_policy(conn, book.version, book.describe(), now))
+        """What a start owes: a new policy finds the parcels it touches, what was leaving is settled."""
+        await Reschedule(self.db, self.settings.book, self.clock.now).run(until)
         await self.deliverer.recover()
         for each in self.settings.providers:
             if each.carriers:
                 log.info("watching", provider=each.name, carriers=sorted(each.carriers))
-
-    async def _touch_all(self, until: asyncio.Event | None) -> bool:
-        """Every watched parcel is judged by the new policy, in steps that let others write. False: cut short."""
-        last = 0
-        while until is None or not until.is_set():
-            step = last
-
-            def touch(conn: Connection, after: int = step) -> int:
-                return meta.touch_all(conn, self.clock.now(), after=after, limit=5000)
-
-            last = await self.db.write(touch)
-            if not last:
-                return True
-        return False
 
     async def sweep_tick(self) -> None:
         """Settle everything that is due; a parcel that cannot be judged stops only itself."""

@@ -23,7 +23,8 @@ from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
 from monitor.desk.stake import Stake, stake, stake_of, unhurried
 from monitor.routing import Route, route
-from monitor.store import findings, outbox, parcels, tickets
+from monitor.store import facets, findings, outbox, parcels, tickets
+from monitor.store.facets import Group, group_of
 from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
 from rules.changes import Changes, compare
 from rules.judge import judge
@@ -64,6 +65,8 @@ class Judged:
     messages: int = 0
     updates: list[Update] = field(default_factory=list)
     due: list[Due] = field(default_factory=list)
+    joined: list[Group] = field(default_factory=list)
+    """Groups that parcels have come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Sweep:
         done = Judged(parcels=len(looks))
         for look in looks:
             self._settle_one(conn, look, now, done)
+        facets.keep(conn, done.joined, now)
         parcels.save(conn, done.updates, now)
         parcels.reschedule(conn, done.due)
         return done
@@ -386,6 +390,9 @@ class Sweep:
         # The limit itself too: while nobody looks no step is ahead, and another clock's limit may be next.
         looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION)
         ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
+        state = "unwatched" if left else "done" if why else "watched"
+        moved = (state, why) != (loaded.state, loaded.why)
+        group = None if why else self._joined(case, policy, loaded, done)
         done.updates.append(
             Update(
                 id=loaded.id,
@@ -394,15 +401,25 @@ class Sweep:
                 answer_hash=look.answer_hash,
                 clocks=verdict.clocks,
                 policy_version=self.book.version,
-                state="unwatched" if left else "done" if why else "watched",
-                why=why,
-                done_at=now if why and not left else None,
+                state=state if moved else None,
+                why=why if moved else None,
+                done_at=now if moved and state == "done" else None,
+                facets_id=group,
             )
         )
         # A step that waits for a look is judged even when the answer repeats the last one.
         waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
         fresh = patience(case, urgent, feed[1]) if feed and not why and not waits else None
         done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule))
+
+    def _joined(self, case: Case, policy: Policy, loaded: Loaded, done: Judged) -> int | None:
+        """The number of the group the parcel belongs to from now on; None when it is the one it was in."""
+        said = self.book.facets_key(case)
+        group = group_of(said)
+        if group == loaded.facets_id:
+            return None
+        done.joined.append(Group(group, said, policy.terms))
+        return group
 
 
 _ENDED_ZH: Final = {
@@ -468,7 +485,10 @@ def _next_limit(verdict: Verdict, policy: Policy, now: datetime) -> tuple[dateti
     ahead = [
         (clock.deadline, clock.rule)
         for clock in verdict.clocks
-        if clock.running and clock.deadline is not None and clock.deadline > now and clock.rule not in on_trial
+        if clock.running
+        and clock.deadline is not None
+        and clock.deadline > now
+        and clock.rule not in on_trial
     ]
     return min(ahead, key=lambda each: each[0], default=(None, ""))
 

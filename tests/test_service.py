@@ -113,7 +113,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, error: Excep
 def test_a_store_in_trouble_at_the_start_ends_it(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing(monkeypatch, meta, "policy_in_force", StoreUnavailable("数据库文件不可写"))
+    failing(monkeypatch, meta, "note_policy", StoreUnavailable("数据库文件不可写"))
 
     async def never(*_: object) -> None:
         raise AssertionError("it was ready")
@@ -128,7 +128,7 @@ def test_a_store_in_trouble_at_a_reload_ends_nothing(
     monkeypatch.setattr(service, "_AGAIN", 0.01)
 
     async def play(daemon: Service, manager: Manager) -> None:
-        broken = failing(monkeypatch, meta, "policy_in_force", StoreUnavailable("数据库文件不可写"))
+        broken = failing(monkeypatch, meta, "note_policy", StoreUnavailable("数据库文件不可写"))
         daemon.hup.set()
         await manager.hear("RELOADING")
         await manager.hear("WATCHDOG", manager.count("WATCHDOG") + 2)

@@ -1,21 +1,31 @@
-"""Which policies ran, which files came in, and making everything due again."""
+"""Which policies applied when, and which files came in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from domain.time import from_micros, to_micros
 from monitor.store import schema
-from monitor.store.bulk import chunks, insert_many
+from monitor.store.bulk import insert_many
 from monitor.store.codec import clean, dump, micros, moment, read_mapping
 
-__all__ = ["Imported", "note_import", "note_policy", "policy_in_force", "seen_import", "touch_all"]
+__all__ = [
+    "Imported",
+    "Span",
+    "note_import",
+    "note_policy",
+    "policy_body",
+    "policy_in_force",
+    "policy_spans",
+    "seen_import",
+]
 
-_imports, _due, _parcels = schema.imports, schema.due, schema.parcels
+_imports, _spans = schema.imports, schema.policy_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +45,51 @@ def note_policy(conn: Connection, version: str, body: str, now: datetime) -> boo
     """Keep a policy as it begins to apply. True unless it is the one that applied last: going back to
     an earlier one is a change too."""
     policies = schema.policies.c
-    last = conn.execute(
-        select(policies.version, policies.since).order_by(policies.since.desc()).limit(1)
-    ).first()
+    last = _last_span(conn)
     if last is not None and last.version == version:
         return False
     since = to_micros(now) if last is None else max(to_micros(now), last.since + 1)
     row = {"version": version, "since": since, "body": clean(body)}
     if not insert_many(conn, schema.policies, [row], ignore=True):
         conn.execute(update(schema.policies).where(policies.version == version).values(since=since))
+    conn.execute(insert(_spans).values(version=version, since=since))
     return True
 
 
 def policy_in_force(conn: Connection) -> str:
     """The version of the policy that applied last, empty before the first."""
+    last = _last_span(conn)
+    return last.version if last is not None else ""
+
+
+def _last_span(conn: Connection) -> Row[Any] | None:
+    return conn.execute(
+        select(_spans.c.version, _spans.c.since).order_by(_spans.c.id.desc()).limit(1)
+    ).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which one policy applied."""
+
+    version: str
+    since: datetime
+    until: datetime | None
+    """None: it still does."""
+
+
+def policy_spans(conn: Connection) -> list[Span]:
+    """Which policy applied when, the latest first."""
+    rows = conn.execute(select(_spans.c.version, _spans.c.since).order_by(_spans.c.id.desc())).all()
+    ends = [None, *(from_micros(row.since) for row in rows)]
+    return [Span(row.version, from_micros(row.since), until) for row, until in zip(rows, ends, strict=False)]
+
+
+def policy_body(conn: Connection, version: str) -> str | None:
+    """What that policy said (`rules.described`), or None for a version nobody applied."""
     policies = schema.policies.c
-    version: str | None = conn.execute(
-        select(policies.version).order_by(policies.since.desc()).limit(1)
-    ).scalar()
-    return version or ""
+    body: str | None = conn.execute(select(policies.body).where(policies.version == version)).scalar()
+    return body
 
 
 def seen_import(conn: Connection, sha256: str) -> Imported | None:
@@ -84,16 +120,3 @@ def note_import(conn: Connection, row: Imported) -> None:
             counts=dump(dict(row.counts)),
         )
     )
-
-
-def touch_all(conn: Connection, now: datetime, *, after: int = 0, limit: int | None = None) -> int:
-    """Make watched parcels with an id beyond `after` due for judging, at most `limit` of them.
-
-    Returns the last id touched, 0 when none was left, so that a caller can go on in a transaction of
-    its own and let others write in between.
-    """
-    watched = select(_parcels.c.id).where(_parcels.c.state == "watched", _parcels.c.id > after)
-    ids = list(conn.execute(watched.order_by(_parcels.c.id).limit(limit)).scalars())
-    for some in chunks(ids):
-        conn.execute(update(_due).where(_due.c.parcel_id.in_(some)).values(next_deadline_at=to_micros(now)))
-    return ids[-1] if ids else 0

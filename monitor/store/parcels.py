@@ -119,6 +119,8 @@ class Loaded:
     quota_at: datetime | None = None
     next_poll_at: datetime | None = None
     next_deadline_at: datetime | None = None
+    facets_id: int | None = None
+    """Its group (`monitor.store.facets`); None: not judged since it is watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Update:
     why: str | None = None
     done_at: datetime | None = None
     """Kept from the first time; forgotten when the parcel is watched again."""
+    facets_id: int | None = None
+    """Forgotten when the parcel is watched no more."""
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -256,6 +260,7 @@ def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], liv
         quota_at=moment(row.quota_at),
         next_poll_at=moment(row.next_poll_at),
         next_deadline_at=moment(row.next_deadline_at),
+        facets_id=row.facets_id,
     )
 
 
@@ -296,78 +301,61 @@ def _open_finding(row: Row[Any]) -> OpenFinding:
 # ── keeping ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _saving(dialect: str) -> Executable:
+_KEPT: Final = (
+    *("journey", "milestone", "last_event_at", "answer_hash", "clocks", "policy_version"),
+    *("observed_at", "updated_at", "id"),
+)
+"""What every judgement writes; the rest stands in indexes, which SQLite rewrites for a column that is merely set."""
+_MOVED: Final = ("state", "why", "done_at", "facets_id")
+
+
+def _saving(dialect: str, moved: Sequence[str]) -> Executable:
     columns = _parcels.c
-
-    def new(name: str) -> Any:
-        return bindparam(f"p_{name}", type_=columns[name].type)
-
-    def kept(name: str) -> Any:
-        return func.coalesce(new(name), columns[name])
-
+    new = {name: bindparam(f"p_{name}", type_=columns[name].type) for name in (*moved, *_KEPT)}
+    values = {name: func.coalesce(new[name], columns[name]) for name in (*_KEPT[:7], *moved)}
     later = func.max if dialect == "sqlite" else func.greatest
-    names = (
-        "journey",
-        "milestone",
-        "last_event_at",
-        "answer_hash",
-        "clocks",
-        "policy_version",
-        "state",
-        "why",
-    )
-    return (
-        update(_parcels)
-        .where(columns.id == new("id"))
-        .values(
-            **{name: kept(name) for name in names},
-            observed_at=later(kept("observed_at"), func.coalesce(columns.observed_at, new("observed_at"))),
-            done_at=case(
-                (new("state") == literal_column("'watched'"), null()),
-                else_=func.coalesce(columns.done_at, new("done_at")),
-            ),
-            version=columns.version + literal_column("1"),
-            updated_at=new("updated_at"),
-        )
-    )
+    at = func.coalesce(columns.observed_at, new["observed_at"])
+    values |= {"observed_at": later(values["observed_at"], at), "updated_at": new["updated_at"]}
+    if moved:
+        watched, kept = literal_column("'watched'"), func.coalesce(columns.done_at, new["done_at"])
+        values["done_at"] = case((new["state"] == watched, null()), else_=kept)
+        values["facets_id"] = case((values["state"] == watched, values["facets_id"]), else_=null())
+    version = columns.version + literal_column("1")
+    return update(_parcels).where(columns.id == new["id"]).values(version=version, **values)
 
 
-_SAVE: Final = Prepared(
-    _saving,
-    "p_id",
-    "p_journey",
-    "p_milestone",
-    "p_last_event_at",
-    "p_observed_at",
-    "p_answer_hash",
-    "p_clocks",
-    "p_policy_version",
-    "p_state",
-    "p_why",
-    "p_done_at",
-    "p_updated_at",
+_SAVE: Final = Prepared(lambda dialect: _saving(dialect, ()), *(f"p_{name}" for name in _KEPT))
+_MOVE: Final = Prepared(
+    lambda dialect: _saving(dialect, _MOVED), *(f"p_{name}" for name in (*_MOVED, *_KEPT))
 )
 
 
 def save(conn: Connection, updates: Sequence[Update], now: datetime) -> None:
     """Keep what was concluded of these parcels; each one's `version` grows by one."""
     at = to_micros(now)
-    _SAVE.run(conn, [_values(each, at) for each in sorted(updates, key=lambda each: each.id)])
+    rows = [(_moved(each), _values(each, at)) for each in sorted(updates, key=lambda each: each.id)]
+    _SAVE.run(conn, [kept for moved, kept in rows if moved is None])
+    _MOVE.run(conn, [(*moved, *kept) for moved, kept in rows if moved is not None])
+
+
+def _moved(each: Update) -> tuple[Any, ...] | None:
+    """In the order of `_MOVED`; None where nothing of it is to be written."""
+    why = None if each.why is None else clean(each.why)
+    found = (each.state, why, micros(each.done_at), each.facets_id)
+    return None if found == (None,) * len(_MOVED) else found
 
 
 def _values(each: Update, at: int) -> tuple[Any, ...]:
+    """In the order of `_KEPT`."""
     journey = each.journey
     return (
-        each.id,
         None if journey is None else journey_text(journey),
         None if journey is None else journey.milestone.value,
         None if journey is None else micros(journey.last_event_at),
-        micros(each.observed_at),
         each.answer_hash,
         None if each.clocks is None else clocks_text(each.clocks),
         each.policy_version,
-        each.state,
-        None if each.why is None else clean(each.why),
-        micros(each.done_at),
+        micros(each.observed_at),
         at,
+        each.id,
     )

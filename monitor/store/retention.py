@@ -37,6 +37,7 @@ from domain.time import SHANGHAI, to_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import dump, read_mapping
+from monitor.store.facets import unused
 
 __all__ = ["BATCH", "KINDS", "KINDS_ZH", "Periods", "count", "purge_some"]
 
@@ -46,6 +47,8 @@ _MISSED: Final = timedelta(days=7)
 """How long the daily purge may have been missed without overlooking a parcel that was watched again."""
 _REPLAYED: Final = timedelta(days=7)
 """How long the answer to a repeated API call is remembered."""
+_IDLE: Final = timedelta(days=7)
+"""How long a group of parcels is kept after one has come to it last, when none is left in it."""
 _OVER: Final = ("done", "unwatched")
 _ENDED: Final = tuple(status.value for status in OrderStatus if status.ended)
 _SAID: Final = ("sent", "folded", "dropped", "dead")
@@ -86,6 +89,7 @@ KINDS_ZH: Final = {
     "imports": "导入记录",
     "spend": "每日查询费用",
     "counters": "每日工单号的计数",
+    "facets": "没有在途包裹的类别",
 }
 KINDS: Final = tuple(KINDS_ZH)
 """In the order they are purged."""
@@ -343,6 +347,15 @@ def _due_counters(periods: Periods, now: datetime) -> Select[Any]:
     return select(name).where(name >= "ticket:", name < first)
 
 
+def _due_facets(_: Periods, now: datetime) -> Select[Any]:
+    return select(schema.facets.c.id).where(unused(now - _IDLE))
+
+
+def _drop_facets(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Asked once more in the same breath: a parcel may have come to one meanwhile, which holds its row."""
+    conn.execute(delete(schema.facets).where(schema.facets.c.id.in_(ids), unused(now - _IDLE)))
+
+
 def _day(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"
 
@@ -371,4 +384,5 @@ _WORKS: Final[dict[str, _Work]] = {
     "imports": _older(schema.imports, "id", "at", lambda periods: periods.parcels),
     "spend": _plainly(schema.spend, "day", _due_spend),
     "counters": _plainly(schema.counters, "name", _due_counters),
+    "facets": _Work(_due_facets, _drop_facets),
 }

@@ -116,11 +116,11 @@ orders = Table(
 facets = Table(
     "facets",
     METADATA,
-    _key(),
-    # What of a parcel policies can match, as JSON in one order: parcels alike share a row.
-    Column("said", Text, nullable=False, unique=True),
-    _text("terms"),  # the fingerprint of what the policy last said of them
-    _moment("judged_at"),
+    # Out of `said` (store/facets.py): whoever judges a parcel knows it without a look.
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("said", Text, nullable=False),  # what of a parcel policies can match: parcels alike share a row
+    _text("terms"),  # a short name for what the policy last said of them
+    _moment("joined_at", required=True),  # about when a parcel came to it last
 )
 
 parcels = Table(
@@ -145,7 +145,7 @@ parcels = Table(
     _moment("updated_at", required=True),
     _moment("done_at"),
     _moment("forgotten_at"),  # when the names and phone hints in its history were taken out
-    Column("facets_id", Key),  # of its row in `facets`; null: not judged since this was kept
+    Column("facets_id", Key),  # of its row in `facets`, while it is watched; null: not judged since this was kept
     UniqueConstraint("carrier", "waybill_no", "cycle"),
     Index("ix_parcels_waybill_no", "waybill_no"),
     # For the coverage and the purge. None names a column that every judgement changes.
@@ -295,7 +295,7 @@ tickets = Table(
     _text("platform"),
     _text("merchant"),
     _text("receiver_province"),
-    # Of its open findings together, as the platform adds them up.
+    # Of its open findings together, as the platform adds them up; of a ticket that is over, the last of it.
     Column("risk_low", BigInteger),
     Column("risk_high", BigInteger),
     Column("blame", String(12), nullable=False, server_default=""),
@@ -438,6 +438,15 @@ policies = Table(
     Column("version", String(64), primary_key=True),
     _moment("since", required=True),
     Column("body", Text, nullable=False),
+)
+
+policy_spans = Table(
+    "policy_spans",
+    METADATA,
+    # Each time a version came into force, also again: until the next row it was the one that judged.
+    _key(),
+    Column("version", String(64), ForeignKey("policies.version"), nullable=False),
+    _moment("since", required=True),
 )
 
 imports = Table(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.store import meta, parcels, providers, robots
+from monitor.store import meta, providers, robots
 from monitor.store.providers import ProviderState
 from monitor.store.robots import RobotState
-from tests.store.given import T0, H, column, due, loaded, many_parcels
+from tests.store.given import T0, H, column
 
 SECOND = timedelta(seconds=1)
 
@@ -158,6 +157,31 @@ def test_a_policy_is_new_once(database):
     assert len(column(database, "SELECT version FROM policies")) == 2
 
 
+def test_every_time_a_policy_applied_is_remembered(database):
+    """Going back to the first one takes nothing back of what was (law L4)."""
+    assert database.read_now(meta.policy_in_force) == ""
+    for hours, version in enumerate(("v1", "v2", "v1", "v1")):
+        at = T0 + hours * H
+        database.write_now(lambda conn, v=version, at=at: meta.note_policy(conn, v, f"规则 {v}", at))
+    assert database.read_now(meta.policy_in_force) == "v1"
+    assert database.read_now(meta.policy_spans) == [
+        meta.Span("v1", T0 + 2 * H, None),
+        meta.Span("v2", T0 + H, T0 + 2 * H),
+        meta.Span("v1", T0, T0 + H),
+    ]
+    bodies = [database.read_now(lambda conn, v=v: meta.policy_body(conn, v)) for v in ("v1", "v2", "v3")]
+    assert bodies == ["规则 v1", "规则 v2", None]
+
+
+def test_a_clock_that_was_put_back_keeps_the_order_in_which_policies_applied(database):
+    for hours, version in ((5, "v1"), (0, "v2")):
+        at = T0 + hours * H
+        database.write_now(lambda conn, v=version, at=at: meta.note_policy(conn, v, "", at))
+    spans = database.read_now(meta.policy_spans)
+    assert [each.version for each in spans] == ["v2", "v1"]
+    assert spans[0].since > spans[1].since
+
+
 def test_a_file_that_came_in_is_known_again(database):
     sha = "a" * 64
     assert database.read_now(lambda conn: meta.seen_import(conn, sha)) is None
@@ -166,20 +190,3 @@ def test_a_file_that_came_in_is_known_again(database):
     for row in (first, second):
         database.write_now(lambda conn, row=row: meta.note_import(conn, row))
     assert database.read_now(lambda conn: meta.seen_import(conn, sha)) == second
-
-
-@pytest.mark.parametrize("limit", [None, 3, 7])
-def test_a_new_policy_makes_every_watched_parcel_due_in_steps(database, limit):
-    ids = many_parcels(database, 7)
-    due(database, *(parcels.Due(id_, "k100", T0 + 9 * H, T0 + 20 * H) for id_ in ids))
-    done = parcels.Update(ids[2], state="done", done_at=T0)
-    database.write_now(lambda conn: parcels.save(conn, [done], T0))
-    last, steps = 0, 0
-    while last := database.write_now(
-        lambda conn, after=last: meta.touch_all(conn, T0 + H, after=after, limit=limit)
-    ):
-        steps += 1
-    assert steps == (2 if limit == 3 else 1)
-    moments = [loaded(database, id_).next_deadline_at for id_ in ids]
-    assert moments == [T0 + H, T0 + H, T0 + 20 * H, *[T0 + H] * 4]
-    assert {loaded(database, id_).next_poll_at for id_ in ids} == {T0 + 9 * H}  # judging asks nobody

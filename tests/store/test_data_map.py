@@ -43,5 +43,6 @@ def test_what_has_a_period_is_purged():
     timed = {table for table, found in SECTIONS.items() if found["period"] not in ("配置", "现状")}
     along = {"order_parcels", "events", "event_edits", "due", "findings", "tickets", "ticket_entries"}
     own = {"orders", "parcels", "oddities", "unknown_codes", "idempotency", "imports", "spend", "counters"}
+    own |= {"facets"}
     assert own <= set(retention.KINDS)
     assert timed == along | own | {"outbox", "attempts"}

@@ -1,5 +1,7 @@
 """Money at risk, blame, rules on trial, two more times of an order, and which parcels a policy's words touch.
 
+`policy_spans` remembers every time a policy came into force; before it, coming back to one overwrote the first time.
+
 `facets` has a row for each combination of what policies can match; a parcel points to its own. So a changed
 policy is compared with a few thousand rows, and only the parcels of those whose terms changed are judged anew.
 Parcels get their row when they are next judged.
@@ -24,13 +26,21 @@ BY_RISK = ["state", "risk_high", "opened_at", "id", "carrier", "shop", "platform
 def upgrade() -> None:
     op.create_table(
         "facets",
-        sa.Column("id", KEY, nullable=False),
+        sa.Column("id", KEY, autoincrement=False, nullable=False),
         sa.Column("said", sa.Text(), nullable=False),
         sa.Column("terms", sa.Text(), server_default="", nullable=False),
-        sa.Column("judged_at", sa.BigInteger(), nullable=True),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_facets")),
-        sa.UniqueConstraint("said", name=op.f("uq_facets_said")),
     )
+    op.create_table(
+        "policy_spans",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("version", sa.String(64), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["version"], ["policies.version"], name=op.f("fk_policy_spans_version")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_spans")),
+    )
+    op.execute("INSERT INTO policy_spans (version, since) SELECT version, since FROM policies ORDER BY since")
     for name in ("ordered_at", "promised_delivery_at"):
         op.add_column("orders", sa.Column(name, sa.BigInteger(), nullable=True))
     op.add_column("parcels", sa.Column("facets_id", KEY, nullable=True))
@@ -66,4 +76,5 @@ def downgrade() -> None:
     op.drop_column("parcels", "facets_id")
     for name in ("ordered_at", "promised_delivery_at"):
         op.drop_column("orders", name)
+    op.drop_table("policy_spans")
     op.drop_table("facets")
