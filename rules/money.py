@@ -60,14 +60,17 @@ def assess(rule: Rule, all_of: Common, at: datetime) -> Exposure:
 def together(findings: Sequence[Finding], case: Case, policy: Policy) -> Risk | None:
     """What all findings of a parcel may cost together, order by order, after non-stacking and caps.
 
-    What is only on trial (`shadow`) costs nothing here. None where no penalty is known. Never more than the sum
-    of the findings' own risks.
+    They carry their own risks, as `judge` leaves them; what is only on trial (`shadow`) costs nothing here. None
+    where no penalty is known. Never more than the sum of the findings' own risks.
     """
+    priced = [each for each in findings if each.risk is not None and not each.shadow]
+    if len(priced) < 2:
+        return priced[0].risk if priced else None
     all_of = common(case)
     by_order: dict[Order, dict[str, Risk]] = {}
-    for finding in findings:
+    for finding in priced:
         line = policy.line(finding.rule)
-        if finding.shadow or line is None or not line.rule.penalty:
+        if line is None:
             continue
         line, mine = chosen(all_of, line)
         for order, each in _charges(line.rule, mine, finding.deadline or finding.crossed_at):

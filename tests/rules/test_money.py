@@ -92,6 +92,7 @@ TAOBAO = [
     # TB-6: the tariff of missing stock.
     *rows("taobao_tmall", "trajectory_to_out_of_stock", (100, 30), (2000, 500), (10, 5), (None, (5, 500))),
 ]  # fmt: skip
+FAKES = ("waybill_reuse", "route_mismatch", "duplicate_pickup")
 PINDUODUO = [
     # PD-1: ¥3 below ¥300; 1 %, at most ¥30 from there.
     *rows(
@@ -99,10 +100,10 @@ PINDUODUO = [
         (1, 3), ("299.99", 3), (300, 3), ("300.49", 3), ("300.50", 3.01), (2999, 29.99), (3000, 30), (3001, 30),
         (None, (3, 30)),
     ),
-    # PD-2 to PD-4: 5 %, 5–100 since 2025-05-15; 25 % before; ¥20 flat in 2022.
+    # PD-2 to PD-6: 5 %, 5–100 since 2025-05-15; 25 % before; ¥20 flat in 2022.
     *(
         row
-        for name in ("no_pickup", "pickup_no_update", "first_hub")
+        for name in ("no_pickup", "pickup_no_update", "first_hub", *FAKES)
         for row in (
             *rows("pinduoduo", name, (99, 5), (101, 5.05), (1999, 99.95), (2001, 100), (None, (5, 100))),
             *rows("pinduoduo", name, (100, 5), day=PDD_AFTER),
@@ -131,8 +132,12 @@ DOUYIN = [
             (None, (0, 30)),
         )
     ),
-    # DY-5: orders above ¥3, at most ¥30.
-    *rows("douyin", "pickup_no_update", (3, 0), ("3.01", (3, 30)), (5000, (3, 30)), (None, (0, 30))),
+    # DY-5 and DY-6: orders above ¥3, at most ¥30.
+    *(
+        row
+        for name in ("pickup_no_update", "tracking_before_order", *FAKES)
+        for row in rows("douyin", name, (3, 0), ("3.01", (3, 30)), (5000, (3, 30)), (None, (0, 30)))
+    ),
     # DY-7: 5 %, 5–500 for a promise up to 48 h; 10 %, 5–1000 beyond. Without a promise 48 h are the standard.
     *rows("douyin", "out_of_stock", (99, 5), (101, 5.05), (10_001, 500), (None, (5, 500))),
     *rows("douyin", "out_of_stock", (100, 5), (10_000, 500), promised_ship_at=48),
@@ -146,10 +151,14 @@ OTHERS = [
     # JD-3: late shipment. JD-2 is told only.
     *rows("jd_pop", "reship_info", (100, (3, 10)), tags=frozenset({"reship"})),
     *rows("jd_pop", "upload", (100, None)),
-    # KS-1: 10 %, 5–30. KS-2 and KS-3: 30 %, at least ¥5. KS-7: ¥8, one source.
+    # KS-1: 10 %, 5–30. KS-2 to KS-6: 30 %, at least ¥5. KS-7: ¥8, one source.
     *rows("kuaishou", "late_shipment", (49, 5), (51, 5.1), (299, 29.9), (301, 30), (None, (5, 30))),
     *rows("kuaishou", "no_pickup", (16, 5), (17, 5.1), (10_000, 3000), (None, 5)),
-    *rows("kuaishou", "pickup_no_update", (16, 5), (17, 5.1), (None, 5)),
+    *(
+        row
+        for name in ("pickup_no_update", "tracking_before_order", *FAKES)
+        for row in rows("kuaishou", name, (16, 5), (17, 5.1), (None, 5))
+    ),
     *rows("kuaishou", "journey_10d", (100, 8), (None, 8)),
     *rows("kuaishou", "journey_6d", (100, None)),
     # XH-1: 10 %, 5–100, or ¥5 up to ¥100 and 5 %, at most ¥50 above.
@@ -159,12 +168,16 @@ OTHERS = [
     *rows("ali1688", "first_hub", (100, None)),
     *rows("ali1688", "node_gap", (100, None)),
     *rows("ali1688", "late_no_promise", (100, None)),
-    # No amounts in the texts: TB-9, TB-10, WX-1, AE-1. Points and dollars are no yuan: AE-3, DH-2.
+    # TM-2: once the value of the goods after 24 h, five times after 48 h.
+    *rows("temu_jit", "jit_24h", (100, 100), (None, None), ordered_at=0),
+    *rows("temu_jit", "jit_48h", ("19.99", 99.95), (None, None), ordered_at=0),
+    # No amounts in the texts: TB-9, TB-10, WX-1, AE-1. Points and dollars are no yuan: AE-3, DH-2, LZ-3.
     *rows("taobao_special", "first_hub", (100, None)),
     *rows("tmall_global", "late_bonded", (100, None), tags=frozenset({"bonded"})),
     *rows("wechat_shop", "late_shipment", (100, None)),
     *rows("aliexpress", "online_48h", (100, None)),
     *rows("aliexpress", "fake_no_info", (100, None)),
+    *rows("lazada", "hub_scan", (100, None)),
     *rows("dhgate", "first_info", (100, None)),
     *rows("dhgate", "first_info", (100, None), tags=frozenset({"dispatch_pledge"})),
 ]
@@ -215,6 +228,8 @@ def test_every_entry_has_a_confidence() -> None:
         ("pinduoduo", "late_shipment", None, (), ["¥3", NO_AMOUNT, "实付的 1%（最高 ¥30）"]),
         ("aliexpress", "fake_no_info", 100, (), ["扣 2 分，一般违规", "扣 12 分，严重违规"]),
         ("dhgate", "first_info", 100, ("dispatch_pledge",), ["USD 30"]),
+        ("lazada", "hub_scan", 100, (), ["USD 5，旧资料：取消订单每件罚款"]),
+        ("temu_jit", "jit_48h", 100, (), ["货值的 5 倍"]),
         ("dhgate", "first_info", 100, (), []),
         ("taobao_special", "first_hub", 100, (), []),
     ],
@@ -339,6 +354,13 @@ def whole(platform: str, amount: float | None, *names: str) -> Risk | None:
         ("douyin", 1000, ("late_shipment", "pickup_normal"), (10, 20)),
         # No text says anything of Kuaishou: from the dearest alone to the sum.
         ("kuaishou", 100, ("late_shipment", "no_pickup"), (30, 40)),
+        # Fake is fake, however it shows.
+        ("pinduoduo", 200, ("pickup_no_update", "waybill_reuse", "route_mismatch", "duplicate_pickup"), 10),
+        ("pinduoduo", 200, ("first_hub", "waybill_reuse"), 10 + 10),
+        ("kuaishou", 100, ("no_pickup", "waybill_reuse"), 30),
+        ("douyin", 100, ("pickup_no_update", "route_mismatch"), (3, 30)),
+        # Temu: five times the goods' value replace the one time.
+        ("temu_jit", 100, ("jit_24h", "jit_48h"), 500),
         # 1688: late with late does not add up.
         ("ali1688", 100, ("late_shipment", "late_no_promise"), 5),
         ("kuaishou", 100, (), None),
