@@ -18,7 +18,7 @@ from domain.tracking import MILESTONE_ZH, ExceptionKind, Milestone
 from rules.questions import NOT_STARTED
 from rules.structural import undone
 
-__all__ = ["Changes", "compare", "silencer"]
+__all__ = ["STAYS_OPEN", "Changes", "compare", "silencer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _trouble_over(old: Finding, case: Case, now: datetime) -> Ending:
     if kind in _TURNS:
         still = journey.turned_back and journey.first.get(_TURNS[kind]) == old.started_at
         return _expired(now) if still else _taken_back(now)
-    if kind in _STAYS_OPEN:
+    if kind in STAYS_OPEN:
         ended_at = journey.last.get(journey.milestone) if journey.milestone.ends else None
         if ended_at is None or ended_at <= old.started_at:
             return _taken_back(now)
@@ -173,7 +173,7 @@ def _taken_back(now: datetime) -> Ending:
 
 _ON_TRIAL: Final = "规则改为试运行，只记录，不再提醒"
 _IN_EARNEST: Final = "规则结束试运行，改为正式提醒"
-_STAYS_OPEN: Final = frozenset(
+STAYS_OPEN: Final = frozenset(
     {
         ExceptionKind.REFUSED,
         ExceptionKind.LOST,
