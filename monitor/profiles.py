@@ -46,6 +46,7 @@ def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
     known = vocabulary(found).profiles
     for file, profile in parents:
         _startable(file, profile, known[profile.id])
+        _stackable(file, profile, known[profile.id])
     return found
 
 
@@ -91,6 +92,14 @@ def _startable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
             reason = f"{rule.after} 自己也从另一条规则的超时起算，不能再接一条"
         if reason:
             raise ConfigError([Problem(1, f"rules.{rule.id}.start", reason)], file)
+
+
+def _stackable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
+    """Refuse a `[together]` that speaks of rules the profile has not."""
+    unknown = sorted(profile.together.named - known.keys())
+    if unknown:
+        reasons = (f"{profile.id} 没有规则 {name}{hint(name, known)}" for name in unknown)
+        raise ConfigError([Problem(1, "together", reason) for reason in reasons], file)
 
 
 def vocabulary(profiles: Mapping[str, Profile]) -> Vocabulary:

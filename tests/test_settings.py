@@ -736,6 +736,16 @@ def test_a_profile_has_its_own_rules_and_the_inherited_ones(tmp_path: Path) -> N
         pytest.param(
             profile("b") + "severty = 1", "第 7 行 `rules.r_b.severty`", id="an unknown key, by line"
         ),
+        pytest.param(
+            profile("b") + "penalty = [\n  { flat = 3 },\n  { pc = 5, points = 1 },\n]",
+            "`rules.r_b.penalty[1].pc`：不认识的配置项 pc，是不是想写 pct",
+            id="an unknown key of a penalty",
+        ),
+        pytest.param(
+            profile("b") + '[together]\nadds = ["r_a", "r_b"]',
+            "没有规则 r_a，是不是想写 r_b",
+            id="adding up what it has not",
+        ),
     ],
 )
 def test_a_mistake_in_a_profile_names_its_file(tmp_path: Path, text: str, words: str) -> None:
