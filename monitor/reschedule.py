@@ -28,7 +28,7 @@ __all__ = ["RESCHEDULED", "Reschedule", "finished"]
 
 log = structlog.get_logger()
 RESCHEDULED: Final = "policy"
-"""In the table `upkeep`: the policy (`detail`) whose parcels were gone through, or are (`begun`)."""
+"""In the table `upkeep`: the policy (`detail`) whose parcels were gone through, or those begun and not ended (`begun`)."""
 _GROUPS: Final = 5000
 """Compared in one reading: a fifth of a second."""
 _PARCELS: Final = 5000
@@ -48,23 +48,29 @@ class Reschedule:
 
     async def run(self, until: asyncio.Event | None = None) -> bool:
         """Whether it came to its end; False: cut short (by `until`)."""
-        if not await self.db.write(self._begin):
+        begun = await self.db.write(self._begin)
+        if not begun:
             return True
-        done = await self._groups(until) and await self._without(until)
+        others = [version for version in begun if version != self.book.version]
+        done = (
+            await self._groups(until) and await self._without(until) and await self._judged_by(others, until)
+        )
         if done:
             await self.db.write(partial(finished, version=self.book.version, now=self.now()))
             log.info("policy in force", policy=self.book.version, groups=self.compared, touched=self.touched)
         return done
 
-    def _begin(self, conn: Connection) -> bool:
-        """Note the policy; True when parcels are to be gone through for it."""
+    def _begin(self, conn: Connection) -> list[str]:
+        """Note the policy; the versions begun and not ended, this one too, or none when all is done for it."""
         version, now = self.book.version, self.now()
         meta.note_policy(conn, version, self.book.describe(), now)
         last = upkeep.last(conn, RESCHEDULED)
         if last is not None and (last.outcome, last.detail) == ("ok", version):
-            return False
-        upkeep.note(conn, RESCHEDULED, now, "begun", version)
-        return True
+            return []
+        cut_short = last.detail.split() if last is not None and last.outcome == "begun" else []
+        begun = list(dict.fromkeys([*cut_short, version]))
+        upkeep.note(conn, RESCHEDULED, now, "begun", " ".join(begun))
+        return begun
 
     async def _groups(self, until: asyncio.Event | None) -> bool:
         after: int | None = None
@@ -91,7 +97,7 @@ class Reschedule:
         """What the policy says of the group; nothing where this program cannot read what group it is."""
         try:
             return self.book.policy_of(group.said).terms
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return ""
 
     async def _touch(self, changed: Sequence[Group], until: asyncio.Event | None) -> bool:
@@ -112,6 +118,17 @@ class Reschedule:
             if not last:
                 return True
         return False
+
+    async def _judged_by(self, versions: Sequence[str], until: asyncio.Event | None) -> bool:
+        """Policies that were cut short, and took another's place again: what they judged meanwhile is judged anew.
+
+        The groups tell nothing of that. It is rare enough to look at every parcel.
+        """
+        ids = await self.db.read(partial(facets.judged_by, versions=versions)) if versions else []
+        while ids and not _ended(until):
+            await self.db.write(partial(facets.make_due, ids=ids[:_PARCELS], now=self.now()))
+            ids = ids[_PARCELS:]
+        return not ids
 
 
 def finished(conn: Connection, version: str, now: datetime) -> None:

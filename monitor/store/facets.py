@@ -22,7 +22,17 @@ from monitor.store import schema
 from monitor.store.bulk import Prepared, chunks, update_many
 from monitor.store.codec import clean
 
-__all__ = ["Group", "group_of", "keep", "page", "touch", "touch_without", "unused"]
+__all__ = [
+    "Group",
+    "group_of",
+    "judged_by",
+    "keep",
+    "make_due",
+    "page",
+    "touch",
+    "touch_without",
+    "unused",
+]
 
 _BITS: Final = 63
 _FRESH: Final = timedelta(days=1)
@@ -100,7 +110,7 @@ def touch(
             after = some[-1]
             break
         done, after = done + 1, 0
-    _make_due(conn, ids, now)
+    make_due(conn, ids, now)
     update_many(conn, _facets, ("id",), [{"id": each.id, "terms": each.terms} for each in changed[:done]])
     return done, after
 
@@ -109,8 +119,14 @@ def touch_without(conn: Connection, now: datetime, *, after: int = 0, limit: int
     """Make watched parcels that have no group yet due; the last one touched, 0 when none was left."""
     query = select(_parcels.c.id).where(_parcels.c.facets_id.is_(None), _WATCHED, _parcels.c.id > after)
     ids = list(conn.execute(query.order_by(_parcels.c.id).limit(limit)).scalars())
-    _make_due(conn, ids, now)
+    make_due(conn, ids, now)
     return ids[-1] if ids else 0
+
+
+def judged_by(conn: Connection, versions: Sequence[str]) -> list[int]:
+    """The watched parcels that one of these policies judged last. Reads every parcel."""
+    query = select(_parcels.c.id).where(_WATCHED, _parcels.c.policy_version.in_(versions))
+    return list(conn.execute(query.order_by(_parcels.c.id)).scalars())
 
 
 def unused(before: datetime) -> ColumnElement[bool]:
@@ -132,6 +148,7 @@ def _of_group(conn: Connection, group: int, after: int, limit: int) -> list[int]
     return list(found.scalars())
 
 
-def _make_due(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+def make_due(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """These parcels are judged at the next tick."""
     for some in chunks(ids):
         conn.execute(update(_due).where(_due.c.parcel_id.in_(some)).values(next_deadline_at=to_micros(now)))
