@@ -49,6 +49,16 @@ class Together:
         """Every rule it speaks of."""
         return self.adds.union(*self.one_of, *(cap.rules for cap in self.caps))
 
+    def said(self, names: Mapping[str, str]) -> tuple[str, ...]:
+        """In words, rule by rule under the names people know: `缺货、延迟发货：相加`."""
+
+        def zh(rules: frozenset[str]) -> str:
+            return "、".join(names.get(rule, rule) for rule in sorted(rules))
+
+        caps = (f"{zh(cap.rules) or '全部'}：合计最高{cap.share.zh}" for cap in self.caps)
+        adds = (f"{zh(self.adds)}：相加",) if self.adds else ()
+        return (*adds, *(f"{zh(group)}：只算最贵的一笔" for group in self.one_of), *caps)
+
 
 ALONE: Final = Together()
 _KEYS: Final = ("adds", "one_of", "caps", "confidence", "source", "note")

@@ -127,7 +127,7 @@ def _money_zh(tariff: Tariff) -> str:
         flat = yuan_zh(tariff.flat, tariff.currency)
         return f"{flat} 到 {most}" if most else flat
     if tariff.share is None:
-        return ""
+        return most or ""
     what = (
         f"实付的 {tariff.percent.normalize():f}%"
         if tariff.percent is not None

@@ -8,6 +8,7 @@ from monitor.profiles import load_profiles
 from rules.calendars import WorkingTime
 from rules.declare import Profile, Rule
 from tests.docs.told import MADE, cell, length
+from tests.docs.told_penalties import PENALTIES, penalties, sources
 
 _SUBJECTS = {
     "TB": "淘宝、天猫、淘特",
@@ -43,6 +44,8 @@ _HEAD = f"""{MADE}
 时限里带代码的（`bulky` 3d）、名字后写着“只管”的，看订单的商品类型（`goods_type` 列）或标签；`no_promise` 是没有承诺发货时间的订单。
 `clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立。
 
+{PENALTIES}
+
 English: every rule of each platform's profile, generated from the profiles: code, name, kind, limit (normal, remote, very
 remote areas; then for goods of a type), warning steps before the limit, whether the groups are told, how far the number
 can be trusted, and the numbers we gave the papers it was taken from (`TB1`: the first about Taobao); tickets name them too. The
@@ -59,6 +62,7 @@ def rules() -> str:
 def _subjects(profiles: Sequence[Profile]) -> str:
     """The letters in use and what they stand for. ValueError: letters nobody explained."""
     numbers = {each for profile in profiles for rule in profile.rules.values() for each in rule.source}
+    numbers = numbers.union(*map(sources, profiles))
     letters = sorted({each.rstrip("0123456789") for each in numbers}, key=list(_SUBJECTS).index)
     return "，".join(f"`{each}` {_SUBJECTS[each]}" for each in letters)
 
@@ -69,7 +73,7 @@ def _profile(profile: Profile) -> str:
     rows = sorted(profile.rules.values(), key=lambda each: (not each.limit, each.id))
     table = "| 规则 | 名字 | 种类 | 时限 | 预警 | 通知 | 可信度 | 出处 |\n|---|---|---|---|---|---|---|---|\n"
     title = f"## {profile.id}\n\n{profile.name}，{profile.verified_on} 核对。{more}"
-    return f"{title}\n\n{table}" + "\n".join(map(_row, rows))
+    return "\n\n".join(each for each in (title, table + "\n".join(map(_row, rows)), penalties(profile)) if each)
 
 
 def _row(rule: Rule) -> str:

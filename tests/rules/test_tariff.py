@@ -179,6 +179,12 @@ def test_together_reads_as_it_is_meant() -> None:
         (None, 50_000, ["a", "d"]),
     ]
     assert found.named == {"a", "b", "c", "d"}
+    assert found.said({"a": "延迟发货", "b": "缺货"}) == (
+        "延迟发货、缺货：相加",
+        "缺货、c：只算最贵的一笔",
+        "全部：合计最高实付的 35%",
+        "延迟发货、d：合计最高¥500",
+    )
 
 
 @pytest.mark.parametrize(
