@@ -11,33 +11,33 @@ from itertools import pairwise
 from math import ceil, log10
 from typing import Final
 
-__all__ = ["days", "histogram", "shares"]
+__all__ = ["by_week", "days", "histogram", "shares"]
 
 _WIDE: Final = 720
 _HIGH: Final = 200
-_LEFT: Final = 44
-_BELOW: Final = 24
-_ABOVE: Final = 10
+_LEFT: Final = 66
+_BELOW: Final = 34
+_ABOVE: Final = 16
+_LABEL: Final = 90
+"""The room of a label, at a phone's size of letters."""
 _MOST_DAYS: Final = 120
 """More days than this are told by weeks."""
+
+
+def by_week(series: Sequence[tuple[str, Mapping[str, int]]]) -> bool:
+    """The history is so long that its alerts are told by week."""
+    return len({day for _, counts in series for day in counts}) > _MOST_DAYS
 
 
 def days(series: Sequence[tuple[str, Mapping[str, int]]], what: str) -> str:
     """Alerts by day of one or two policies, side by side; of a long history by week."""
     every = sorted({day for _, counts in series for day in counts})
-    parts = (
-        [every[n : n + 7] for n in range(0, len(every), 7)]
-        if len(every) > _MOST_DAYS
-        else [[d] for d in every]
-    )
-    columns = [
-        (
-            part[0][5:],
-            part[0] if len(part) == 1 else f"{part[0]} 起一周",
-            [sum(counts.get(day, 0) for day in part) for _, counts in series],
-        )
-        for part in parts
-    ]
+    weeks = by_week(series)
+    parts = [every[n : n + 7] for n in range(0, len(every), 7)] if weeks else [[day] for day in every]
+    columns = []
+    for part in parts:
+        label, title = (part[0][:7], f"{part[0]} 起一周") if weeks else (part[0][5:], part[0])
+        columns.append((label, title, [sum(counts.get(day, 0) for day in part) for _, counts in series]))
     return _columns(columns, [name for name, _ in series], what)
 
 
@@ -59,7 +59,7 @@ def _columns(columns: Sequence[tuple[str, str, Sequence[int]]], names: Sequence[
     room = (_WIDE - _LEFT) / max(len(columns), 1)
     bar = min(room * 0.8 / len(names), 40)
     drawn = [_scale(top)]
-    step = max(1, ceil(len(columns) * 44 / (_WIDE - _LEFT)))
+    step = max(1, ceil(len(columns) * _LABEL / (_WIDE - _LEFT)))
     for n, (label, title, counts) in enumerate(columns):
         middle = _LEFT + room * (n + 0.5)
         left = middle - bar * len(names) / 2
@@ -70,9 +70,9 @@ def _columns(columns: Sequence[tuple[str, str, Sequence[int]]], names: Sequence[
                 f'<rect class="s{i}" x="{left + i * bar:.1f}" y="{_ABOVE + _HIGH - high:.1f}" '
                 f'width="{max(bar - 1, 0.5):.1f}" height="{high:.1f}"><title>{escape(told)}</title></rect>'
             )
-        if n % step == 0:
+        if n % step == 0 and middle < _WIDE - 30:
             drawn.append(
-                f'<text x="{middle:.1f}" y="{_ABOVE + _HIGH + 16}" text-anchor="middle">{escape(label)}</text>'
+                f'<text x="{middle:.1f}" y="{_ABOVE + _HIGH + 24}" text-anchor="middle">{escape(label)}</text>'
             )
     return _svg("".join(drawn), what, _ABOVE + _HIGH + _BELOW)
 

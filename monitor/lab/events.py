@@ -35,6 +35,8 @@ WORDS: Final = ("milestone", "text", "code", "location")
 _STAGE: Final = "读轨迹"
 _REQUIRED: Final = ("carrier", "waybill_no", "occurred_at")
 _KNOWN: Final = (*_REQUIRED, "description", "milestone", "code", "location", "learned_at")
+_LOOKED: Final = 20
+"""Scans without a parcel for which the nearest waybill is looked for."""
 _NAMED: Final = 1000
 """Rows said twice that are named one by one; all are counted."""
 _ALIASES: Final = {
@@ -130,18 +132,18 @@ class _Reader:
         return out[faults.settle()]
 
     def _parcels(self, raw: pd.DataFrame, faults: Faults) -> npt.NDArray[np.int32]:
-        carriers, unknown = carriers_of(cell(raw, "carrier"))
+        carriers, unknown = carriers_of(cell(raw, "carrier"), self.telling)
         for n, reason in unknown.items():
             faults.at(n, "unknown_carrier", reason)
         waybills = cell(raw, "waybill_no").str.strip()
         faults.where(waybills == "", "no_event_waybill", "waybill_no 是空的")
         places = self.parcels.places(carriers, waybills)
-        for n in (places < 0).nonzero()[0].tolist():
+        missing = (places < 0).nonzero()[0].tolist()
+        looked = frozenset(missing[: 0 if self.telling.counts["no_order"] else _LOOKED])
+        for n in missing:
             carrier, waybill = str(carriers.iloc[n]), str(waybills.iloc[n])
             if carrier and waybill:
-                near = (
-                    self.parcels.nearest(carrier, waybill) if self.telling.counts["no_order"] < _NAMED else ""
-                )
+                near = self.parcels.nearest(carrier, waybill) if n in looked else ""
                 faults.at(n, "no_order", f"订单文件里没有运单 {safe_text(waybill, 40)}{near}")
         return places.astype(np.int32)
 

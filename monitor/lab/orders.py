@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from carriers.names import canonical, nearest, watched
+from carriers.names import CARRIERS, canonical, nearest, watched
 from domain.masking import safe_text
 from domain.orders import OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, REQUIRED, platform_id
@@ -60,6 +60,7 @@ _WORDS: Final = (
 )
 COLUMNS: Final = ("carrier", "waybill_no", "order_no", *_WORDS, "tags", "status", "amount", *TIMES, LINE)
 _KNOWN: Final = frozenset({*OWN.fields, *COLUMNS, "phone_tail"}) - {LINE}
+_LISTED: Final = frozenset(carrier.key for carrier in CARRIERS)
 _WAYBILL: Final = r"[0-9A-Za-z][0-9A-Za-z_-]{0,39}"
 _DAMAGED: Final = r"\d(?:\.\d+)?[eE]\+?\d{1,3}"
 _STAGE: Final = "读订单"
@@ -144,7 +145,7 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
     faults.where(
         out["waybill_no"].str.fullmatch(_DAMAGED), "bad_waybill", "运单号已被电子表格改成科学计数，无法恢复"
     )
-    out["carrier"], unknown = carriers_of(cell(raw, "carrier"))
+    out["carrier"], unknown = carriers_of(cell(raw, "carrier"), telling)
     for n, reason in unknown.items():
         if not bare.iloc[n]:
             faults.at(n, "unknown_carrier", reason)
@@ -212,24 +213,28 @@ def _platform(word: str, telling: Telling) -> str:
     return name
 
 
-def carriers_of(words: pd.Series[str]) -> tuple[pd.Series[str], dict[int, str]]:
+def carriers_of(words: pd.Series[str], telling: Telling) -> tuple[pd.Series[str], dict[int, str]]:
     """Our keys, and by position why a name is none."""
-    known = {word: _carrier(word) for word in words.unique()}
+    known = {word: _carrier(word, telling) for word in words.unique()}
     keys = words.map({word: key for word, (key, _) in known.items()}).astype("str")
     why = {word: reason for word, (_, reason) in known.items() if reason}
     return keys, {n: why[word] for n, word in enumerate(words) if word in why} if why else {}
 
 
-def _carrier(word: str) -> tuple[str, str]:
+def _carrier(word: str, telling: Telling) -> tuple[str, str]:
     name = text(word)
     if not name:
         return "", "有运单号，却没有写快递公司"
     if not watched(name):
         return "", f"“{safe_text(name, 24)}”没有包裹可看"
-    key = canonical(name)
+    key, near = canonical(name), "、".join(nearest(name))
     if key is not None:
-        return key, ""
-    near = "、".join(nearest(name))
+        alike = [] if key in _LISTED else get_close_matches(key, _LISTED, n=1, cutoff=0.87)
+        if not alike:
+            if key not in _LISTED:
+                telling.remark(f"快递公司 {safe_text(key, 40)} 不在名单里，当作快递100的编码")
+            return key, ""
+        near = alike[0]
     return "", f"认不出快递公司“{safe_text(name, 24)}”" + (f"；相近的有：{near}" if near else "")
 
 

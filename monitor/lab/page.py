@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from monitor.lab.charts import days, histogram, shares
+from monitor.lab.charts import by_week, days, histogram, shares
 from monitor.lab.compare import ENOUGH, Card
 from monitor.lab.report import Report, percent, yuan
 
@@ -39,7 +39,8 @@ svg text{fill:var(--soft);font-size:12px}svg line{stroke:var(--line)}
 .key i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:6px}
 .key .s0{background:var(--a)}.key .s1{background:var(--b)}.key .bad{background:var(--bad)}
 .key .good{background:var(--good)}.key .odd{background:var(--odd)}.key .wait{background:var(--wait)}
-@media (max-width:480px){main{padding:14px 12px 40px}svg text{font-size:20px}th,td{padding:5px 6px}}
+@media (max-width:480px){main{padding:14px 12px 40px}svg text{font-size:19px}
+th,td{padding:5px 6px;white-space:normal}th:first-child,td:first-child{min-width:6em}}
 @media print{.card{break-inside:avoid}}
 """
 _OUTCOMES: Final = (
@@ -93,8 +94,10 @@ def _charts(report: Report) -> Iterator[str]:
         (report.policy, report.numbers),
         *([(report.other.policy, report.other.numbers)] if report.other else []),
     ]
-    yield "<h2>每天多少提醒</h2>" + _key([(f"s{n}", name) for n, (name, _) in enumerate(sides)])
-    yield days([(name, found.per_day) for name, found in sides], "每天的提醒数")
+    daily = [(name, found.per_day) for name, found in sides]
+    yield f"<h2>{'每周' if by_week(daily) else '每天'}多少提醒</h2>"
+    yield _key([(f"s{n}", name) for n, (name, _) in enumerate(sides)])
+    yield days(daily, "提醒数")
     if any(found.lead_hours for _, found in sides):
         yield f'<h2>提前多少小时</h2><p class="soft">{escape(report.terms["lead"])}</p>'
         yield histogram([(name, found.lead_hours) for name, found in sides], "从第一次提醒到超时的小时数")

@@ -17,7 +17,7 @@ from carriers.names import display
 __all__ = ["Parcels", "numbered"]
 
 _BETWEEN: Final = "\x1f"
-_FEW: Final = 20_000
+_FEW: Final = 5_000
 """Up to so many waybills the nearest one is looked for."""
 
 

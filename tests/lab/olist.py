@@ -33,7 +33,9 @@ def write_files(folder: Path) -> tuple[Path, Path]:
         }
     )
     scans = [
-        told.loc[told[column] != "", ["order_id", column]].set_axis(["waybill_no", "occurred_at"], axis=1).assign(milestone=milestone)
+        told.loc[told[column] != "", ["order_id", column]]
+        .set_axis(["waybill_no", "occurred_at"], axis=1)
+        .assign(milestone=milestone)
         for column, milestone in ((PICKED, "picked_up"), (SIGNED, "delivered"))
     ]
     events = pd.concat(scans).assign(carrier="correios", description="")

@@ -14,7 +14,6 @@ import pytest
 
 from domain.orders import Case
 from monitor.demo.noise import Noise
-from monitor.demo.scans import Scan
 from monitor.demo.story import Kind
 from monitor.demo.truth import LIMITS, crossings, limits_of
 from monitor.demo.world import Parcel, World
@@ -39,24 +38,39 @@ def parcels() -> list[Parcel]:
     return list(world.parcels(PARCELS))
 
 
-
-
 def export(parcels: list[Parcel], folder: Path, *, given: bool) -> tuple[Path, Path]:
     """Two files as a merchant would have them; `given`: with the milestones beside the words."""
     orders, events = folder / "orders.csv", folder / "events.csv"
-    fields = ("order_no", "platform", "shop", "paid_at", "shipped_at", "amount", "receiver_province", "receiver_city", "warehouse", "goods_type")
+    fields = (
+        "order_no",
+        "platform",
+        "shop",
+        "paid_at",
+        "shipped_at",
+        "amount",
+        "receiver_province",
+        "receiver_city",
+        "warehouse",
+        "goods_type",
+    )
     with orders.open("w", encoding="gb18030", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["carrier", "waybill_no", *fields])
         for parcel in parcels:
-            rows.writerow([parcel.carrier.key, parcel.waybill_no, *(getattr(parcel.order, name) for name in fields)])
+            rows.writerow(
+                [parcel.carrier.key, parcel.waybill_no, *(getattr(parcel.order, name) for name in fields)]
+            )
     with events.open("w", encoding="utf-8-sig", newline="") as out:
         rows = csv.writer(out)
-        rows.writerow(["carrier", "waybill_no", "occurred_at", "description", *(["milestone"] if given else [])])
+        rows.writerow(
+            ["carrier", "waybill_no", "occurred_at", "description", *(["milestone"] if given else [])]
+        )
         for parcel in parcels:
             for scan in parcel.scans:
                 if scan.occurred_at <= AS_OF:
-                    at = scan.occurred_at.astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%d %H:%M:%S.%f")
+                    at = scan.occurred_at.astimezone(ZoneInfo("Asia/Shanghai")).strftime(
+                        "%Y-%m-%d %H:%M:%S.%f"
+                    )
                     mark = [scan.milestone.value] if given else []
                     rows.writerow([parcel.carrier.key, parcel.waybill_no, at, scan.words(AS_OF), *mark])
     return orders, events
@@ -81,7 +95,13 @@ def test_every_clock_that_ran_out_is_found_and_no_other(
     telling = Telling()
     orders, events = export(parcels, tmp_path, given=given)
     history = from_files(
-        orders, events, zone=ZoneInfo("Asia/Shanghai"), as_of=AS_OF, now=AS_OF, aside=tmp_path, telling=telling
+        orders,
+        events,
+        zone=ZoneInfo("Asia/Shanghai"),
+        as_of=AS_OF,
+        now=AS_OF,
+        aside=tmp_path,
+        telling=telling,
     )
     found = judged(history, BOOK)
     clocks = {rule for limits in LIMITS.values() for rule in limits}

@@ -93,7 +93,12 @@ def found_in(path: Path) -> set[Row]:
     rules = ("late_shipment", "out_of_stock", "paid_to_signed")
     names = ("started_at", "crossed_at", "ended_at")
     found = [
-        (row["waybill_no"], row["rule"], row["stage"], *(_iso(pd.Timestamp(row[n])) if row[n] else "" for n in names))
+        (
+            row["waybill_no"],
+            row["rule"],
+            row["stage"],
+            *(_iso(pd.Timestamp(row[n])) if row[n] else "" for n in names),
+        )
         for row in told
         if row["rule"] in rules
     ]
