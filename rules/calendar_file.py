@@ -35,7 +35,7 @@ def parse_almanac(data: Mapping[str, Any]) -> tuple[Almanac | None, list[Decline
     if problems:
         return None, problems
     named = {name: replace(week, id=name) for name, week in weeks.items()}
-    return Almanac(said["id"], said["name"], said["timezone"], years, named), []
+    return Almanac(said["id"], said["name"], said["timezone"], years, named, said["note"]), []
 
 
 def _table(
@@ -178,6 +178,7 @@ _ALMANAC: Final[Readers] = {
     "id": (text, ""),
     "name": (text, ""),
     "timezone": (parse_zone, None),
+    "note": (text, ""),
     "years": (_tables, {}),
     "calendars": (_tables, {}),
 }

@@ -81,6 +81,8 @@ class Almanac:
     zone: ZoneInfo
     years: Mapping[int, Year]
     weeks: Mapping[str, Week] = field(default_factory=dict)
+    note: str = ""
+    """What to know of every year that is not in the table."""
 
     def known(self, year: int) -> bool:
         """The year's official arrangement is in the table."""
