@@ -73,7 +73,9 @@ def _profile(profile: Profile) -> str:
     rows = sorted(profile.rules.values(), key=lambda each: (not each.limit, each.id))
     table = "| 规则 | 名字 | 种类 | 时限 | 预警 | 通知 | 可信度 | 出处 |\n|---|---|---|---|---|---|---|---|\n"
     title = f"## {profile.id}\n\n{profile.name}，{profile.verified_on} 核对。{more}"
-    return "\n\n".join(each for each in (title, table + "\n".join(map(_row, rows)), penalties(profile)) if each)
+    return "\n\n".join(
+        each for each in (title, table + "\n".join(map(_row, rows)), penalties(profile)) if each
+    )
 
 
 def _row(rule: Rule) -> str:

@@ -5,6 +5,7 @@ Amounts are yuan. A pair is the range; one number is both ends. Where no date is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +21,7 @@ from rules.policy import Policy
 from rules.stacking import Cap, Together
 from rules.tariff import Tariff
 from tests.rules.scenes import T0, at, order, parcel, plain_book, profiles, rule
+from tests.rules.test_profiles import FACT_RULES
 
 Yuan = float | tuple[float, float] | None
 
@@ -199,6 +201,41 @@ def test_every_priced_rule_has_a_row() -> None:
     }
     told = {(row.platform, row.rule) for row in (*TAOBAO, *PINDUODUO, *DOUYIN, *OTHERS)}
     assert priced <= told
+
+
+def entry_of_facts(said: Mapping[str, Any]) -> tuple[Any, ...]:
+    """An entry of §11 as `entry_of_ours` puts it."""
+    money = [None if said.get(key) is None else round(said[key] * 100) for key in ("flat", "min", "max")]
+    shares = [None if said.get(key) is None else Decimal(said[key]) for key in ("pct", "times_goods_value")]
+    return (*money, *shares, said.get("points", 0), said.get("currency", "CNY"), said.get("when", ""))
+
+
+def entry_of_ours(entry: Tariff) -> tuple[Any, ...]:
+    when = entry.when
+    about = (
+        ""
+        if when is None
+        else f"{when.subject} {when.sign} {when.bound}".strip()
+        if when.sign
+        else when.subject
+    )
+    money = (entry.flat, entry.floor, entry.cap)
+    return (*money, entry.percent, entry.times, entry.points, entry.currency, about)
+
+
+DIFFERENT = {("douyin", "pickup_normal"), ("douyin", "pickup_after_upload"), ("jd_pop", "late_shipment")}
+"""§2 says these more exactly: DY-2 and DY-3 "same table as DY-1"; JD's first account also costs a point."""
+FINED = [
+    (profile, said)
+    for profile, said in FACT_RULES
+    if "penalty" in said and (profile, said["id"]) not in DIFFERENT
+]
+
+
+@pytest.mark.parametrize(("profile", "said"), [pytest.param(p, s, id=f"{p}-{s['id']}") for p, s in FINED])
+def test_the_penalties_of_the_facts_are_among_ours(profile: str, said: Mapping[str, Any]) -> None:
+    ours = {entry_of_ours(each) for each in profiles()[profile].rules[said["id"]].penalty}
+    assert {entry_of_facts(each) for each in said["penalty"]} <= ours
 
 
 def test_soft_rules_cost_nothing_that_is_known() -> None:
