@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from domain.findings import Finding, FindingState, Risk, Stage, Step, Verdict
-from domain.journey import condense
+from domain.journey import Journey, condense
 from domain.orders import Case, Order, OrderStatus, Waybill
 from domain.time import UTC
 from domain.tracking import TrackingEvent
@@ -42,6 +42,12 @@ class Heard:
 
     event: TrackingEvent
     learned_at: datetime
+    withdrawn_at: datetime | None = None
+    """When the carrier took it back: it counts until then."""
+
+    def stands(self, at: datetime) -> bool:
+        """Known by then, and not taken back."""
+        return self.learned_at <= at and (self.withdrawn_at is None or at < self.withdrawn_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +88,16 @@ def replay(
     as_of: datetime,
     *,
     waybill: Waybill = _NO_NUMBER,
+    origin: str = "",
     said_at: Mapping[str, datetime] = _NOTHING_SAID,
 ) -> tuple[Crossing, ...]:
     """Every stage crossed up to `as_of`, in the order of the findings' opening; the steps of one in order.
 
-    `said_at`: by order number, when the order's status was said. What was learned after `as_of` is not known.
+    `origin`: `省,市` of the warehouse, where the configuration says. `said_at`: by order number, when the
+    order's status was said. What was learned after `as_of` is not known.
     """
-    return crossings(stretches(orders, events, as_of, waybill=waybill, said_at=said_at), book.policy_for)
+    known = stretches(orders, events, as_of, waybill=waybill, origin=origin, said_at=said_at)
+    return crossings(known, book.policy_for)
 
 
 def stretches(
@@ -97,23 +106,25 @@ def stretches(
     as_of: datetime,
     *,
     waybill: Waybill = _NO_NUMBER,
+    origin: str = "",
     said_at: Mapping[str, datetime] = _NOTHING_SAID,
 ) -> Iterator[Stretch]:
     """What is known from news to news, up to `as_of`."""
     heard = sorted((_heard(each) for each in events), key=lambda each: each.learned_at)
     said = {order.order_no: _said_at(order, as_of, said_at) for order in orders}
     news = {each.learned_at for each in heard}
+    news |= {each.withdrawn_at for each in heard if each.withdrawn_at is not None}
     news |= {at for order in orders for name in ORDER_MOMENTS if (at := getattr(order, name)) is not None}
     news |= {at for at in said.values() if at is not None}
     instants = sorted({at for at in news if at <= as_of} or {as_of})
-    case, seen = Case(waybill, ()), -1
+    journey, seen = Journey(), None
     for since, until in zip(instants, [*instants[1:], as_of], strict=True):
-        known = [each.event for each in heard if each.learned_at <= since]
-        journey = case.journey if len(known) == seen else condense(known)
+        known = [each.event for each in heard if each.stands(since)]
+        journey = journey if known == seen else condense(known)
         told = (_as_said(order, since, said[order.order_no]) for order in orders)
-        case = Case(waybill, tuple(sorted(told, key=lambda order: order.paid_at or _NEVER)), journey)
-        seen = len(known)
-        yield Stretch(since, until, case)
+        paid = tuple(sorted(told, key=lambda order: order.paid_at or _NEVER))
+        seen = known
+        yield Stretch(since, until, Case(waybill, paid, journey, origin=origin))
 
 
 def crossings(

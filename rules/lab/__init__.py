@@ -20,7 +20,7 @@ back-dated scans only.
 All times are UTC: `datetime64` of any unit with or without the zone UTC, kept to the microsecond. Rows of
 events without a time or parcel raise ValueError.
 
-`run` gives one row per stage crossed, sorted by parcel, then by when the wait began, rule and step:
+`run` gives one row per stage crossed, sorted by parcel, rule, step and start:
 `parcel, rule, stage, step, started_at, crossed_at, ended_at, ended_by, limit_hours, policy, severity, notify,
 shadow, risk_low, risk_high`. Times are `datetime64[us]` without a zone, in UTC; `ended_at` is NaT while open
 at `as_of`. `rule, stage, policy, ended_by` are categories (`ended_by`: open, cleared, retracted, expired);
@@ -28,12 +28,16 @@ at `as_of`. `rule, stage, policy, ended_by` are categories (`ended_by`: open, cl
 
 The columns model the usual parcel exactly. What they do not model they know: such parcels, and such rules of
 single parcels, go through `rules.replay` row by row, so that the result is the row-wise one by construction.
-`Milestones.odd` is the share of parcels that must.
+`Milestones.odd` is the share of parcels that must. `run_rowwise` does so for every parcel: the truth of the tests.
+
+Structural checks are not the lab's (`LEFT_OUT`): they have no limit to try out, and what else a number was used
+for is not in the files.
 """
 
 from __future__ import annotations
 
+from rules.lab.applied import LEFT_OUT, run, run_rowwise
 from rules.lab.frame import Milestones, milestones
-from rules.lab.run import COLUMNS, run
+from rules.lab.sheet import COLUMNS
 
-__all__ = ["COLUMNS", "Milestones", "milestones", "run"]
+__all__ = ["COLUMNS", "LEFT_OUT", "Milestones", "milestones", "run", "run_rowwise"]

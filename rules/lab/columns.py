@@ -15,7 +15,8 @@ Micros: TypeAlias = npt.NDArray[np.int64]
 Codes: TypeAlias = npt.NDArray[Any]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-NEVER: Final = int(np.iinfo(np.int64).max)
+NEVER: Final = 1 << 62
+"""Later than any moment, and far enough from the ends of the number that differences fit."""
 _NAT: Final = int(np.iinfo(np.int64).min)
 
 

@@ -19,7 +19,7 @@ from domain.tracking import Milestone, TrackingEvent
 from rules.lab.columns import NEVER, micros, texts
 from rules.replay import Heard
 
-__all__ = ["ORDER_TEXTS", "ORDER_TIMES", "Told", "meaning", "parcels", "split_tags"]
+__all__ = ["ORDER_TEXTS", "ORDER_TIMES", "Told", "parcels", "said", "split_tags"]
 
 ORDER_TIMES: Final = (
     *("ordered_at", "paid_at", "confirmed_at", "shipped_at"),
@@ -81,14 +81,14 @@ def _orders(
     amounts = frame["amount"].tolist() if "amount" in frame else [None] * len(frame)
     found: dict[int, list[tuple[Order, datetime | None, str, str, str]]] = {}
     for n, parcel in enumerate(frame["parcel"].tolist()):
-        times = {name: when[name][n] for name in ORDER_TIMES if name != "status_at"}
+        more: dict[str, Any] = {name: word[name][n] for name in _PLAIN}
+        more |= {name: when[name][n] for name in ORDER_TIMES if name != "status_at"}
         order = Order(
             order_no=word["order_no"][n] or f"#{n}",
             status=OrderStatus(word["status"][n] or OrderStatus.SHIPPED),
             amount=None if pd.isna(amounts[n]) else Decimal(str(amounts[n])),
             tags=split_tags(word["tags"][n]),
-            **{name: word[name][n] for name in _PLAIN},
-            **times,
+            **more,
         )
         row = (order, when["status_at"][n], word["carrier"][n], word["waybill_no"][n], word["origin"][n])
         found.setdefault(parcel, []).append(row)
@@ -102,13 +102,13 @@ def split_tags(text: str) -> frozenset[str]:
 
 def _events(events: pd.DataFrame, wanted: npt.NDArray[np.int64]) -> dict[int, list[Heard]]:
     frame = _chosen(events, wanted)
-    at, learned = _moments(frame, "occurred_at"), _moments(frame, "learned_at")
+    at, learned, gone = (_moments(frame, name) for name in ("occurred_at", "learned_at", "withdrawn_at"))
     words = [texts(frame, name) for name in ("milestone", "text", "code", "location")]
     found: dict[int, list[Heard]] = {}
     for n, (parcel, occurred) in enumerate(zip(frame["parcel"].tolist(), at, strict=True)):
         assert occurred is not None
-        event = meaning(*(each[n] for each in words), occurred)
-        found.setdefault(parcel, []).append(Heard(event, learned[n] or occurred))
+        event = TrackingEvent(occurred, *said(*[each[n] for each in words]))
+        found.setdefault(parcel, []).append(Heard(event, learned[n] or occurred, gone[n]))
     return found
 
 
@@ -116,14 +116,9 @@ def _moments(frame: pd.DataFrame, name: str) -> Sequence[datetime | None]:
     return [None if at == NEVER else from_micros(at) for at in micros(frame, name).tolist()]
 
 
-def meaning(milestone: str, text: str, code: str, location: str, at: datetime) -> TrackingEvent:
-    """What one row of events says; raises ValueError for a milestone nobody knows."""
-    return TrackingEvent(at, *_said(milestone, text, code, location))
-
-
 @lru_cache(maxsize=65_536)
-def _said(milestone: str, text: str, code: str, location: str) -> tuple[Any, ...]:
-    """The fields of a scan, from the milestone on."""
+def said(milestone: str, text: str, code: str, location: str) -> tuple[Any, ...]:
+    """What a row of events says: the fields of a scan after its time. ValueError for an unknown milestone."""
     reading = read(text)
     mark = Milestone(milestone) if milestone else reading.milestone
     signed = mark is Milestone.DELIVERED

@@ -1,0 +1,66 @@
+"""Which parcels the columns do not model: anything a usual history does not do, told conservatively."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from domain.tracking import Milestone
+from rules.lab.columns import NEVER, Codes, Micros, micros
+from rules.lab.meanings import Meanings, mark
+from rules.lab.scans import Rows, first_each
+
+__all__ = ["late_learned", "unusual"]
+
+_DAY: Final = 24 * 3600 * 1_000_000
+_MOST_MOVEMENTS: Final = 40
+"""The condensed history keeps no more of them (`domain.journey`)."""
+_OF_THE_SHOP: Final = (
+    Milestone.ORDERED,
+    Milestone.PAID,
+    Milestone.CONFIRMED,
+    Milestone.SHIPPED,
+    Milestone.BUYER_CONFIRMED,
+)
+_AGAIN: Final = (Milestone.OUT_FOR_DELIVERY, Milestone.DELIVERY_FAILED)
+
+
+def late_learned(events: pd.DataFrame, at: Micros) -> Codes:
+    """The parcels with a scan that was learned at another time than it happened, or taken back."""
+    if not {"learned_at", "withdrawn_at"} & set(events):
+        return np.empty(0, dtype=np.int64)
+    learned = micros(events, "learned_at")
+    late = ((learned != NEVER) & (learned != at)) | (micros(events, "withdrawn_at") != NEVER)
+    return np.unique(events["parcel"].to_numpy()[late])
+
+
+def unusual(told: Rows, moved: Rows, table: Meanings, count: int) -> Codes:
+    """The parcels whose history takes back what it said, or is too long."""
+    found = [moved.owner[:0], *_taken_back(told, count)]
+    found.append(np.flatnonzero(np.bincount(moved.owner, minlength=count) > _MOST_MOVEMENTS))
+    if table.transit_signed.any():
+        found.append(told.owner[table.transit_signed[told.number]])
+    found += [told.owner[told.mark == mark(milestone)] for milestone in _OF_THE_SHOP]
+    cancelled = told.owner[told.mark == mark(Milestone.CANCELLED)]
+    if len(cancelled):
+        back = (told.mark == mark(Milestone.RETURNING)) | (told.mark == mark(Milestone.RETURNED))
+        found.append(np.intersect1d(cancelled, told.owner[back]))
+    return np.unique(np.concatenate(found).astype(np.int64))
+
+
+def _taken_back(told: Rows, count: int) -> list[Codes]:
+    """Signed for, then stored, or on the way again more than a day later."""
+    signed = np.flatnonzero(told.mark == mark(Milestone.DELIVERED))
+    if not len(signed):
+        return []
+    first = first_each(told.owner, signed, count)
+    stored = np.flatnonzero(told.mark == mark(Milestone.READY_FOR_COLLECTION))
+    found = [told.owner[stored[stored > first[told.owner[stored]]]]]
+    for milestone in _AGAIN:
+        again = np.flatnonzero(told.mark == mark(milestone))
+        again = again[again > first[told.owner[again]]]
+        later = told.at[again] - told.at[first[told.owner[again]]] > _DAY
+        found.append(told.owner[again[later]])
+    return found
