@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from domain.time import AROUND_THE_CLOCK
+from domain.time import AROUND_THE_CLOCK, Calendar
 from domain.tracking import ExceptionKind
 from rules.declare import Declined, Kind, Rule, parse_profile
+from rules.lines import WHOLE_DAYS
 from rules.regions import Tier
 from rules.values import duration, parse_limit, parse_warn
 from tests.rules.scenes import FACTS, PROFILES_FOLDER, calendars, plain_book, profiles, rule
@@ -23,7 +24,14 @@ DOMESTIC = {
     "kuaishou", "xiaohongshu", "ali1688", "wechat_shop",
 }  # fmt: skip
 HOUR = timedelta(hours=1)
-CALENDARS = {"working:CN-sun": "cn_six_days", "business:CN": "cn_business_days"}
+CALENDARS = {
+    "working:CN-sun": "cn_six_days",
+    "business:CN": "cn_business_days",
+    "working:site": "site_business_days",
+    "business:site": "site_business_days",
+    "business:US": "us_business_days",
+    "business:marketplace": "us_business_days",
+}
 """The calendars of the facts by our names."""
 
 
@@ -141,8 +149,7 @@ def test_the_facts_were_read() -> None:
 
 
 @pytest.mark.skipif(not FACTS.exists(), reason="the facts are not part of the product")
-def test_what_the_facts_have_and_we_have_not() -> None:
-    """Each needs something rules cannot say yet: same city / other city, lines."""
+def test_every_profile_and_rule_of_the_facts_is_ours() -> None:
     ours = {(profile, each) for profile in profiles() for each in profiles()[profile].rules}
     section = FACTS.read_text(encoding="utf-8").partition("## 11.")[2]
     missing = set()
@@ -150,13 +157,10 @@ def test_what_the_facts_have_and_we_have_not() -> None:
     for line in section.splitlines():
         if found := re.match(r"  - id: (\w+)", line):
             profile = found[1]
-        elif (found := re.match(r"      - \{id: (\w+)", line)) and profile in profiles():
+        elif (found := re.match(r"      - \{id: (\w+)", line)) and profile:
             missing |= {(profile, found[1])} - ours
-    assert missing == {
-        ("douyin", "line_ontime"),
-        ("generic_cn", "same_city"),
-        ("generic_cn", "inter_city"),
-    }
+    assert missing == set()
+    assert len({profile for profile, _ in ours}) == 19
 
 
 @pytest.mark.parametrize(
@@ -170,20 +174,28 @@ def test_a_rule_equals_the_facts(profile: str, said: dict[str, Any]) -> None:
     assert list(ours.stops) == (listed if isinstance(listed, list) else [listed])
     assert ours.all_stops == (said.get("stop_mode") == "all")
     assert {tier.value: limit / HOUR for tier, limit in ours.limit.items()} == tiers(said["limit_hours"])
-    assert [ahead / HOUR for ahead in ours.warn] == said["warn_hours"]
+    assert [ahead / HOUR for ahead in ours.warn] == said.get("warn_hours", [])
     assert ours.exempt == frozenset(said.get("exempt", []))
     assert ours.promise == (said.get("promise", False) or "promise_plus_hours" in said)
     assert ours.promise_plus / HOUR == said.get("promise_plus_hours", 0)
     assert {word: limit / HOUR for word, limit in ours.goods.items()} == said.get("overrides", {})
-    assert ours.calendar == (
-        calendars()[CALENDARS[said["calendar"]]] if "calendar" in said else AROUND_THE_CLOCK
-    )
+    assert ours.calendar == calendar_of(said.get("calendar", "natural"))
+    assert (ours.lines is not None) == (said.get("calendar") == "line")
+    assert ours.promises == ("delivery" if said["id"] in ("deliver_by", "delivery_date") else "ship")
     assert ours.when == frozenset([said["when"]] if "when" in said else [])
     assert ours.soft == said.get("soft", False)
     assert (ours.confidence, list(ours.source)) == (said["confidence"], said["src"])
 
 
+def calendar_of(word: str) -> Calendar:
+    if word in ("natural", "line"):
+        return AROUND_THE_CLOCK if word == "natural" else WHOLE_DAYS
+    return calendars()[CALENDARS[word]]
+
+
 def tiers(said: Any) -> dict[str, float]:
+    if said is None:
+        return {}
     return said if isinstance(said, dict) else dict.fromkeys(("normal", "remote", "very_remote"), said)
 
 
