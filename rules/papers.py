@@ -110,7 +110,9 @@ def _where(use: Neighbour) -> str:
 
 def duplicate_pickup(case: Case, allowed: Tolerances) -> Showing | None:
     """Picked up again half a day later, or in another city: the courier and his outlet book one pickup twice."""
-    pickups = case.journey.pickups
+    signed_at = case.journey.first.get(Milestone.DELIVERED)
+    # What is booked after the signature is a site's late bookkeeping (`facts/carriers.md`, realities).
+    pickups = [at for at in case.journey.pickups if signed_at is None or at < signed_at]
     if len(pickups) < 2:
         return None
     again = next(

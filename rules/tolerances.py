@@ -52,7 +52,9 @@ CHECKS: Final[Mapping[str, frozenset[str]]] = {
     "route_mismatch": frozenset({"near_km", "escalate"}),
     "origin_mismatch": frozenset({"max_km"}),
     "impossible_speed": frozenset({"max_kmh", "air_kmh", "air_from_km", "air_carriers"}),
-    "signed_too_soon": frozenset({"max_kmh", "air_kmh", "air_from_km", "air_carriers", "at_least"}),
+    "signed_too_soon": frozenset(
+        {"max_kmh", "air_kmh", "air_from_km", "air_carriers", "at_least", "near_km"}
+    ),
     "duplicate_pickup": frozenset({"apart", "counts"}),
     "carrier_mismatch": frozenset(),
     "transit_warehouse_signed": frozenset(),
@@ -83,7 +85,8 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "str": _counts,
 }
 TOLERANCES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    each.name: severity if each.name == "escalate" else _READERS[str(each.type)] for each in fields(Tolerances)
+    each.name: severity if each.name == "escalate" else _READERS[str(each.type)]
+    for each in fields(Tolerances)
 }
 """How each one is read from a rule's table."""
 

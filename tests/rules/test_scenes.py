@@ -298,7 +298,8 @@ def test_a_signature_ends_every_clock(platform: str, late: tuple[Scan, ...]) -> 
 
 def test_the_transit_warehouses_signature_stops_the_merchants_clocks() -> None:
     verdict = judged(parcel((2, PICKED), (10, HUB), (22, SIGNED_BY_WAREHOUSE), platform=PDD, seen=1000))
-    assert verdict.findings == ()
+    assert [found.rule for found in verdict.findings] == ["transit_warehouse_signed"]
+    assert not any(found.notify for found in verdict.findings)
 
 
 def test_an_attempt_days_after_a_signature_undoes_it() -> None:
