@@ -147,7 +147,7 @@ def test_no_rule_of_any_profile_is_without_a_row() -> None:
         (platform, each)
         for platform in profiles()
         for each in plain_book().rule_ids(platform)
-        if rule(platform, each).limit
+        if rule(platform, each).limit and rule(platform, each).watch
     }
     rows = {("generic_cn" if row.platform == GENERIC else row.platform, row.rule) for row in ROWS}
     by_whole_days = {("dhgate", "handling"), ("dhgate", "first_info")}
