@@ -6,7 +6,7 @@ import and every command that changes a parcel end here, inside the transaction 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from domain.findings import Finding, Stage, Verdict
 from domain.messages import Message
-from domain.orders import ORDER_STATUS_ZH, Case
+from domain.orders import ORDER_STATUS_ZH, Case, Order
 from domain.tickets import EntryKind, TicketState
 from domain.time import RESOLUTION
 from domain.tracking import MILESTONE_ZH
@@ -517,6 +517,11 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
     }
 
 
+def _moments(order: Order) -> Iterator[tuple[str, datetime | None]]:
+    names = ("ordered_at", "paid_at", "shipped_at", "promised_ship_at", "promised_delivery_at")
+    return ((name, getattr(order, name)) for name in names)
+
+
 def filled_in(case: Case) -> dict[str, Any]:
     """The whole order and parcel as they stood, for the ticket's head."""
     return {
@@ -529,9 +534,7 @@ def filled_in(case: Case) -> dict[str, Any]:
                 "shop": order.shop,
                 "merchant": order.merchant,
                 "status": order.status.value,
-                "paid_at": order.paid_at.isoformat() if order.paid_at else None,
-                "shipped_at": order.shipped_at.isoformat() if order.shipped_at else None,
-                "promised_ship_at": order.promised_ship_at.isoformat() if order.promised_ship_at else None,
+                **{name: at.isoformat() if at else None for name, at in _moments(order)},
                 "amount": str(order.amount) if order.amount is not None else None,
                 "receiver_province": order.receiver_province,
                 "receiver_city": order.receiver_city,

@@ -34,6 +34,7 @@ _SCAN: Final = 160
 _NAME: Final = 48
 _UNREAD_SHOWN: Final = 3
 _OF_ORDER: Final = {
+    MILESTONE_ZH[Milestone.ORDERED]: "ordered_at",
     MILESTONE_ZH[Milestone.PAID]: "paid_at",
     MILESTONE_ZH[Milestone.CONFIRMED]: "confirmed_at",
     MILESTONE_ZH[Milestone.SHIPPED]: "shipped_at",

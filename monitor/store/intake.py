@@ -208,7 +208,8 @@ class _Row:
         if newest is not None and not _used_up(newest, begins):
             newest.begun_at = max(newest.begun_at or begins, begins)
             return newest
-        started = [at for at in (order.values["paid_at"], order.values["shipped_at"]) if at is not None]
+        began = (order.values[name] for name in ("ordered_at", "paid_at", "shipped_at"))
+        started = [at for at in began if at is not None]
         return self._ledger.add_parcel(
             ParcelRow(
                 waybill,
@@ -245,10 +246,12 @@ _QUIET_ZH: Final = {
     (False, True): "已有更新的数据，这一行较旧，没有覆盖",
 }
 _NAMES_ZH: Final = {
+    "ordered_at": "下单时间",
     "paid_at": "付款时间",
     "confirmed_at": "确认时间",
     "shipped_at": "发货时间",
     "promised_ship_at": "承诺发货时间",
+    "promised_delivery_at": "承诺送达时间",
     "amount_cents": "金额",
     "receiver_province": "收货省份",
     "receiver_city": "收货城市",

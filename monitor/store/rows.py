@@ -39,7 +39,10 @@ _ORDER_TEXTS: Final = (
     "warehouse",
     "goods_type",
 )
-ORDER_MOMENTS: Final = ("paid_at", "confirmed_at", "shipped_at", "promised_ship_at")
+ORDER_MOMENTS: Final = (
+    *("ordered_at", "paid_at", "confirmed_at", "shipped_at"),
+    *("promised_ship_at", "promised_delivery_at"),
+)
 ORDER_COLUMNS: Final = tuple(
     schema.orders.c[name] for name in (*_ORDER_TEXTS, *ORDER_MOMENTS, "status", "amount_cents", "tags")
 )

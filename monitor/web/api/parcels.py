@@ -42,9 +42,11 @@ class OrderOf(BaseModel):
     platform: str
     status: OrderStatus
     merchant: str
+    ordered_at: datetime | None
     paid_at: datetime | None
     shipped_at: datetime | None
     promised_ship_at: datetime | None
+    promised_delivery_at: datetime | None
     receiver_province: str
     receiver_city: str
 
@@ -197,9 +199,11 @@ def _order(of: domain_orders.Order, zone: Zone) -> OrderOf:
         platform=shown(of.platform),
         status=of.status,
         merchant=shown(of.merchant),
+        ordered_at=local(of.ordered_at, zone),
         paid_at=local(of.paid_at, zone),
         shipped_at=local(of.shipped_at, zone),
         promised_ship_at=local(of.promised_ship_at, zone),
+        promised_delivery_at=local(of.promised_delivery_at, zone),
         receiver_province=shown(of.receiver_province),
         receiver_city=shown(of.receiver_city),
     )
