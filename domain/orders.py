@@ -110,8 +110,8 @@ class Case:
     """`省,市` of the warehouse it left from, where the configuration says; nothing when it does not."""
     neighbours: tuple[Neighbour, ...] = ()
     """Every use of the number where there are several, also by orders nobody waits for; else none."""
-    siblings: frozenset[str] = frozenset()
-    """The other numbers of the same orders; only looked up for a parcel that was forwarded."""
+    siblings: frozenset[str] | None = None
+    """The other numbers of the same orders; None: not looked up, as of a parcel that was not sent on."""
 
     @property
     def order(self) -> Order:

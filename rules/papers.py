@@ -176,6 +176,8 @@ def _unrecorded_number(case: Case) -> Showing | None:
     found = _NEW_NUMBER.search(sent_on.text) if sent_on is not None else None
     if sent_on is None or found is None or told_at is None or told_at <= sent_on.since:
         return None
+    if case.siblings is None:
+        return None
     number = found[1].upper()
     if number == case.waybill.waybill_no.upper() or number in {each.upper() for each in case.siblings}:
         return None

@@ -123,7 +123,7 @@ def _put_right(old: Finding, case: Case, now: datetime) -> Ending | None:
         return Ending(cleared, now, "该单号已只属于一个订单")
     if check == "carrier_mismatch" and journey.events and "number" not in old.evidence:
         return Ending(cleared, journey.first_event_at or now, "承运商已有该单号的轨迹")
-    if check == "carrier_mismatch" and old.evidence.get("number") in case.siblings:
+    if check == "carrier_mismatch" and old.evidence.get("number") in (case.siblings or ()):
         return Ending(cleared, now, "新单号已登记")
     if check == "transit_warehouse_signed":
         later = next((at for at in journey.movements if at > old.started_at), None)

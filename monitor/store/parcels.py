@@ -41,6 +41,7 @@ from monitor.store.codec import (
 )
 from monitor.store.due import Due, reschedule, take_due_deadlines
 from monitor.store.intake import Incoming, Taken, intake
+from monitor.store.neighbours import USE_COLUMNS, siblings, uses
 from monitor.store.rows import (
     FINDING_COLUMNS,
     ORDER_COLUMNS,
@@ -168,7 +169,9 @@ _PARCELS: Final = (
 )
 _LOCKED: Final = _PARCELS.with_for_update(of=_parcels)
 _ORDERS: Final = (
-    select(_links.c.parcel_id, _links.c.unlinked_at, schema.orders.c.observed_at, *ORDER_COLUMNS)
+    select(
+        _links.c.parcel_id, _links.c.unlinked_at, schema.orders.c.observed_at, *USE_COLUMNS, *ORDER_COLUMNS
+    )
     .join(schema.orders, schema.orders.c.id == _links.c.order_id)
     .where(_in(_links.c.parcel_id))
     .order_by(_links.c.order_id)
@@ -191,7 +194,7 @@ _LIVE: Final = select(
 def load(conn: Connection, parcel_ids: Sequence[int]) -> list[Loaded]:
     """These parcels, in the order asked, with orders, open findings, live ticket and due times.
 
-    Four statements for a thousand parcels. In a writing transaction PostgreSQL locks the rows, so that
+    Four statements for a thousand parcels, and one more where some were sent on. In a writing transaction PostgreSQL locks the rows, so that
     two processes never judge one parcel at a time. A parcel that all its orders have left is given with
     those orders as closed: nothing is owed of it any more.
     """
@@ -222,10 +225,15 @@ def _load(conn: Connection, ids: list[int]) -> dict[int, Loaded]:
     standing = _grouped(conn, _OPEN, by_ids)
     live = {row.parcel_id: row for row in conn.execute(_LIVE, by_ids)}
     rows = conn.execute(_LOCKED if conn.get_execution_options().get("writes") else _PARCELS, by_ids)
-    return {
-        row.id: _loaded(row, orders.get(row.id, []), standing.get(row.id, []), live.get(row.id))
+    found = {
+        row.id: _loaded(conn, row, orders.get(row.id, []), standing.get(row.id, []), live.get(row.id))
         for row in rows
     }
+    sent_on = [parcel_id for parcel_id, each in found.items() if each.case.journey.forwarded is not None]
+    for parcel_id, numbers in siblings(conn, sent_on).items():
+        each = found[parcel_id]
+        found[parcel_id] = replace(each, case=replace(each.case, siblings=numbers))
+    return found
 
 
 def _grouped(conn: Connection, query: Select[Any], by_ids: dict[str, list[int]]) -> dict[int, list[Row[Any]]]:
@@ -235,7 +243,13 @@ def _grouped(conn: Connection, query: Select[Any], by_ids: dict[str, list[int]])
     return groups
 
 
-def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], live: Row[Any] | None) -> Loaded:
+def _loaded(
+    conn: Connection,
+    row: Row[Any],
+    orders: list[Row[Any]],
+    standing: list[Row[Any]],
+    live: Row[Any] | None,
+) -> Loaded:
     linked = [each for each in orders if each.unlinked_at is None]
     return Loaded(
         id=row.id,
@@ -249,6 +263,7 @@ def _loaded(row: Row[Any], orders: list[Row[Any]], standing: list[Row[Any]], liv
             read_journey(row.journey),
             moment(max((at for at in (row.observed_at, row.seen_at) if at is not None), default=None)),
             moment(min((each.observed_at for each in linked), default=None)),
+            neighbours=uses(conn, linked),
         ),
         answer_hash=row.answer_hash,
         watch_from=from_micros(row.watch_from),
