@@ -82,7 +82,8 @@ def chosen(all_of: Common, line: Line) -> tuple[Line, Common]:
     for each in (*line.variants, line):
         orders = tuple(order for order in all_of.case.orders if held(line, order) is each)
         if orders:
-            mine = replace(all_of, case=replace(all_of.case, orders=orders))
+            everyone = len(orders) == len(all_of.case.orders)
+            mine = all_of if everyone else replace(all_of, case=replace(all_of.case, orders=orders))
             found.append((replace(each, variants=()), concerned(mine, each.rule)))
     if not found:
         return replace(line, variants=()), concerned(all_of, line.rule)

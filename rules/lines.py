@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from domain.time import SHANGHAI
@@ -37,6 +38,7 @@ class City(NamedTuple):
     city: str
 
 
+@lru_cache(maxsize=4096)
 def city_of(where: str) -> City | None:
     """`浙江省,杭州市` as a city; None where province or city is not said. A municipality is its own city."""
     parts = [part.strip() for part in where.split(",")]
