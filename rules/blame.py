@@ -121,7 +121,9 @@ def _turns(case: Case, reading: ClockReading, started: datetime) -> list[_Turn]:
     picked_at = journey.first_scan_at
     turns = _in_the_shop(case, reading, started)
     if picked_at is not None:
-        turns.append(_with_the_carrier(case, reading, max(picked_at, started)))
+        turns.append(
+            _with_the_carrier(journey, max(picked_at, started), "揽收后" if picked_at >= started else "")
+        )
     standing = _standing(journey)
     if standing is not None:
         turns.append(standing._replace(since=max(standing.since, started)))
@@ -154,13 +156,12 @@ def _in_the_shop(case: Case, reading: ClockReading, started: datetime) -> list[_
     return [*turns, _Turn(max(shipped_at, begun), _Hands.BETWEEN, "发货后", tail)]
 
 
-def _with_the_carrier(case: Case, reading: ClockReading, since: datetime) -> _Turn:
+def _with_the_carrier(journey: Journey, since: datetime, head: str) -> _Turn:
     """From the pickup on; where it stands still since the start, it is said where."""
-    journey = case.journey
     if journey.last_movement_at is not None and journey.last_movement_at <= since:
         where = journey.whereabouts.zh if journey.whereabouts is not None else "揽收后"
         return _Turn(since, _Hands.CARRIER, f"{where}，", "没有新的扫描")
-    return _Turn(since, _Hands.CARRIER, "在快递手里" if reading.stale else "揽收后在快递手里")
+    return _Turn(since, _Hands.CARRIER, f"{head}在快递手里")
 
 
 def _standing(journey: Journey) -> _Turn | None:

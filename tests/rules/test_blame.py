@@ -117,6 +117,10 @@ def row(
             "a failed attempt without a reason, not tried again", GENERIC, "failed_no_retry", 70, C,
             "派送段，50 小时没有新的扫描", (2, PICKED), (20, FAILED),
         ),
+        row(
+            "five days after the breach of another clock", TMALL, "trajectory_to_out_of_stock", 190, C,
+            "在快递手里 130 小时", (2, PICKED), (12, HUB), (100, CITY),
+        ),
         row("silent on the way back", GENERIC, "return_transit", 100, C, "退回途中 80 小时还没有退到", (2, PICKED), (20, BACK)),
         # Nobody: weather.
         row(
