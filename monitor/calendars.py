@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from monitor.config_file import ConfigError, read_toml
@@ -22,19 +23,35 @@ def calendar_file(almanac: str) -> Path:
     return config_folder() / "calendars" / f"{almanac}.toml"
 
 
-def load_almanacs(folder: Path | None = None) -> dict[str, Almanac]:
-    """Every almanac under `config/calendars/`, by id. Raises ConfigError for the first file with mistakes."""
+def load_almanacs(folder: Path | None = None, beside: Path | None = None) -> dict[str, Almanac]:
+    """Every almanac under `config/calendars/`, by id. Raises ConfigError for the first file with mistakes.
+
+    `beside` is the folder of the operator's configuration: what its own `calendars/` says of a year or a
+    calendar takes the place of what ours says, and what it adds may be named by rules.
+    """
     found: dict[str, Almanac] = {}
     for file in sorted((folder or config_folder() / "calendars").glob("*.toml")):
-        document = read_toml(file)
-        almanac, declined = parse_almanac(document.data)
-        document.refuse(declined)
-        assert almanac is not None
-        if almanac.id != file.stem:
-            raise ConfigError([document.problem(("id",), f"id 要和文件名一样：{file.stem}")], file)
-        for name in almanac.weeks:
-            if any(name in each.weeks for each in found.values()):
-                reason = f"已经有一个叫 {name} 的日历"
-                raise ConfigError([document.problem(("calendars", name), reason)], file)
-        found[almanac.id] = almanac
+        _take(found, file)
+    if beside is not None and beside != config_folder():
+        for file in sorted((beside / "calendars").glob("*.toml")):
+            _take(found, file)
     return found
+
+
+def _take(found: dict[str, Almanac], file: Path) -> None:
+    """The file's almanac, over one of the same id."""
+    document = read_toml(file)
+    almanac, declined = parse_almanac(document.data)
+    document.refuse(declined)
+    assert almanac is not None
+    if almanac.id != file.stem:
+        raise ConfigError([document.problem(("id",), f"id 要和文件名一样：{file.stem}")], file)
+    for name in almanac.weeks:
+        if any(name in each.weeks for each in found.values() if each.id != almanac.id):
+            reason = f"已经有一个叫 {name} 的日历"
+            raise ConfigError([document.problem(("calendars", name), reason)], file)
+    ours = found.get(almanac.id)
+    if ours is not None:
+        years, weeks = {**ours.years, **almanac.years}, {**ours.weeks, **almanac.weeks}
+        almanac = replace(almanac, years=years, weeks=weeks, note=almanac.note or ours.note)
+    found[almanac.id] = almanac

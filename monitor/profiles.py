@@ -11,8 +11,10 @@ from domain.orders import Case, Order, Waybill
 from monitor.calendars import config_folder, load_almanacs
 from monitor.config_file import ConfigError, Problem, read_toml
 from monitor.config_shapes import hint
+from monitor.lines import load_lines
 from rules.calendars import Calendars
 from rules.declare import Profile, Rule, parse_profile
+from rules.lines import Lines
 from rules.policy import PolicyBook
 
 __all__ = ["Vocabulary", "load_profiles", "vocabulary"]
@@ -30,17 +32,21 @@ class Vocabulary:
         return {rule.id: rule for rules in [*self.profiles.values()][::-1] for rule in rules.values()}
 
 
-def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
-    """Every profile under `config/profiles/`, by id. Raises ConfigError for the first file with mistakes."""
-    calendars = Calendars(load_almanacs().values())
+def load_profiles(folder: Path | None = None, beside: Path | None = None) -> dict[str, Profile]:
+    """Every profile under `config/profiles/`, by id. Raises ConfigError for the first file with mistakes.
+
+    `beside` is the folder of the operator's configuration, whose `calendars/` and `lines/` count too.
+    """
+    calendars, lines = Calendars(load_almanacs(beside=beside).values()), load_lines(beside)
     found: dict[str, Profile] = {}
     parents: list[tuple[Path, Profile]] = []
     for file in sorted((folder or config_folder() / "profiles").glob("*.toml")):
-        profile = _load(file, calendars)
+        profile = _load(file, calendars, lines)
         if profile.id in found:
             raise ConfigError([Problem(1, "id", f"已经有一个叫 {profile.id} 的平台配置")], file)
         found[profile.id] = profile
         parents.append((file, profile))
+    _lines_belong(lines, found, beside)
     for file, profile in parents:
         _inheritable(file, profile, found)
     known = vocabulary(found).profiles
@@ -50,16 +56,27 @@ def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
     return found
 
 
-def _load(file: Path, calendars: Calendars) -> Profile:
+def _load(file: Path, calendars: Calendars, lines: Mapping[str, Lines]) -> Profile:
     document = read_toml(file)
     rules: Any = document.data.get("rules", {})
     tables = rules.values() if isinstance(rules, dict) else [None]
     if not all(isinstance(table, dict) for table in tables):
         raise ConfigError([document.problem(("rules",), "每条规则要写成一张表：[rules.规则名]")], file)
-    profile, declined = parse_profile(document.data, calendars)
+    profile, declined = parse_profile(document.data, calendars, lines)
     document.refuse(declined)
     assert profile is not None
     return profile
+
+
+def _lines_belong(lines: Mapping[str, Lines], known: Mapping[str, Profile], beside: Path | None) -> None:
+    """Refuse a table of a profile that does not exist or has no rule by lines."""
+    by_line = [
+        name for name, each in known.items() if any(rule.lines is not None for rule in each.rules.values())
+    ]
+    for name in lines:
+        if name not in by_line and beside is not None:
+            reason = f"文件名要是按线路计时的平台：{'、'.join(by_line)}{hint(name, by_line)}"
+            raise ConfigError([Problem(0, "", reason)], beside / "lines" / name)
 
 
 def _inheritable(file: Path, profile: Profile, known: Mapping[str, Profile]) -> None:
@@ -79,7 +96,7 @@ def _inheritable(file: Path, profile: Profile, known: Mapping[str, Profile]) -> 
 
 def _startable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
     """Refuse a clock started by the breach of no rule with a limit, or of one that a breach starts itself."""
-    for rule in profile.rules.values():
+    for rule in (each for rule in profile.rules.values() for each in (rule, *rule.variants)):
         if not rule.after:
             continue
         other = known.get(rule.after)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rules.calendars import FIRST_YEAR, LAST_YEAR, Almanac, Holiday, Week, Year
 from rules.values import Declined, Problems, flag, parse_zone, text, words
 
-__all__ = ["parse_almanac"]
+__all__ = ["parse_almanac", "parse_week"]
 
 Path = tuple[str | int, ...]
 _LONGEST: Final = timedelta(days=20)
@@ -28,14 +28,26 @@ def parse_almanac(data: Mapping[str, Any]) -> tuple[Almanac | None, list[Decline
     years = dict(_years(problems, said["years"]))
     weeks = {name: _week(problems, ("calendars", name), table) for name, table in said["calendars"].items()}
     _twice(problems, years)
-    festivals = {name for year in years.values() for each in year.holidays for name in each.festivals}
     for name, week in weeks.items():
-        for unknown in sorted((week.holidays or frozenset()) - festivals):
-            problems.unknown_word(("calendars", name, "holidays"), unknown, sorted(festivals))
+        _festive(problems, ("calendars", name), week, years)
     if problems:
         return None, problems
     named = {name: replace(week, id=name) for name, week in weeks.items()}
     return Almanac(said["id"], said["name"], said["timezone"], years, named, said["note"]), []
+
+
+def parse_week(problems: Problems, path: Path, value: Any, almanac: Almanac) -> Week:
+    """A further way to count by an almanac, from its TOML table; what is wrong goes to `problems`."""
+    week = _week(problems, path, value)
+    _festive(problems, path, week, almanac.years)
+    return week
+
+
+def _festive(problems: Problems, path: Path, week: Week, years: Mapping[int, Year]) -> None:
+    """Note holidays that are in no year."""
+    festivals = {name for year in years.values() for each in year.holidays for name in each.festivals}
+    for unknown in sorted((week.holidays or frozenset()) - festivals):
+        problems.unknown_word((*path, "holidays"), unknown, sorted(festivals))
 
 
 def _table(

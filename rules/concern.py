@@ -67,7 +67,9 @@ def _meant(case: Case, order: Order, rule: Rule) -> bool:
         return True
     marks = order.tags | {order.goods_type}
     unpromised = "no_promise" in rule.when and PROMISED_AT[rule.promises](order) is None
-    return unpromised or bool(rule.when & marks) or bool(rule.when & PLACES and _way(case, order) in rule.when)
+    return (
+        unpromised or bool(rule.when & marks) or bool(rule.when & PLACES and _way(case, order) in rule.when)
+    )
 
 
 def _in_force(order: Order, rule: Rule) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -282,7 +283,7 @@ def _variants(
             rule = _parse_rule(name, {**base, **different}, place, around, problems)
             found += [rule] if rule is not None else []
     days = sorted((rule.since or date.min, rule.until or date.max) for rule in found)
-    for (_, until), (since, _) in zip(days, days[1:], strict=False):
+    for (_, until), (since, _) in pairwise(days):
         if since <= until:
             problems.at((*path, "variants"), f"两个变体都管 {since} 付款的订单")
     return tuple(found)

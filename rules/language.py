@@ -209,7 +209,9 @@ _NEEDED: Final[Mapping[Kind, frozenset[str]]] = {
 _WORDS: Final[Mapping[Kind, Mapping[str, frozenset[str]]]] = {
     Kind.CLOCK: {
         "start": _SCANS | ORDER_TIMES | {"first_scan"},
-        "stop": _SCANS | ORDER_TIMES | {"first_scan", "any_scan", "hub_scan", "terminal"}
+        "stop": _SCANS
+        | ORDER_TIMES
+        | {"first_scan", "any_scan", "hub_scan", "terminal"}
         | {"departed_first_province"},
     },
     Kind.STALENESS: {"from": _SCANS, "until": _SCANS},

@@ -97,7 +97,7 @@ def parse_lines(rows: Any) -> tuple[Lines | None, list[Declined]]:
     """A table from its rows, `{from = "浙江,杭州", to = "四川,成都", days = 3}`, or None with every mistake found."""
     problems = Problems()
     if not isinstance(rows, list):
-        problems.at(("lines",), '线路要写成 [[lines]]，每条有 from、to、days')
+        problems.at(("lines",), "线路要写成 [[lines]]，每条有 from、to、days")
         return None, problems
     found: dict[tuple[City, City], int] = {}
     for n, row in enumerate(rows):
