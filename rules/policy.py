@@ -16,6 +16,7 @@ from typing import Final
 from domain.orders import Case, Order
 from domain.time import AROUND_THE_CLOCK, Calendar, Window
 from rules.declare import Profile, Rule
+from rules.described import body
 from rules.exemptions import Deferral, Exemption, leaves, pauses
 from rules.facets import (
     MATCHABLE,
@@ -97,16 +98,15 @@ class PolicyBook:
         return frozenset(self._profiles[profile].rules)
 
     def describe(self) -> str:
-        """Everything these rules say, as one text: kept beside the version that findings name."""
-        said = (
-            self._profiles,
-            self._policies,
-            self._exemptions,
-            self._tiers,
-            self._deferrals,
-            self._warehouses,
+        """Everything these rules say, as one text (`rules.described`): kept beside the version that findings name."""
+        return body(
+            policies=self._policies,
+            exemptions=self._exemptions,
+            deferrals=self._deferrals,
+            warehouses=list(self._warehouses.values()),
+            tiers=self._tiers,
+            profiles={name: _own(profile) for name, profile in self._profiles.items()},
         )
-        return repr(plain(said))
 
     def rule(self, rule: str, profile: str = "") -> Rule | None:
         """A rule by id: as that profile has it, else as the one all others build on, else as the first that has it.
@@ -224,13 +224,27 @@ class PolicyBook:
 
     def _fingerprint(self) -> str:
         """A short name for exactly these rules: every finding says which judged it."""
-        return hashlib.sha256(self.describe().encode()).hexdigest()[:12]
+        said = (
+            self._profiles,
+            self._policies,
+            self._exemptions,
+            self._tiers,
+            self._deferrals,
+            self._warehouses,
+        )
+        return hashlib.sha256(repr(plain(said)).encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=512)
 def _pausing(calendar: Calendar, windows: tuple[Window, ...]) -> Calendar:
     """One object for each set of exemptions: a working calendar knows thousands of days."""
     return calendar.pausing(windows)
+
+
+def _own(profile: Profile) -> Profile:
+    """A profile with no more than it says itself."""
+    said = {name: rule for name, rule in profile.rules.items() if rule.profile in ("", profile.id)}
+    return replace(profile, rules=said)
 
 
 def _inherited(name: str, profiles: Mapping[str, Profile]) -> Profile:

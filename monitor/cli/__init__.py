@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "providers": ("lists", "列出数据源账号的状态和花费"),
     "calendar": ("calendar", "列出一年的放假、调休和豁免"),
     "lab": ("lab", "用历史试策略：会报多少、多准、早多少，和另一份比"),
+    "policies": ("policies", "列出规则的各个版本，说出改了什么"),
     "migrate": ("upkeep", "建立或升级数据库，先备份"),
     "backup": ("upkeep", "备份数据库，服务运行中也可以"),
     "restore": ("upkeep", "用备份换下现在的数据库，原来的留着"),
