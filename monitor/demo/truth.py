@@ -81,6 +81,9 @@ _LAST_MILE: Final[Mapping[str, Limit]] = MappingProxyType(
         "return_transit": _same(72, 24),
         "thorough_delay": Limit(240, (72, 24), 336, 408),
         "no_record": _same(72, 24),
+        "same_city": _same(24, 6),
+        "inter_city": Limit(72, (24,), 168, 240),
+        "thorough_delay_same_city": _same(96, 24),
     }
 )
 """`generic_cn`, which both platforms inherit."""
@@ -215,10 +218,21 @@ def waits(parcel: Scripted) -> tuple[Wait, ...]:
     if forward:
         found += _pickup_waits(forward, back, duoduo)
         found += _silences("update_timeout" if duoduo else "transit_stagnation", forward, back)
-        found.append(_wait("thorough_delay", forward[0], _first(forward, Milestone.DELIVERED) or back))
+        end = _first(forward, Milestone.DELIVERED) or back
+        found += [
+            _wait(rule, forward[0], end) for rule in ("thorough_delay", *_services(parcel.order, forward[0]))
+        ]
     if back is not None and back.milestone is Milestone.RETURNING:
         found.append(_wait("return_transit", back, _first(moved, Milestone.RETURNED)))
     return tuple(found)
+
+
+def _services(order: Order, first: Scan) -> tuple[str, ...]:
+    """The rules for a parcel that stays in town, or the one for those that do not; none where a city is unknown."""
+    if first.city is None or not order.receiver_city:
+        return ()
+    stays = (order.receiver_province, order.receiver_city) == (first.city.province, first.city.full)
+    return ("same_city", "thorough_delay_same_city") if stays else ("inter_city",)
 
 
 def _shop_waits(parcel: Scripted, moved: Sequence[Scan], duoduo: bool) -> list[Wait]:
