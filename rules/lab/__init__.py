@@ -13,7 +13,7 @@ from `as_of` on.
 
 `events`: one row per scan, in any order. Needed: `parcel`, `occurred_at`, and `milestone` or `text` (best as
 categories). A milestone that is given is used as it is, else the text is read; trouble, motion and places are
-always those of the text. Any of: `code`, `location` (`省,市,区`), `learned_at`. Without `learned_at` a scan was
+always those of the text. Any of: `code`, `location` (`省,市,区`), `learned_at`, `withdrawn_at`. Without `learned_at` a scan was
 learned when it happened; a parcel with a scan learned at another time is replayed row by row, so give it for
 back-dated scans only.
 

@@ -4,60 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from domain.time import to_micros
 from rules.declare import Kind
-from rules.lab.clocks import Breaches, Clocks
+from rules.lab.clocks import Breaches, Clocks, Found
 from rules.lab.columns import NEVER, Bools, Codes, micros
 from rules.lab.frame import Milestones, milestones
-from rules.lab.kinds import Kinds, kinds
+from rules.lab.kinds import Lines, kinds
 from rules.lab.rowwise import Told, parcels
-from rules.lab.sheet import COLUMNS, Sheet
+from rules.lab.sheet import Block, Sheet, blocks_of
 from rules.lab.troubles import reported
 from rules.policy import PolicyBook
 from rules.replay import Crossing, Stretch, crossings, stretches
 
-__all__ = ["COLUMNS", "LEFT_OUT", "run", "run_rowwise"]
+__all__ = ["LEFT_OUT", "run", "run_rowwise"]
 
 LEFT_OUT: Final = frozenset({Kind.STRUCTURAL})
 """Kinds that are not the lab's: a structural check has no limit to try out, and its neighbours are not in the files."""
 
 
+class _Kept(NamedTuple):
+    """What a rule found, and what that depends on."""
+
+    terms: tuple[Any, ...]
+    blocks: tuple[Block, ...]
+    breaches: Breaches | None
+
+
 def run(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
-    """Every stage crossed up to `as_of` under this book; the columns are told in the package."""
+    """Every stage crossed up to `as_of` under this book; the columns are told in the package.
+
+    Rules that say the same as in the last run are not asked again.
+    """
     now = to_micros(as_of)
     if m.latest > now:
         m = m.once(("until", now), lambda: _until(m, now))
     k = kinds(m, book)
-    clocks, sheet = Clocks(m, k, now), Sheet()
-    started_by = {line.rule.after for table in k.rules.values() for line in table.lines}
+    kept: dict[str, _Kept] = m.once("kept", dict)
+    clocks = Clocks(m, k, now)
+    found: dict[str, Found] = {}
+    terms: dict[str, tuple[Any, ...]] = {}
     causes: dict[str, Breaches] = {}
-    replay: dict[str, Bools] = {}
     for name, table in k.rules.items():
-        kind = table.lines[0].rule.kind if table.lines else Kind.STRUCTURAL
-        if kind is Kind.EXCEPTION:
-            blocks, replay[name] = reported(m, k, name, now)
-            sheet.add(blocks)
-        elif kind not in LEFT_OUT:
-            found = clocks.rule(name, causes)
-            sheet.add(found.blocks)
-            replay[name] = found.replay
-            if name in started_by:
-                causes[name] = clocks.breaches(name, found)
-    sheet.add_rows([*_replayed(m, book, as_of, _wanted(m, k, replay))])
+        if not table.lines or table.lines[0].rule.kind in LEFT_OUT:
+            continue
+        terms[name] = (now, table.lines, k.held(name).tobytes(), k.origin, _after(table, causes))
+        if name in kept and kept[name].terms == terms[name]:
+            breaches = kept[name].breaches
+        else:
+            kept.pop(name, None)
+            found[name] = _found(clocks, name, causes)
+            breaches = clocks.breaches(name, found[name]) if name in k.causes else None
+        if breaches is not None:
+            causes[name] = breaches
+    rows: dict[str, list[tuple[int, Crossing]]] = {name: [] for name in found}
+    for parcel, crossing in _replayed(
+        m, book, as_of, _wanted(m, {name: each.replay for name, each in found.items()})
+    ):
+        rows[crossing.rule].append((parcel, crossing))
+    for name, each in found.items():
+        blocks = (*each.blocks, *blocks_of(rows[name]))
+        kept[name] = _Kept(terms[name], blocks, causes.get(name))
+    sheet = Sheet()
+    for name in terms:
+        sheet.add(kept[name].blocks)
     return sheet.frame()
+
+
+def _found(clocks: Clocks, name: str, causes: Mapping[str, Breaches]) -> Found:
+    """What one rule finds in the columns."""
+    if clocks.kinds.rules[name].lines[0].rule.kind is Kind.EXCEPTION:
+        return Found(*reported(clocks.m, clocks.kinds, name, clocks.now))
+    return clocks.rule(name, causes)
+
+
+def _after(table: Lines, causes: Mapping[str, Breaches]) -> tuple[Breaches, ...]:
+    """The breaches that start the rule's clocks."""
+    names = sorted({line.rule.after for line in table.lines} & causes.keys())
+    return tuple(causes[name] for name in names)
 
 
 def run_rowwise(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
     """The same, every parcel replayed: the truth that `run` is held to."""
-    sheet = Sheet()
     every = [table.lines[0].rule for table in kinds(m, book).rules.values() if table.lines]
     names = frozenset(rule.id for rule in every if rule.kind not in LEFT_OUT)
-    sheet.add_rows([*_replayed(m, book, as_of, dict.fromkeys(range(m.parcels), names))])
+    sheet = Sheet()
+    sheet.add(blocks_of(_replayed(m, book, as_of, dict.fromkeys(range(m.parcels), names))))
     return sheet.frame()
 
 
@@ -68,7 +104,7 @@ def _until(m: Milestones, now: int) -> Milestones:
     return milestones(m.orders, m.events.iloc[np.flatnonzero(known)])
 
 
-def _wanted(m: Milestones, k: Kinds, replay: Mapping[str, Bools]) -> dict[int, frozenset[str]]:
+def _wanted(m: Milestones, replay: Mapping[str, Bools]) -> dict[int, frozenset[str]]:
     """The parcels to be replayed, each with its rules."""
     every = frozenset(replay)
     wanted: dict[int, set[str]] = {parcel: set(every) for parcel in m.odd_parcels.tolist()}

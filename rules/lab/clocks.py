@@ -32,8 +32,9 @@ _PROMISES: Final = {"ship": "promised_ship_at", "delivery": "promised_delivery_a
 _MOVING: Final = frozenset(milestone.value for milestone in MOVEMENTS)
 
 
-class Breaches(NamedTuple):
-    """The first breach of a rule in each parcel, `NEVER` where none was."""
+@dataclass(frozen=True, eq=False)
+class Breaches:
+    """The first breach of a rule in each parcel, `NEVER` where none was. Equal only to itself."""
 
     at: Micros
     claimed_at: Micros
@@ -236,7 +237,10 @@ class Clocks:
         owed = _as_array(part.length, found)
         deadline = after(part.calendar, found.start, owed)
         told = [*_crossed(rule, part, owed, deadline)]
-        any_step = np.unique(np.concatenate([each.rows for each in told]))
+        crossed = np.zeros(len(owed), dtype=bool)
+        for each in told:
+            crossed[each.rows] = True
+        any_step = np.flatnonzero(crossed)
         low, high = priced(self.m, self.kinds, rule, found.owner, deadline, replay, any_step)
         step = np.ones(len(found.owner), dtype=np.int16)
         for stage, rows, at in told:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from domain.orders import Case
+from domain.orders import Case, Waybill
 from domain.time import to_micros
 from rules.declare import Rule
 from rules.lab.columns import NEVER, Bools, Codes, Micros
@@ -40,11 +40,22 @@ class Kinds:
     cases: tuple[Case, ...]
     """One of each kind, without its history."""
     policies: tuple[Policy, ...]
+    number: Codes
+    """For each kind the number of its policy."""
     policy: Codes
-    """For each parcel the number of its policy."""
+    """For each parcel."""
     rules: Mapping[str, Lines]
     origin: tuple[City | None, ...]
     """For each kind the city its warehouse stands in, where that is known."""
+
+    def held(self, rule: str) -> Codes:
+        """For each kind which line of the rule holds, -1 for none."""
+        return self.rules[rule].of_policy[self.number]
+
+    @property
+    def causes(self) -> frozenset[str]:
+        """The rules whose breaches start clocks."""
+        return frozenset(line.rule.after for table in self.rules.values() for line in table.lines)
 
 
 def kinds(m: Milestones, book: PolicyBook) -> Kinds:
@@ -62,15 +73,21 @@ def kinds(m: Milestones, book: PolicyBook) -> Kinds:
         number[n] = found[policy.terms]
         origin.append(city_of(case.origin or policy.origin))
     policy_of = number[m.bought.kind] if len(number) else np.empty(0, dtype=np.int32)
-    return Kinds(cases, tuple(policies), policy_of, _rules(policies), tuple(origin))
+    return Kinds(cases, tuple(policies), number, policy_of, _rules(policies), tuple(origin))
 
 
 def _cases(m: Milestones) -> tuple[Case, ...]:
-    """A parcel of each kind."""
-    wanted = np.sort(m.bought.of_kind)
-    told = {each.parcel: each for each in parcels(m.orders, m.events.iloc[:0], wanted)}
-    found = [told[parcel] for parcel in m.bought.of_kind.tolist()]
-    return tuple(Case(each.waybill, each.orders, origin=each.origin) for each in found)
+    """A parcel of each kind, with the one order that speaks for it: others inside are alike, or it is replayed."""
+    lead = m.bought.lead[m.bought.of_kind]
+    orders = m.orders.iloc[lead[lead >= 0]]
+    told = {
+        each.parcel: each for each in parcels(orders, m.events.iloc[:0], np.sort(orders["parcel"].to_numpy()))
+    }
+    found = [told.get(parcel) for parcel in m.bought.of_kind.tolist()]
+    return tuple(
+        Case(each.waybill, each.orders, origin=each.origin) if each else Case(Waybill("", ""), ())
+        for each in found
+    )
 
 
 def _rules(policies: Sequence[Policy]) -> Mapping[str, Lines]:

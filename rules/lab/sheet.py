@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,7 @@ from domain.time import to_micros
 from rules.lab.columns import NEVER, Bools, Codes, Micros
 from rules.replay import Crossing
 
-__all__ = ["COLUMNS", "STATES", "Block", "Sheet"]
+__all__ = ["COLUMNS", "STATES", "Block", "Sheet", "blocks_of"]
 
 COLUMNS: Final = (
     *("parcel", "rule", "stage", "step", "started_at", "crossed_at", "ended_at", "ended_by", "limit_hours"),
@@ -66,14 +66,6 @@ class Sheet:
         """Further crossings."""
         self.blocks += [block for block in blocks if len(block.owner)]
 
-    def add_rows(self, rows: Sequence[tuple[int, Crossing]]) -> None:
-        """Crossings of single parcels."""
-        alike: dict[tuple[Any, ...], list[tuple[int, Crossing]]] = {}
-        for parcel, each in rows:
-            key = (each.rule, each.stage, each.policy, each.severity, each.notify, each.shadow)
-            alike.setdefault(key, []).append((parcel, each))
-        self.add(_block(key, found) for key, found in alike.items())
-
     def frame(self) -> pd.DataFrame:
         """All of them, sorted by parcel, rule, step and start."""
         rules = sorted({block.rule for block in self.blocks})
@@ -107,7 +99,7 @@ class Sheet:
             "risk_low": _money(each("low", np.int64)),
             "risk_high": _money(each("high", np.int64)),
         }
-        return pd.DataFrame(found, columns=list(COLUMNS))
+        return pd.DataFrame(found, columns=list(COLUMNS), copy=False)
 
     def _order(self, rules: Sequence[str]) -> Codes:
         """Where each row of the frame stands in the blocks; of equals the earlier found first."""
@@ -120,6 +112,15 @@ class Sheet:
         step = _whole([(b.step, size) for b, size in zip(self.blocks, sizes, strict=True)], np.int64)
         key = (owner * max(1, len(rules)) + rule) * 64 + np.minimum(step, 63)
         return np.argsort(key, kind="stable")
+
+
+def blocks_of(rows: Iterable[tuple[int, Crossing]]) -> Iterator[Block]:
+    """Crossings of single parcels as blocks."""
+    alike: dict[tuple[Any, ...], list[tuple[int, Crossing]]] = {}
+    for parcel, each in rows:
+        key = (each.rule, each.stage, each.policy, each.severity, each.notify, each.shadow)
+        alike.setdefault(key, []).append((parcel, each))
+    return (_block(key, found) for key, found in alike.items())
 
 
 def _whole(parts: Sequence[tuple[Any, int]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
