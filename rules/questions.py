@@ -77,7 +77,7 @@ def plan_of(line: Line) -> Plan:
 def _plan(kind: Kind, start: str, stops: tuple[str, ...], all_stops: bool, restarts: bool) -> Plan:
     stale = kind is Kind.STALENESS
     by_shop = [stop in _SHOP for stop in stops]
-    names = [_zh(stop) for stop in stops]
+    names = [word_zh(stop) for stop in stops]
     return Plan(
         start=_stale_start(Milestone(start)) if stale else _start(start, restarts),
         stops=tuple(zip((_stop(stop, start, restarts) for stop in stops), names, strict=True)),
@@ -86,9 +86,9 @@ def _plan(kind: Kind, start: str, stops: tuple[str, ...], all_stops: bool, resta
         homeward=start in _HOMEWARD,
         by_shop=all(by_shop),
         by_both=any(by_shop) and not all(by_shop),
-        started_by="最后一次扫描" if stale else _zh(start),
+        started_by="最后一次扫描" if stale else word_zh(start),
         waits_for=(" 且 " if all_stops else " 或 ").join(names),
-        unstarted=not_started(_zh(start)),
+        unstarted=not_started(word_zh(start)),
     )
 
 
@@ -196,7 +196,7 @@ def _again(stop: Milestone, start: Milestone) -> AskSince:
     return ask
 
 
-def _zh(word: str) -> str:
+def word_zh(word: str) -> str:
     """A start or stop as people say it."""
     special = {
         "promised_ship": "承诺发货时间",

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "findings": ("lists", "列出异常"),
     "outbox": ("lists", "列出待发、失败和死信的消息"),
     "providers": ("lists", "列出数据源账号的状态和花费"),
+    "profiles": ("profiles", "列出平台的默认规则：时限、处罚、可信度和出处"),
     "calendar": ("calendar", "列出一年的放假、调休和豁免"),
     "lab": ("lab", "用历史试策略：会报多少、多准、早多少，和另一份比"),
     "policies": ("policies", "列出规则的各个版本，说出改了什么"),
