@@ -87,9 +87,11 @@ def blame_trouble(kind: str, case: Case) -> Blame:
     """Who is to blame for trouble the carrier itself reports: an exception, or the way back."""
     if kind in _WAY_BACK:
         why = next((found.kind for found in case.journey.exceptions if found.kind in _BUYERS), None)
-        if why is None:
-            return Blame(Party.UNKNOWN, "退回，轨迹没有写原因")
-        return Blame(Party.BUYER, f"{EXCEPTION_ZH[why]}后退回")
+        if why is not None:
+            return Blame(Party.BUYER, f"{EXCEPTION_ZH[why]}后退回")
+        if Milestone.DELIVERY_FAILED in case.journey.first:
+            return Blame(Party.UNKNOWN, f"{MILESTONE_ZH[Milestone.DELIVERY_FAILED]}后退回")
+        return Blame(Party.UNKNOWN, "退回，轨迹没有写原因")
     said = ExceptionKind(kind)
     return Blame(_REPORTED.get(said, Party.UNKNOWN), f"承运商报告：{EXCEPTION_ZH[said]}")
 

@@ -246,9 +246,12 @@ def test_trouble(kind: ExceptionKind, party: Party) -> None:
 
 def test_the_way_back_is_blamed_on_why_it_came_back() -> None:
     refused = parcel((2, PICKED), (20, remark(ExceptionKind.REFUSED, on=FAILED)), (30, BACK), seen=40)
+    failed = parcel((2, PICKED), (20, FAILED), (30, BACK), seen=40)
     silent = parcel((2, PICKED), (20, OUT), (30, BACK), seen=40)
-    assert [finding(judged(case), "returned").blame for case in (refused, silent)] == [  # type: ignore[union-attr]
+    cases = (refused, failed, silent)
+    assert [finding(judged(case), "returned").blame for case in cases] == [  # type: ignore[union-attr]
         Blame(B, "拒收后退回"),
+        Blame(U, "派件不成功后退回"),
         Blame(U, "退回，轨迹没有写原因"),
     ]
 
