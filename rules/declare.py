@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 from domain.time import AROUND_THE_CLOCK, SHANGHAI, Calendar
 from rules.language import BREACH, BY_LINE, KEYS, NATURAL, ORDER_TIMES, PROMISES, Kind, check_meaning
 from rules.lines import NO_LINES, WHOLE_DAYS, Lines
+from rules.penalty import parse_penalty
 from rules.stacking import ALONE, Together, parse_together
-from rules.tariff import Tariff, parse_penalty
+from rules.tariff import Tariff
 from rules.tolerances import Tolerances, parse_tolerances
 from rules.values import (
     Declined,

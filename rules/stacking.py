@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rules.tariff import Tariff, parse_share
+from rules.penalty import parse_share
+from rules.tariff import Tariff
 from rules.values import Problems, text, words
 
 __all__ = ["ALONE", "Cap", "Together", "parse_together"]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from rules.declare import parse_profile
+from rules.penalty import parse_penalty
 from rules.stacking import Together, parse_together
-from rules.tariff import Tariff, When, parse_penalty
+from rules.tariff import Tariff, When
 from rules.values import Problems
 
 
