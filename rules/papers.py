@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _NEW_NUMBER: Final = re.compile(
-    r"(?:新(?:的)?(?:运|快递)?单号|新运单|new tracking (?:number|no))\s*(?:为|是|:|：)?\s*([A-Z0-9][A-Z0-9-]{7,29})",
+    r"(?:新(?:的)?(?:运|快递)?单号|新运单|new tracking (?:number|no))\s*[为是]?\s*[:：]?\s*([A-Z0-9][A-Z0-9-]{7,29})",
     re.IGNORECASE | re.ASCII,
 )
 _KEPT: Final = 4

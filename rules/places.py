@@ -59,12 +59,12 @@ def province_of(area: str) -> str:
 
 @lru_cache(maxsize=8192)
 def place_of(area: str) -> Place | None:
-    """The city of `省,市[,区]`; None for a bare province and for a name nobody knows."""
+    """The city of `省,市[,区]`; None for a name nobody knows, and for a bare province that is no city itself."""
     within = province_of(area)
     if not within:
         return None
     if within in _MUNICIPALITIES:
-        return _CITIES[within][within] if _parts(area) else None
+        return _CITIES[within][within]
     names = [part for part in _parts(area) if not _DIRECT.fullmatch(part)]
     return _named(within, names[0]) if names else None
 
