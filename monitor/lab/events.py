@@ -22,7 +22,7 @@ from domain.masking import safe_text
 from domain.tracking import MILESTONE_ZH, Milestone
 from monitor.intake.tables import FileRefused
 from monitor.intake.values import heading_key
-from monitor.lab.orders import Faults, carriers_of, cell
+from monitor.lab.orders import Faults, bare, carriers_of, cell
 from monitor.lab.parcels import Parcels
 from monitor.lab.tables import LINE, TextFile, open_text
 from monitor.lab.telling import Telling
@@ -124,10 +124,8 @@ class _Reader:
         out["parcel"] = self._parcels(raw, faults)
         self._moments(raw, out, faults)
         for name, source in (("text", "description"), ("code", "code"), ("location", "location")):
-            out[name] = self.lexica[name].codes(cell(raw, source).str.strip())
-        out["milestone"] = self.lexica["milestone"].codes(
-            _milestones(cell(raw, "milestone").str.strip(), faults)
-        )
+            out[name] = self.lexica[name].codes(bare(raw, source))
+        out["milestone"] = self.lexica["milestone"].codes(_milestones(bare(raw, "milestone"), faults))
         out[LINE] = raw[LINE]
         return out[faults.settle()]
 
@@ -135,7 +133,7 @@ class _Reader:
         carriers, unknown = carriers_of(cell(raw, "carrier"), self.telling)
         for n, reason in unknown.items():
             faults.at(n, "unknown_carrier", reason)
-        waybills = cell(raw, "waybill_no").str.strip()
+        waybills = bare(raw, "waybill_no")
         faults.where(waybills == "", "no_event_waybill", "waybill_no 是空的")
         places = self.parcels.places(carriers, waybills)
         missing = (places < 0).nonzero()[0].tolist()
@@ -157,7 +155,7 @@ class _Reader:
                 faults.at(n, "bad_time", f"{name}：{reason}")
             faults.where(found.at < EARLIEST, "too_early", f"{name} 早于 2010 年")
             faults.where(found.at > newest, "in_the_future", f"{name} {told}")
-        faults.where(cell(raw, "occurred_at").str.strip() == "", "bad_time", "occurred_at 是空的")
+        faults.where(bare(raw, "occurred_at") == "", "bad_time", "occurred_at 是空的")
 
 
 def _milestones(words: pd.Series[str], faults: Faults) -> pd.Series[str]:

@@ -39,6 +39,7 @@ __all__ = [
     "PAST",
     "TIMES",
     "Faults",
+    "bare",
     "carriers_of",
     "cell",
     "empty_orders",
@@ -132,22 +133,22 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
     out["tags"] = _each(
         cell(raw, "tags"), lambda words: ",".join(sorted(text(words).replace(",", " ").split()))
     )
-    out["order_no"] = cell(raw, "order_no").str.strip()
+    out["order_no"] = bare(raw, "order_no")
     faults.where(out["order_no"] == "", "bad_order", "order_no 是空的")
     faults.where(
         out["order_no"].str.fullmatch(_DAMAGED), "bad_order", "订单号已被电子表格改成科学计数，无法恢复"
     )
-    out["waybill_no"] = cell(raw, "waybill_no").str.strip()
-    bare = out["waybill_no"] == ""
+    out["waybill_no"] = bare(raw, "waybill_no")
+    unsent = out["waybill_no"] == ""
     faults.where(
-        ~bare & ~out["waybill_no"].str.fullmatch(_WAYBILL), "bad_waybill", "运单号只能有字母、数字和连字符"
+        ~unsent & ~out["waybill_no"].str.fullmatch(_WAYBILL), "bad_waybill", "运单号只能有字母、数字和连字符"
     )
     faults.where(
         out["waybill_no"].str.fullmatch(_DAMAGED), "bad_waybill", "运单号已被电子表格改成科学计数，无法恢复"
     )
     out["carrier"], unknown = carriers_of(cell(raw, "carrier"), telling)
     for n, reason in unknown.items():
-        if not bare.iloc[n]:
+        if not unsent.iloc[n]:
             faults.at(n, "unknown_carrier", reason)
     _moments(raw, out, terms, faults)
     out["amount"], odd = _amounts(cell(raw, "amount"))
@@ -156,10 +157,10 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
     status = (
         [
             standing(word, "", shipped=not empty).status
-            for word, empty in zip(cell(raw, "status"), bare, strict=True)
+            for word, empty in zip(cell(raw, "status"), unsent, strict=True)
         ]
         if "status" in raw
-        else [OrderStatus.AWAITING if empty else OrderStatus.SHIPPED for empty in bare]
+        else [OrderStatus.AWAITING if empty else OrderStatus.SHIPPED for empty in unsent]
     )
     out["status"] = pd.Series(
         [each.value if each else "unpaid" for each in status], index=raw.index, dtype="str"
@@ -197,6 +198,13 @@ class Faults:
 def cell(raw: pd.DataFrame, name: str) -> pd.Series[str]:
     """A column, or blanks where the file has none."""
     return raw[name] if name in raw else pd.Series("", index=raw.index, dtype="str")
+
+
+def bare(raw: pd.DataFrame, name: str) -> pd.Series[str]:
+    """A column without blanks around its words; most files have none, so the different ones are looked at."""
+    words = cell(raw, name)
+    padded = {word: word.strip() for word in words.unique() if word != word.strip()}
+    return words.replace(padded) if padded else words
 
 
 def _each(words: pd.Series[str], read: Callable[[str], str]) -> pd.Series[str]:

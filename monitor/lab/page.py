@@ -8,7 +8,7 @@ from typing import Final
 
 from monitor.lab.charts import by_week, days, histogram, shares
 from monitor.lab.compare import ENOUGH, Card
-from monitor.lab.report import Report, percent, yuan
+from monitor.lab.report import CHANGED, Report, percent, yuan
 
 __all__ = ["page"]
 
@@ -84,9 +84,8 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _overall(report: Report) -> Iterator[str]:
-    names = [report.policy, *([report.other.policy] if report.other else [])]
     yield "<h2>总的来看</h2>"
-    yield _table(["", *names], [row[: len(names) + 1] for row in report.pairs()])
+    yield _table(report.headings, [*report.pairs()])
 
 
 def _charts(report: Report) -> Iterator[str]:
@@ -161,12 +160,18 @@ def _differs(report: Report) -> Iterator[str]:
         f"<p>都找到 {differs.both:,}；只有 {escape(report.policy)} 找到 {differs.only_first:,}；"
         f'只有 {escape(other)} 找到 {differs.only_second:,}。<span class="soft">按包裹 × 规则 × 阶段数。</span></p>'
     )
+    changed = [*report.changed()]
+    if changed:
+        yield _table(CHANGED, changed)
+        yield f'<p class="soft">{escape(report.policy)} / {escape(other)}；一样的规则没有列</p>'
     rows = [
         (report.rule(rule), _STAGES.get(stage, stage), *(f"{count:,}" for count in counts))
         for rule, stages in differs.by_rule.items()
         for stage, counts in stages.items()
+        if any(counts[1:])
     ]
-    yield _table(["规则", "阶段", "都找到", f"只有 {report.policy}", f"只有 {other}"], rows)
+    if rows:
+        yield _table(["规则", "阶段", "都找到", f"只有 {report.policy}", f"只有 {other}"], rows)
 
 
 def _counts(report: Report) -> Iterator[str]:

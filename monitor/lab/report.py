@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain.masking import safe_text
 from monitor.lab.compare import TERMS, Card, Difference, Numbers
 
-__all__ = ["Other", "Report", "percent", "yuan"]
+__all__ = ["CHANGED", "Other", "Report", "percent", "yuan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +68,62 @@ class Report:
             f"{first:%Y-%m-%d %H:%M} 至 {last:%Y-%m-%d %H:%M}（{self.zone.key}，{self.numbers.days:.1f} 天）"
         )
 
-    def pairs(self) -> Iterator[tuple[str, str, str]]:
-        """The overall numbers: what, of this policy, of the other (nothing without one)."""
-        mine, theirs = self.numbers, self.other.numbers if self.other else None
+    def pairs(self) -> Iterator[tuple[str, ...]]:
+        """The overall numbers: what, of this policy; with another one also of that, and the difference."""
+        agents = self.numbers.agents
+        counted: list[tuple[str, Callable[[Numbers], float], str]] = [
+            ("提醒 每天", lambda found: found.alerts_per_day, ",.1f"),
+            *([(f"提醒 每人每天（{agents} 人）", _per_agent, ",.1f")] if agents > 1 else []),
+            ("提醒 总数", lambda found: found.alerts, ",.0f"),
+            ("属实（超时）", lambda found: _sum(found, "breached"), ",.0f"),
+            ("自行恢复", lambda found: _sum(found, "recovered"), ",.0f"),
+            ("误报", lambda found: _sum(found, "false"), ",.0f"),
+            ("太晚", lambda found: _sum(found, "too_late"), ",.0f"),
+            ("还在走", lambda found: found.running, ",.0f"),
+        ]
+        for what, of, shape in counted:
+            values = [of(found) for found in self._sides]
+            more = [f"{values[0] - values[1]:+{shape}}"] if self.other else []
+            yield (what, *(f"{value:{shape}}" for value in values), *more)
+        told: list[tuple[str, Callable[[Numbers], str]]] = [
+            ("最忙的一天", _busiest),
+            ("可能的罚款", lambda found: yuan(found.at_risk)),
+            ("可能避免的罚款", lambda found: yuan(found.avoided)),
+        ]
+        for what, say in told:
+            yield (what, *(say(found) for found in self._sides), *([""] if self.other else []))
 
-        def pair(what: str, told: object, other: object) -> tuple[str, str, str]:
-            return what, str(told), str(other) if theirs else ""
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Over `pairs`."""
+        return ("", self.policy, self.other.policy, "差") if self.other else ("", self.policy)
 
-        def money(fen: tuple[int, int] | None) -> str:
-            return yuan(fen)
+    def changed(self) -> Iterator[tuple[str, ...]]:
+        """The rules that the two policies' numbers differ in, this one's before the other's."""
+        cards = [{card.rule: card for card in found.cards} for found in self._sides]
+        for rule in sorted({rule for each in cards for rule in each}):
+            rows = [_brief(each.get(rule)) for each in cards]
+            if rows[0] != rows[-1]:
+                yield (self.rule(rule), *(f"{mine} / {theirs}" for mine, theirs in zip(*rows, strict=True)))
 
-        yield pair(
-            "提醒 每天", f"{mine.alerts_per_day:.1f}", f"{theirs.alerts_per_day:.1f}" if theirs else ""
-        )
-        if mine.agents > 1:
-            each = f"{theirs.alerts_per_agent:.1f}" if theirs else ""
-            yield pair(f"提醒 每人每天（{mine.agents} 人）", f"{mine.alerts_per_agent:.1f}", each)
-        yield pair("提醒 总数", f"{mine.alerts:,}", f"{theirs.alerts:,}" if theirs else "")
-        yield pair("最忙的一天", _busiest(mine), _busiest(theirs) if theirs else "")
-        yield pair(
-            "属实（超时）", f"{_sum(mine, 'breached'):,}", f"{_sum(theirs, 'breached'):,}" if theirs else ""
-        )
-        yield pair(
-            "自行恢复", f"{_sum(mine, 'recovered'):,}", f"{_sum(theirs, 'recovered'):,}" if theirs else ""
-        )
-        yield pair("太晚", f"{_sum(mine, 'too_late'):,}", f"{_sum(theirs, 'too_late'):,}" if theirs else "")
-        yield pair("还在走", f"{mine.running:,}", f"{theirs.running:,}" if theirs else "")
-        yield pair("可能的罚款", money(mine.at_risk), money(theirs.at_risk) if theirs else "")
-        yield pair("可能避免的罚款", money(mine.avoided), money(theirs.avoided) if theirs else "")
+    @property
+    def _sides(self) -> tuple[Numbers, ...]:
+        return (self.numbers, self.other.numbers) if self.other else (self.numbers,)
+
+
+CHANGED: Final = ("规则", "提醒", "属实", "自行恢复", "太晚", "提前量（小时）")
+"""Over `Report.changed`."""
+
+
+def _brief(card: Card | None) -> tuple[str, ...]:
+    if card is None:
+        return ("0", "0", "0", "0", "-")
+    lead = "-" if card.lead_hours is None else f"{card.lead_hours:.1f}"
+    return (*(f"{count:,}" for count in (card.alerts, card.breached, card.recovered, card.too_late)), lead)
+
+
+def _per_agent(found: Numbers) -> float:
+    return found.alerts_per_agent
 
 
 def _busiest(found: Numbers) -> str:
@@ -102,8 +131,8 @@ def _busiest(found: Numbers) -> str:
     return f"{day}：{most:,}" if most else "没有"
 
 
-def _sum(found: Numbers | None, name: str) -> int:
-    return sum(getattr(card, name) for card in found.cards) if found else 0
+def _sum(found: Numbers, name: str) -> int:
+    return sum(getattr(card, name) for card in found.cards)
 
 
 def yuan(fen: tuple[int, int] | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 from monitor.lab.compare import Card
-from monitor.lab.report import Report, percent, yuan
+from monitor.lab.report import CHANGED, Report, percent, yuan
 
 __all__ = ["text"]
 
@@ -49,8 +49,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _overall(report: Report) -> list[str]:
-    headings = ("", report.policy, *((report.other.policy,) if report.other else ()))
-    return _table([headings, *(row[: len(headings)] for row in report.pairs())])
+    return _table([report.headings, *report.pairs()])
 
 
 def _cards(report: Report) -> Iterator[str]:
@@ -100,6 +99,10 @@ def _differs(report: Report) -> Iterator[str]:
         f"两份都找到 {differs.both:,}；只有 {report.policy} 找到 {differs.only_first:,}；"
         f"只有 {report.other.policy} 找到 {differs.only_second:,}（包裹 × 规则 × 阶段）"
     )
+    changed = [*report.changed()]
+    if changed:
+        yield from _table([CHANGED, *changed])
+        yield f"（{report.policy} / {report.other.policy}；一样的规则没有列）"
     stages = {"warning": "预警", "breach": "超时"}
     rows = [
         (report.rule(rule), stages.get(stage, stage), *(f"{count:,}" for count in counts))

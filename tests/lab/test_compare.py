@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.time import UTC
@@ -252,6 +252,7 @@ crossings = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(crossings)
 def test_every_wait_has_one_outcome_and_every_alert_one_day(rows: list[dict[str, Any]]) -> None:
     found = told(*rows)
@@ -263,6 +264,7 @@ def test_every_wait_has_one_outcome_and_every_alert_one_day(rows: list[dict[str,
     assert sum(found.carrier.values()) == found.findings
 
 
+@settings(deadline=None)
 @given(crossings, crossings)
 def test_a_difference_turned_round_is_the_same_turned_round(
     one: list[dict[str, Any]], other: list[dict[str, Any]]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.intake.tables import FileRefused
@@ -164,6 +164,7 @@ spellings = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(moments, spellings), min_size=1, max_size=12), st.sampled_from([SHANGHAI, BRAZIL]))
 def test_a_column_is_read_as_its_cells_are(written: list[tuple[datetime, str]], zone: ZoneInfo) -> None:
     """The fast reader and the one that `import` uses agree on every spelling, whatever stands around it."""
@@ -310,6 +311,7 @@ def test_gaps_are_said(tmp_path: Path) -> None:
 # ── the table itself ─────────────────────────────────────────────────────────────────────────────
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.text("ab,\"'中\n", max_size=6), min_size=3, max_size=3).filter(any),
