@@ -98,7 +98,7 @@ class Tariff:
     def zh(self) -> str:
         """What it costs, as a person would say it: `实付的 5%（最低 ¥5，最高 ¥50）`."""
         points = f"扣 {self.points} 分" if self.points else ""
-        return "，".join(each for each in (_money_zh(self), points, self.note) if each)
+        return "；".join(each for each in (_money_zh(self), points, self.note) if each)
 
     @property
     def about_zh(self) -> str:

@@ -35,14 +35,14 @@ GOOD = [
     ({"pct": 30, "min": 5}, Tariff(percent=Decimal(30), floor=500), "实付的 30%（最低 ¥5）"),
     ({"pct": 0.5}, Tariff(percent=Decimal("0.5")), "实付的 0.5%"),
     ({"points": 12}, Tariff(points=12), "扣 12 分"),
-    ({"flat": 8, "points": 3}, Tariff(flat=800, points=3), "¥8，扣 3 分"),
+    ({"flat": 8, "points": 3}, Tariff(flat=800, points=3), "¥8；扣 3 分"),
     ({"times_goods_value": 5}, Tariff(times=Decimal(5)), "货值的 5 倍"),
     ({"flat": 30, "currency": "USD"}, Tariff(flat=3000, currency="USD"), "USD 30"),
     ({"flat": 3, "per": "parcel"}, Tariff(flat=300, per_parcel=True), "¥3"),
     (
         {"pct": 10, "note": "只有一处资料", "confidence": "SEC", "source": ["KS6"]},
         Tariff(percent=Decimal(10), note="只有一处资料", confidence="SEC", source=("KS6",)),
-        "实付的 10%，只有一处资料",
+        "实付的 10%；只有一处资料",
     ),
 ]
 
