@@ -161,6 +161,22 @@ ALIEXPRESS = [
     Row("aliexpress", "online_72h", 0, 72, (12,), PICKUP),
     Row("aliexpress", "fake_no_info", 3, 360, (120, 48), PICKUP, said=CLICKED),
 ]
+LAZADA = [
+    # LZ-3: scanned at the sorting centre in 5 days.
+    Row("lazada", "hub_scan", 0, 120, (48, 24), (HUB, LEFT, CITY, OUT, SIGNED), JUST_PICKED),
+]
+AMAZON = [
+    # AM-5: by the order's own deliver-by time; the first scan is our own number.
+    Row("amazon", "deliver_by", 0, 200, (48, 24), (SIGNED, BACK), JUST_PICKED, {"promised_delivery_at": 200}),
+    Row("amazon", "first_scan", 3, 24, (8,), PICKUP, said=CLICKED),
+]
+JIT = {"ordered_at": 1, **FRESH}
+TEMU = [
+    # TM-2: 24 h, and 48 h.
+    Row("temu_jit", "jit_24h", 1, 24, (8, 2), PICKUP, said=JIT),
+    Row("temu_jit", "jit_48h", 1, 48, (12,), PICKUP, said=JIT),
+]
 PLATFORMS = [
+    *LAZADA, *AMAZON, *TEMU,
     *DOUYIN, *JD, *KUAISHOU, *XIAOHONGSHU, *ALI1688, *WECHAT, *TAOBAO_SPECIAL, *TMALL_GLOBAL, *ALIEXPRESS,
 ]  # fmt: skip

@@ -97,7 +97,8 @@ def events(*scans: Scan) -> list[TrackingEvent]:
 
 def order(no: str = "1", *, platform: str = "taobao_tmall", **said: Any) -> Order:
     """An order; moments in hours."""
-    moments = ("paid_at", "confirmed_at", "shipped_at", "promised_ship_at")
+    moments = ("ordered_at", "paid_at", "confirmed_at", "shipped_at")
+    moments = (*moments, "promised_ship_at", "promised_delivery_at")
     said = {"paid_at": 0, "shipped_at": 1, "receiver_province": "广东省", **said}
     said |= {name: at(said[name]) for name in moments if isinstance(said.get(name), int | float)}
     return Order(no, platform=platform, **said)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from rules.declare import Kind
 from tests.rules.rows import ANY_SCAN, DOOR, FRESH, PLATFORMS, Row
 from tests.rules.scenes import (
     BACK,
@@ -102,6 +103,13 @@ TIERS = [
     )
     for place, limit in (("内蒙古自治区", 72), ("青海", 72), ("宁夏", 72), ("新疆", 120), ("", 48))
 ]
+FROM_YIWU: tuple[Scan, ...] = ((2, PICKED.but(area="浙江省,金华市,义乌市")),)
+
+
+def to(province: str, city: str) -> dict[str, str]:
+    return {"receiver_province": province, "receiver_city": city}
+
+
 EVERYWHERE = [
     Row(GENERIC, "dispatch_sign", 20, 24, (6,), (SIGNED, STORED, FAILED, BACK), ((2, PICKED), (20, OUT))),
     Row(
@@ -132,6 +140,21 @@ EVERYWHERE = [
         )
         for place, limit in (("浙江", 240), ("甘肃", 336), ("新疆", 408))
     ),
+    Row(GENERIC, "same_city", 2, 24, (6,), (SIGNED, BACK), FROM_YIWU, to("浙江省", "金华市")),
+    Row(
+        GENERIC,
+        "thorough_delay_same_city",
+        2,
+        96,
+        (24,),
+        (SIGNED, BACK_HOME, BACK),
+        FROM_YIWU,
+        to("浙江", "金华"),
+    ),
+    *(
+        Row(GENERIC, "inter_city", 2, limit, (24,), (SIGNED, BACK), FROM_YIWU, to(*place))
+        for place, limit in ((("浙江", "杭州市"), 72), (("甘肃", "兰州"), 168), (("新疆", "乌鲁木齐"), 240))
+    ),
 ]
 INHERITED = [
     replace(row, platform=profile.id)
@@ -147,12 +170,19 @@ def test_no_rule_of_any_profile_is_without_a_row() -> None:
         (platform, each)
         for platform in profiles()
         for each in plain_book().rule_ids(platform)
-        if rule(platform, each).limit and rule(platform, each).watch
+        if rule(platform, each).kind in (Kind.CLOCK, Kind.STALENESS) and rule(platform, each).watch
     }
     rows = {("generic_cn" if row.platform == GENERIC else row.platform, row.rule) for row in ROWS}
-    by_whole_days = {("dhgate", "handling"), ("dhgate", "first_info")}
+    by_whole_days = {
+        *(("dhgate", "handling"), ("dhgate", "first_info"), ("shopee", "dts"), ("lazada", "rts")),
+        *(("amazon", "ship_confirm"), ("amazon", "auto_cancel")),
+        *(("tiktok_us", "dispatch"), ("tiktok_us", "deliver_by")),
+        *(("temu_us_local", "ship_date"), ("temu_us_local", "delivery_date")),
+    }
     """`tests/rules/test_cross_border.py`."""
-    assert clocks == rows | by_whole_days
+    by_line = {("douyin", "line_ontime")}
+    """`tests/rules/test_lines.py`."""
+    assert clocks == rows | by_whole_days | by_line
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
