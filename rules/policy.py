@@ -82,10 +82,23 @@ class PolicyBook:
         self._tiers = dict(tiers or {})
         self._deferrals = tuple(deferrals)
         self._warehouses = {(each.merchant, each.name): each for each in warehouses}
+        overriding = (each for spec in self._policies for each in spec.overrides)
+        tables: tuple[PolicySpec | Exemption | Deferral, ...] = (
+            *self._policies,
+            *overriding,
+            *self._exemptions,
+            *self._deferrals,
+        )
+        self._matches: tuple[Match, ...] = tuple(each.match for each in tables)
+        every = (rule for profile in self._profiles.values() for rule in profile.rules.values())
+        self._excusing = frozenset(
+            word for rule in every for each in (rule, *rule.variants) for word in each.exempt
+        )
         asked = self._matched()
         self._by_carrier = "carrier" in asked
         self._asked = attrgetter(*_OF_POLICY, *sorted(asked & _ASKED))
         self._cache: dict[tuple[object, ...], Policy] = {}
+        self._built: dict[tuple[object, ...], Policy] = {}
         self.version: Final = self._fingerprint()
 
     @property
@@ -132,7 +145,7 @@ class PolicyBook:
         if policy is None:
             if len(self._cache) > _MOST:
                 self._cache.clear()
-            policy = self._cache[key] = self._build(self.placed(case))
+            policy = self._cache[key] = self._found(self.placed(case))
         return policy
 
     def facets_key(self, case: Case) -> str:
@@ -147,7 +160,9 @@ class PolicyBook:
         """What holds for the parcels with that `facets_key`. Raises ValueError for what is no such text."""
         return self.policy_for(case_of(said))
 
-    def _build(self, case: Case) -> Policy:
+    def _found(self, case: Case) -> Policy:
+        """One object for all that the same tables match: of a hundred thousand shops, lines and cities there are
+        a few, and each takes milliseconds to build."""
         of = facets(case)
         order = case.orders[0] if case.orders else _NO_ORDER
         ranking = ranked(self._policies, of)
@@ -155,15 +170,33 @@ class PolicyBook:
         wanted = (spec.profile if spec else "") or order.platform
         profile = self._profiles.get(wanted) or self._profiles[FALLBACK]
         tier = tier_of(order.receiver_province, self._tiers_of(profile, spec))
+        marks = excuses(case.orders) & self._excusing
+        key = (*(matches(each, of) for each in self._matches), profile.id, tier, marks, case.origin)
+        policy = self._built.get(key)
+        if policy is None:
+            if len(self._built) > _MOST:
+                self._built.clear()
+            policy = self._built[key] = self._build(case.origin, of, ranking, profile, tier, marks)
+        return policy
+
+    def _build(
+        self,
+        origin: str,
+        of: Mapping[str, frozenset[str]],
+        ranking: Sequence[PolicySpec],
+        profile: Profile,
+        tier: Tier,
+        marks: frozenset[str],
+    ) -> Policy:
+        spec = ranking[0] if ranking else None
         layers = [spec, *overrides(spec, of)] if spec else []
-        marks = excuses(case.orders)
         lines = tuple(self._line(rule, profile, layers, tier, of, marks) for rule in profile.rules.values())
         policy = Policy(
             spec.name if spec else profile.id,
             lines,
             self.version,
             together=profile.together,
-            origin=case.origin,
+            origin=origin,
             beat=tuple(each.name for each in ranking[1:]),
             why=why_first(ranking),
         )
@@ -215,10 +248,7 @@ class PolicyBook:
 
     def _matched(self) -> set[str]:
         """The facets that this book asks for at all."""
-        said = [each.match for each in self._policies]
-        said += [each.match for each in self._exemptions] + [each.match for each in self._deferrals]
-        said += [each.match for spec in self._policies for each in spec.overrides]
-        return {name for match in said for name in match} | (
+        return {name for match in self._matches for name in match} | (
             {"merchant", "warehouse"} if self._warehouses else set()
         )
 

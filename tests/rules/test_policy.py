@@ -195,7 +195,10 @@ def test_a_limit_by_tier_is_the_destinations() -> None:
 def test_parcels_alike_share_one_policy() -> None:
     by = book(LAYERED)
     assert by.policy_for(parcel(shop="甲")) is by.policy_for(parcel((2, PICKED), shop="甲", seen=9))
-    assert by.policy_for(parcel(shop="甲")) is not by.policy_for(parcel(shop="乙"))
+    assert by.policy_for(parcel(shop="甲")) is by.policy_for(parcel(shop="乙", tags=frozenset({"加急"}))), (
+        "no table tells them apart"
+    )
+    assert by.policy_for(parcel(shop="甲")) is not by.policy_for(parcel(shop="旗舰店"))
 
 
 @pytest.mark.parametrize(
