@@ -40,12 +40,12 @@ def origin_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
 def impossible_speed(case: Case, allowed: Tolerances) -> Showing | None:
     """From one city to the next faster than anything that carries parcels.
 
-    There and back again is late bookkeeping of one side: a departure that is booked after the arrival.
+    To and fro and to again is late bookkeeping: a departure that is booked after the arrival.
     """
     stays = case.journey.cities
     for n, (earlier, later) in enumerate(pairwise(stays)):
         here, there = place_of(earlier.area), place_of(later.area)
-        if here is None or there is None or _bounces(stays, n):
+        if here is None or there is None or _to_and_fro(case.journey, n):
             continue
         took, km = later.at - earlier.until, apart(here, there)
         if _too_fast(km, took, _speed(case, here, there, allowed)):
@@ -54,10 +54,13 @@ def impossible_speed(case: Case, allowed: Tolerances) -> Showing | None:
     return None
 
 
-def _bounces(stays: tuple[Sighting, ...], n: int) -> bool:
-    """The step from stay `n` to the next goes back where it came from, or returns from there."""
-    back = n > 0 and stays[n - 1].area == stays[n + 1].area
-    return back or (n + 2 < len(stays) and stays[n].area == stays[n + 2].area)
+def _to_and_fro(journey: Journey, n: int) -> bool:
+    """The step from stay `n` is of a row A B A B, or may still become one."""
+    areas = [stay.area for stay in journey.cities]
+    rows = (areas[k : k + 4] for k in range(max(0, n - 2), n + 1))
+    if any(len(row) == 4 and row[0] == row[2] and row[1] == row[3] for row in rows):
+        return True
+    return not journey.over and n + 3 >= len(areas) and len(areas) > 2 and areas[-1] == areas[-3]
 
 
 def signed_too_soon(case: Case, allowed: Tolerances) -> Showing | None:

@@ -412,6 +412,23 @@ def test_what_is_never_too_fast(case: Case) -> None:
     assert not text(carried_by("zhongtong", case), "impossible_speed")
 
 
+ASTRAY = ((2, there(PICKED, WUHAN)), (3, there(HUB, ZHENGZHOU)), (3.1, there(HUB, WUHAN)))
+
+
+@pytest.mark.parametrize(
+    ("more", "claimed"),
+    [
+        pytest.param([], False, id="the arrival may still come"),
+        pytest.param([(30, there(HUB, ZHENGZHOU))], False, id="and came"),
+        pytest.param([(30, there(HUB, NANJING))], True, id="it went elsewhere"),
+        pytest.param([(30, there(SIGNED, WUHAN))], True, id="it ended where it was"),
+    ],
+)
+def test_a_line_of_another_parcel_and_a_late_booking(more: Any, claimed: bool) -> None:
+    case = carried_by("zhongtong", parcel(*ASTRAY, *more))
+    assert bool(text(case, "impossible_speed")) is claimed
+
+
 def test_the_last_scan_in_a_city_counts_not_the_first() -> None:
     slow = hours_between(*ROAD, 120) + 1
     waits = parcel((2, there(PICKED, WUHAN)), (20, there(HUB, WUHAN)), (20 + slow, there(HUB, ZHENGZHOU)))
