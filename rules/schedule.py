@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain.findings import Verdict
+from domain.findings import Finding, Verdict
 from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import DeliveredKind, Milestone
@@ -58,7 +58,7 @@ def patience(case: Case, verdict: Verdict, pace: Pace) -> timedelta | None:
 
     None where even the same words have to be judged: something stands, or nobody has looked yet.
     """
-    if verdict.findings or case.journey.over or case.observed_at is None:
+    if _awaited(verdict) or case.journey.over or case.observed_at is None:
         return None
     return _patience(verdict, pace, case.observed_at, silent=_silence(case, case.observed_at))
 
@@ -108,13 +108,19 @@ def _patience(verdict: Verdict, pace: Pace, since: datetime, silent: timedelta) 
     What has been silent for good is looked at once a day, whatever is found of it.
     """
     longest = max(_DAY, pace.freshness) if silent > _SILENT_FOR_GOOD else pace.freshness
-    if not verdict.findings:
+    awaited = _awaited(verdict)
+    if not awaited:
         limits = [clock.limit for clock in verdict.clocks if clock.running and clock.limit is not None]
         return longest if silent > _SILENT_FOR_GOOD else min([longest, *(limit / 2 for limit in limits)])
-    open_limits = [finding.limit for finding in verdict.findings if finding.limit is not None]
+    open_limits = [finding.limit for finding in awaited if finding.limit is not None]
     eager = min(open_limits, default=pace.freshness) / 12
-    waiting = since - min(finding.crossed_at for finding in verdict.findings)
+    waiting = since - min(finding.crossed_at for finding in awaited)
     return min(max(eager, waiting / 6, pace.interval + RESOLUTION), longest)
+
+
+def _awaited(verdict: Verdict) -> list[Finding]:
+    """The findings that news would end; what a structural check shows waits for none."""
+    return [finding for finding in verdict.findings if "check" not in finding.evidence]
 
 
 def _verification(case: Case, pace: Pace, earliest: datetime) -> datetime | None:

@@ -13,11 +13,13 @@ from domain.orders import Case, Neighbour, OrderStatus, Waybill
 from domain.tracking import DeliveredKind, ExceptionKind
 from rules.changes import Changes, compare
 from rules.policy import PolicyBook
+from rules.schedule import Pace, next_question, patience
 from tests.rules.scenes import (
     BACK,
     HUB,
     OUT,
     PICKED,
+    SECOND,
     SIGNED,
     TRANSIT,
     Scan,
@@ -184,3 +186,17 @@ def test_orders_of_a_merged_parcel_are_seen_from_both_sides() -> None:
     assert "waybill_reuse" in {found.rule for found in judged(both, NOW).findings}
     one = replace(both, orders=orders[:1])
     assert "waybill_reuse" not in {found.rule for found in judged(one, NOW).findings}
+
+
+def test_a_standing_claim_costs_no_more_questions() -> None:
+    """It waits for nothing, so the provider is not asked sooner for its sake."""
+    pace = Pace(SECOND)
+    calm = case((2, PICKED), (40, OUT.but(area=THERE)), paid_at=-1, seen=41)
+    odd = replace(calm, journey=condense(events((2, PICKED), (40, OUT.but(area=HERE)))))
+    asked = [next_question(each, judged(each, 41), pace, at(41), at(41)) for each in (calm, odd)]
+    fresh = [patience(each, judged(each, 41), pace) for each in (calm, odd)]
+    assert [found.rule for found in judged(odd, 41).findings if "check" in found.evidence] == [
+        "route_mismatch"
+    ]
+    assert asked[0] == asked[1]
+    assert fresh[0] == fresh[1] is not None
