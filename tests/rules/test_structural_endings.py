@@ -30,6 +30,7 @@ from tests.rules.scenes import (
     judged,
     order,
     parcel,
+    seen_at,
     spec,
 )
 
@@ -191,7 +192,7 @@ def test_orders_of_a_merged_parcel_are_seen_from_both_sides() -> None:
 def test_a_standing_claim_costs_no_more_questions() -> None:
     """It waits for nothing, so the provider is not asked sooner for its sake."""
     pace = Pace(SECOND)
-    calm = case((2, PICKED), (40, OUT.but(area=THERE)), paid_at=-1, seen=41)
+    calm = seen_at(case((2, PICKED), (40, OUT.but(area=THERE)), paid_at=-1), at(41))
     odd = replace(calm, journey=condense(events((2, PICKED), (40, OUT.but(area=HERE)))))
     asked = [next_question(each, judged(each, 41), pace, at(41), at(41)) for each in (calm, odd)]
     fresh = [patience(each, judged(each, 41), pace) for each in (calm, odd)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 
 from domain.findings import ClockReading, Stage, Step
-from domain.journey import Journey
+from domain.journey import Journey, OpenException
 from domain.tickets import TicketState
-from domain.tracking import Milestone
-from monitor.store import findings, parcels, polls
+from domain.tracking import ExceptionKind, Milestone
+from monitor.store import findings, parcels, polls, schema
 from tests.store.given import (
     T0,
     H,
@@ -192,3 +193,62 @@ def test_clocks_keep_their_steps(database):
     save(database, parcel_id, clocks=(clock,))
     assert database.read_now(lambda conn: parcels.clocks(conn, parcel_id)) == (clock,)
     assert database.read_now(lambda conn: parcels.clocks(conn, 999_999)) == ()
+
+
+class TestNeighbours:
+    """Other uses of a number come with the parcel, and other numbers of its orders where it was sent on."""
+
+    HANGZHOU = {"receiver_province": "浙江", "receiver_city": "杭州市"}
+    CHENGDU = {"receiver_province": "四川", "receiver_city": "成都市"}
+
+    def test_a_number_used_once_has_none(self, database):
+        assert loaded(database, a_parcel(database)).case.neighbours == ()
+
+    def test_every_use_with_its_place_and_moment(self, database):
+        [first, _] = take(
+            database,
+            incoming("o1", "Z1", **self.HANGZHOU),
+            incoming("o2", "Z1", shipped_at=T0 + 9 * H, **self.CHENGDU),
+        )
+        uses = loaded(database, first.parcel_ids[0]).case.neighbours
+        assert [(use.order_no, use.province, use.city, use.at) for use in uses] == [
+            ("o1", "浙江", "杭州市", T0 - 2 * H),
+            ("o2", "四川", "成都市", T0 + 9 * H),
+        ]
+
+    @pytest.mark.parametrize(
+        ("tails", "phones"),
+        [(("1234", "1234"), [1, 1]), (("1234", "9876"), [1, 2]), (("1234", ""), [1, 0]), (("", ""), [0, 0])],
+    )
+    def test_phones_are_compared_and_no_digit_leaves_the_store(self, database, tails, phones):
+        rows = [incoming(f"o{n}", "Z1", tail=tail) for n, tail in enumerate(tails)]
+        [first, _] = take(database, *rows)
+        case = loaded(database, first.parcel_ids[0]).case
+        assert [use.phone for use in case.neighbours] == phones
+        assert "1234" not in repr(case)
+
+    def test_an_order_that_got_another_number_is_none(self, database):
+        [first, _] = take(database, incoming("o1", "Z1"), incoming("o2", "Z1"))
+        take(database, incoming("o2", "Z2", known=T0 + H))
+        assert loaded(database, first.parcel_ids[0]).case.neighbours == ()
+
+    def test_a_purged_phone_does_no_harm(self, database):
+        [first, _] = take(database, incoming("o1", "Z1", tail="1234"), incoming("o2", "Z1", tail="9876"))
+        database.write_now(lambda conn: conn.execute(update(schema.orders).values(phone_tail=None)))
+        assert [use.phone for use in loaded(database, first.parcel_ids[0]).case.neighbours] == [0, 0]
+
+    def test_other_numbers_are_read_for_a_parcel_that_was_sent_on(self, database, statements):
+        [taken] = take(database, incoming("o1", "Z1", "Z2"))
+        here, other = taken.parcel_ids
+        assert loaded(database, here).case.siblings is None
+        sent_on = replace(JOURNEY, forwarded=OpenException(ExceptionKind.FORWARDED, T0, "新单号为 Z2"))
+        save(database, here, journey=sent_on)
+        assert loaded(database, here).case.siblings == {"Z2"}
+        assert loaded(database, other).case.siblings is None
+
+    def test_no_statement_is_spent_on_the_others(self, database, statements):
+        take(database, incoming("o1", "Z1", tail="1234"), incoming("o2", "Z1", tail="9876"))
+        ids = many_parcels(database, 3)
+        statements.clear()
+        database.read_now(lambda conn: parcels.load(conn, ids))
+        assert len([each for each in statements if each.lstrip().upper().startswith("SELECT")]) <= 4
