@@ -83,7 +83,7 @@ class Report:
         ]
         for what, of, shape in counted:
             values = [of(found) for found in self._sides]
-            more = [f"{values[0] - values[1]:+{shape}}"] if self.other else []
+            more = [_signed(values[0] - values[1], shape)] if self.other else []
             yield (what, *(f"{value:{shape}}" for value in values), *more)
         told: list[tuple[str, Callable[[Numbers], str]]] = [
             ("最忙的一天", _busiest),
@@ -120,6 +120,11 @@ def _brief(card: Card | None) -> tuple[str, ...]:
         return ("0", "0", "0", "0", "-")
     lead = "-" if card.lead_hours is None else f"{card.lead_hours:.1f}"
     return (*(f"{count:,}" for count in (card.alerts, card.breached, card.recovered, card.too_late)), lead)
+
+
+def _signed(difference: float, shape: str) -> str:
+    told = f"{difference:+{shape}}"
+    return told if told.strip("+-0.") else "0"
 
 
 def _per_agent(found: Numbers) -> float:
