@@ -35,13 +35,14 @@ from rules.policy import Change, PolicyBook, PolicySpec
 from rules.regions import Tier
 
 T = TypeVar("T")
+TIERS = (Tier.NORMAL, Tier.REMOTE, Tier.VERY_REMOTE)
 
 
 def books() -> tuple[PolicyBook, PolicyBook]:
-    """The platform's own rules, and a merchant's stricter limits."""
+    """The platform's own rules, and a merchant who tightens three limits."""
     profiles = load_profiles()
-    strict = dict.fromkeys((Tier.NORMAL, Tier.REMOTE, Tier.VERY_REMOTE), timedelta(hours=40))
-    rules = {name: Change(limit=strict) for name in ("late_shipment", "transit_stagnation", "paid_to_signed")}
+    hours = {"late_shipment": 40, "transit_stagnation": 36, "dispatch_sign": 20}
+    rules = {name: Change(limit=dict.fromkeys(TIERS, timedelta(hours=each))) for name, each in hours.items()}
     return PolicyBook(profiles), PolicyBook(profiles, [PolicySpec("strict", rules=rules)])
 
 
@@ -84,9 +85,9 @@ def main() -> None:
         frames.append(took)
         took, found = timed(lambda m=m: run(m, first, AS_OF))
         firsts.append(took)
-        usual = found[~found["parcel"].isin(m.odd_parcels)]
+        usual = found[~found["parcel"].isin(m.taken_back)]
         hand_counts = (
-            counts[~counts["parcel"].isin(m.odd_parcels)].groupby(["rule", "stage"], observed=True).size()
+            counts[~counts["parcel"].isin(m.taken_back)].groupby(["rule", "stage"], observed=True).size()
         )
         ours = usual.groupby(["rule", "stage"], observed=True).size()
         assert dict(ours) == dict(hand_counts), (dict(ours), dict(hand_counts))

@@ -17,11 +17,11 @@ from rules.declare import Kind, Rule
 from rules.lab.columns import NEVER, Bools, Codes, Micros
 from rules.lab.ends import Spells, spells
 from rules.lab.frame import Milestones
-from rules.lab.kinds import Kinds, choose, dated, marked, places, wavering, ways
+from rules.lab.kinds import Kinds, choose, dated, marked, places, steady, wavering, ways
 from rules.lab.money import priced
 from rules.lab.sheet import Block
 from rules.lab.spans import after, length_of
-from rules.lab.waits import Waits, breakable, from_starts, plan_key, waits
+from rules.lab.waits import Plan, Waits, breakable, from_starts, plan_key, settled, waits
 from rules.policy import Line
 
 __all__ = ["Breaches", "Clocks", "Found"]
@@ -107,17 +107,17 @@ class Clocks:
         self, line: Line, mine: Bools, replay: Bools, causes: Mapping[str, Breaches]
     ) -> Iterator[tuple[Line, Spells]]:
         """The line and its variants, each with the waits of its time; what cannot be told is marked for replay."""
-        by_day = bool(line.variants or line.rule.since or line.rule.until)
+        only = steady(self.m, line)
+        by_day = only is None
         unsteady = wavering(self.m, line, self.now) if by_day else None
         for place, each in enumerate((*line.variants, line)):
-            if each.asleep or not _limited(each):
+            if each.asleep or not _limited(each) or only not in (None, place):
                 continue
             long = self._waits(each, mine, replay, causes)
             if long is None:
                 replay |= mine
                 continue
-            found = spells(self.m, long.taken(mine[long.owner]), self.now)
-            found = found.taken(found.until - found.start > self._least(each))
+            found = long.taken(np.flatnonzero(mine[long.owner] & self._long_enough(each, long)))
             keep = np.ones(len(found.owner), dtype=bool)
             if by_day:
                 keep &= choose(line, self._dated[found.owner]) == place
@@ -128,28 +128,54 @@ class Clocks:
             keep &= self._concerned(each.rule, found.owner, replay)
             yield each, found.taken(keep)
 
-    def _waits(self, line: Line, mine: Bools, replay: Bools, causes: Mapping[str, Breaches]) -> Waits | None:
+    def _waits(self, line: Line, mine: Bools, replay: Bools, causes: Mapping[str, Breaches]) -> Spells | None:
         """The waits of the line's rule; None where the columns have none."""
         plan, least = plan_key(line.rule), self._least(line)
+        if not settled(plan):
+            replay |= mine & self.m.is_taken_back
         if line.rule.start == "confirmed":
             replay |= mine & self._confirmed_late(line)
         if not line.rule.after:
-            return waits(self.m, plan, min(least, _FLOOR))
+            return self._standing(plan, min(least, _FLOOR))
         cause = causes.get(line.rule.after)
         if cause is None:
-            return Waits.none()
+            return spells(self.m, Waits.none(), self.now)
         replay |= mine & cause.replayed
         found = from_starts(self.m, plan, cause.at, least)
-        return found.taken(found.end > cause.claimed_at[found.owner]) if found is not None else None
+        if found is None:
+            return None
+        return spells(self.m, found.taken(found.end > cause.claimed_at[found.owner]), self.now)
+
+    def _standing(self, plan: Plan, least: int) -> Spells | None:
+        """All waits longer than `least` as they stand, kept for the next policy."""
+        kept = self.m.kept
+        key = ("waits", plan)
+        if key not in kept or kept[key][0] > least or kept[key][1] != self.now:
+            found = waits(self.m, plan, least)
+            kept[key] = (least, self.now, None if found is None else spells(self.m, found, self.now))
+        standing: Spells | None = kept[key][2]
+        return standing
+
+    def _long_enough(self, line: Line, found: Spells) -> Bools:
+        """Whether a step of the line may have been crossed."""
+        length = found.until - found.start
+        if not line.rule.promise or line.by_merchant or line.limit is None:
+            return length > self._least(line)
+        promised = self._promised(line.rule)[found.owner] < NEVER
+        return (length > self._shortest(line)) | (promised & (length > 0))
 
     def _least(self, line: Line) -> int:
         """No step of the line comes sooner after a start."""
         rule = line.rule
+        if line.by_merchant:
+            return self._shortest(line)
         promised = rule.promise and (self._promised(rule) < NEVER).any()
-        if promised or line.limit is None or (rule.lines is not None and not line.by_merchant):
-            return 0
-        lengths = [length_of(each) for each in (line.limit, *rule.goods.values())]
-        ahead = [length_of(each) for each in rule.warn]
+        return 0 if promised or line.limit is None or rule.lines is not None else self._shortest(line)
+
+    def _shortest(self, line: Line) -> int:
+        """The first step of the line's limits, promises aside."""
+        lengths = [length_of(each) for each in (line.limit, *line.rule.goods.values()) if each is not None]
+        ahead = [length_of(each) for each in line.rule.warn]
         return min(length - (each if each < length else 0) for length in lengths for each in (0, *ahead))
 
     def _confirmed_late(self, line: Line) -> Bools:

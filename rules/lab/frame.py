@@ -14,7 +14,7 @@ from domain.tracking import MOVEMENTS, Milestone
 from rules.lab.bought import Bought, bought
 from rules.lab.columns import NEVER, Bools, Codes, Micros, micros
 from rules.lab.meanings import MARKS, Meanings, mark, meanings
-from rules.lab.odd import late_learned, unusual
+from rules.lab.odd import late_learned, taken_back, unusual
 from rules.lab.scans import Rows, at_row, first_each, in_order, movements, turned
 
 __all__ = ["Milestones", "milestones"]
@@ -44,6 +44,8 @@ class Milestones:
     bought: Bought
     odd_parcels: Codes
     """Those that are replayed row by row, ascending."""
+    taken_back: Codes
+    """Those whose signature did not end the way, ascending: some of their rules are replayed."""
     latest: int
     """The last moment at which a scan was learned."""
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -51,8 +53,9 @@ class Milestones:
 
     @property
     def odd(self) -> float:
-        """The share of parcels that the columns do not model."""
-        return len(self.odd_parcels) / self.parcels if self.parcels else 0.0
+        """The share of parcels that the columns do not model, or not for every rule."""
+        beyond = np.union1d(self.odd_parcels, self.taken_back)
+        return len(beyond) / self.parcels if self.parcels else 0.0
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """What `make` makes, made once."""
@@ -71,6 +74,13 @@ class Milestones:
         """For each parcel whether it is replayed."""
         found = np.zeros(self.parcels, dtype=bool)
         found[self.odd_parcels] = True
+        return found
+
+    @cached_property
+    def is_taken_back(self) -> Bools:
+        """For each parcel whether its signature did not end the way."""
+        found = np.zeros(self.parcels, dtype=bool)
+        found[self.taken_back] = True
         return found
 
     @cached_property
@@ -192,7 +202,18 @@ def milestones(orders: pd.DataFrame, events: pd.DataFrame) -> Milestones:
     odd = np.unique(np.concatenate([late, muddled, unusual(rows, moved, table, count), bound.odd]))
     latest = max(int(at.max()) if len(at) else 0, *_learned(events))
     return Milestones(
-        count, orders, events, table, moved, still, trouble, echoed, bound, odd.astype(np.int64), latest
+        parcels=count,
+        orders=orders,
+        events=events,
+        table=table,
+        moved=moved,
+        still=still,
+        troubled=trouble,
+        echoed=echoed,
+        bought=bound,
+        odd_parcels=odd.astype(np.int64),
+        taken_back=taken_back(rows, count),
+        latest=latest,
     )
 
 

@@ -19,7 +19,7 @@ from rules.language import PLACES
 from rules.lines import City, city_of
 from rules.policy import Line, Policy, PolicyBook
 
-__all__ = ["Kinds", "Lines", "choose", "dated", "kinds", "marked", "places", "wavering", "ways"]
+__all__ = ["Kinds", "Lines", "choose", "dated", "kinds", "marked", "places", "steady", "wavering", "ways"]
 
 _DATED: Final = ("paid_at", "confirmed_at", "ordered_at", "shipped_at")
 """By which moment of an order it is decided which rule was in force, the best first (`rules.concern`)."""
@@ -143,6 +143,28 @@ def _in_force(rule: Rule, at: Micros) -> Bools:
 
 def _midnight(rule: Rule, day: date) -> int:
     return to_micros(datetime.combine(day, time(), tzinfo=rule.zone).astimezone(UTC))
+
+
+def steady(m: Milestones, line: Line) -> int | None:
+    """The one variant that was in force for all orders, whenever its moments became known; None of several."""
+    least, most = m.once("order moments", lambda: _range(m))
+    held = set(choose(line, np.array([least, most, NEVER])).tolist())
+    bounds = {
+        bound
+        for each in (*line.variants, line)
+        for day in (each.rule.since, each.rule.until and each.rule.until + timedelta(days=1))
+        if day is not None and least < (bound := _midnight(each.rule, day)) <= most
+    }
+    return held.pop() if len(held) == 1 and not bounds else None
+
+
+def _range(m: Milestones) -> tuple[int, int]:
+    """The first and the last moment of any order."""
+    known = [at[at < NEVER] for at in (m.bought.times[name] for name in _DATED)]
+    known = [at for at in known if len(at)]
+    if not known:
+        return NEVER, NEVER
+    return min(int(at.min()) for at in known), max(int(at.max()) for at in known)
 
 
 def wavering(m: Milestones, line: Line, now: int) -> Bools:

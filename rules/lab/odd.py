@@ -12,7 +12,7 @@ from rules.lab.columns import NEVER, Codes, Micros, micros
 from rules.lab.meanings import Meanings, mark
 from rules.lab.scans import Rows, first_each
 
-__all__ = ["late_learned", "unusual"]
+__all__ = ["late_learned", "taken_back", "unusual"]
 
 _DAY: Final = 24 * 3600 * 1_000_000
 _MOST_MOVEMENTS: Final = 40
@@ -37,8 +37,8 @@ def late_learned(events: pd.DataFrame, at: Micros) -> Codes:
 
 
 def unusual(told: Rows, moved: Rows, table: Meanings, count: int) -> Codes:
-    """The parcels whose history takes back what it said, or is too long."""
-    found = [moved.owner[:0], *_taken_back(told, count)]
+    """The parcels whose history is not only of scans, contradicts itself, or is too long."""
+    found = [moved.owner[:0]]
     found.append(np.flatnonzero(np.bincount(moved.owner, minlength=count) > _MOST_MOVEMENTS))
     if table.transit_signed.any():
         found.append(told.owner[table.transit_signed[told.number]])
@@ -50,11 +50,11 @@ def unusual(told: Rows, moved: Rows, table: Meanings, count: int) -> Codes:
     return np.unique(np.concatenate(found).astype(np.int64))
 
 
-def _taken_back(told: Rows, count: int) -> list[Codes]:
-    """Signed for, then stored, or on the way again more than a day later."""
+def taken_back(told: Rows, count: int) -> Codes:
+    """The parcels signed for, then stored, or on the way again more than a day later."""
     signed = np.flatnonzero(told.mark == mark(Milestone.DELIVERED))
     if not len(signed):
-        return []
+        return np.empty(0, dtype=np.int64)
     first = first_each(told.owner, signed, count)
     stored = np.flatnonzero(told.mark == mark(Milestone.READY_FOR_COLLECTION))
     found = [told.owner[stored[stored > first[told.owner[stored]]]]]
@@ -63,4 +63,4 @@ def _taken_back(told: Rows, count: int) -> list[Codes]:
         again = again[again > first[told.owner[again]]]
         later = told.at[again] - told.at[first[told.owner[again]]] > _DAY
         found.append(told.owner[again[later]])
-    return found
+    return np.unique(np.concatenate(found).astype(np.int64))

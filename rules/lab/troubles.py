@@ -58,6 +58,8 @@ def _found(m: Milestones, rule: Rule, mine: Bools, replay: Bools) -> Iterator[_T
     rows = np.flatnonzero(said)
     rows = rows[mine[m.troubled.owner[rows]]]
     turned = m.first(turns) if turns else np.full(m.parcels, NEVER, dtype=np.int64)
+    if ExceptionKind.SIGNED_THEN_STORED in kinds:
+        replay |= mine & m.is_taken_back
     if len(rows):
         replay[m.troubled.owner[rows[_beyond(m, rows, said[rows], turned)]]] = True
         for kind in kinds:
@@ -82,6 +84,7 @@ def _beyond(m: Milestones, rows: Codes, said: Codes, turned: Micros) -> Bools:
         | (unwaited & (m.first_scan[owner] > at))
         | ((signed < NEVER) & (back < NEVER))
         | np.isin(owner, m.echoed)
+        | m.is_taken_back[owner]
     )
     return beyond
 

@@ -18,12 +18,14 @@ from rules.lab.meanings import MARKS, mark
 from rules.lab.scans import Rows
 from rules.questions import implying
 
-__all__ = ["Plan", "Waits", "breakable", "plan_key", "waits"]
+__all__ = ["Plan", "Waits", "breakable", "plan_key", "settled", "waits"]
 
 _HOMEWARD: Final = frozenset({"returning", "returned"})
 _TERMINAL: Final = frozenset(milestone for milestone in Milestone if milestone.ends)
 _ORDER_TIMES: Final = {"ordered": "ordered_at", "paid": "paid_at", "shipped": "shipped_at"}
 _PAST_HUB: Final = frozenset(each for each in FORWARD if each.rank > Milestone.IN_TRANSIT.rank)
+_BY_THEN: Final = frozenset({"shipped", "first_scan", "terminal"})
+"""Stops that a signature proves to have come, beside the milestones on the way to it."""
 _SCANS: Final = frozenset(milestone.value for milestone in Milestone)
 
 
@@ -63,10 +65,12 @@ def plan_key(rule: Rule) -> Plan:
 
 def waits(m: Milestones, plan: Plan, least: int) -> Waits | None:
     """All waits longer than `least` microseconds; None where the plan asks what is not modelled."""
-    known: tuple[int, Waits | None] | None = m.kept.get(plan)
-    if known is None or known[0] > least:
-        known = m.kept[plan] = (least, _made(m, plan, least))
-    return known[1]
+    if plan.kind is Kind.STALENESS:
+        return _silences(m, plan, least)
+    if plan.restarts:
+        return _again(m, plan, least)
+    start = start_of(m, plan.start)
+    return None if start is None else from_starts(m, plan, start, least)
 
 
 def breakable(plan: Plan) -> bool:
@@ -77,13 +81,12 @@ def breakable(plan: Plan) -> bool:
     return not plan.restarts and not plan.all_stops and any(forward) and set(plan.stops) <= _SCANS
 
 
-def _made(m: Milestones, plan: Plan, least: int) -> Waits | None:
-    if plan.kind is Kind.STALENESS:
-        return _silences(m, plan, least)
-    if plan.restarts:
-        return _again(m, plan, least)
-    start = start_of(m, plan.start)
-    return None if start is None else from_starts(m, plan, start, least)
+def settled(plan: Plan) -> bool:
+    """A signature ends its waits for good, whatever becomes of the signature."""
+    signed = [stop in _BY_THEN or (stop in _SCANS and Milestone(stop) in FORWARD) for stop in plan.stops]
+    if plan.restarts or plan.start in _HOMEWARD:
+        return False
+    return all(signed) if plan.all_stops else any(signed)
 
 
 def from_starts(m: Milestones, plan: Plan, start: Micros, least: int) -> Waits | None:

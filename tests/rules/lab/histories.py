@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 
 import pandas as pd
+
+from monitor.profiles import load_profiles
 
 T0 = datetime(2026, 10, 20, 2, tzinfo=UTC)
 HOUR, MS = timedelta(hours=1), timedelta(milliseconds=1)
@@ -82,17 +85,28 @@ def generated(
     *,
     texts: bool = False,
     odd: float = 0.3,
+    learned: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The orders and scans of so many parcels."""
+    """The orders and scans of so many parcels; `learned`: some scans are learned late."""
     world = World(Random(seed), edges)
     for parcel in range(count):
         _parcel(world, parcel, platform, texts=texts, odd=world.maybe(odd))
     if not world.events:
         world.events.append({"parcel": 0, "occurred_at": T0, "milestone": "label_created"})
-    order = list(range(len(world.events)))
-    world.rng.shuffle(order)
-    world.events = [world.events[n] for n in order]
+    world.rng.shuffle(world.events)
+    for row in world.events if learned else ():
+        row["learned_at"] = row["occurred_at"] + world.gap(60) if world.maybe(0.1) else None
     return frames(world)
+
+
+@cache
+def edges_of(profile: str) -> tuple[float, ...]:
+    """The limits and warning steps of a profile's rules in hours."""
+    found = {24.0, 48.0}
+    for rule in load_profiles()[profile].rules.values():
+        for limit in rule.limit.values():
+            found |= {(limit - ahead) / HOUR for ahead in (timedelta(0), *rule.warn)}
+    return tuple(sorted(found))
 
 
 def _parcel(world: World, parcel: int, platform: str, *, texts: bool, odd: bool) -> None:
