@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import Final
 
 from domain.numbers import looks_like, shape_hint
-from domain.orders import Case, Neighbour, Order
-from domain.tracking import DeliveredKind, Milestone
+from domain.orders import Case, Neighbour, Order, OrderStatus
+from domain.tracking import DeliveredKind, ExceptionKind, Milestone
 from rules.places import apart, area_of, place_of, province_of
 from rules.showing import Showing, moment, span
 from rules.tolerances import Tolerances
@@ -19,6 +19,7 @@ from rules.tolerances import Tolerances
 __all__ = [
     "carrier_mismatch",
     "duplicate_pickup",
+    "refund_after_pickup",
     "shared",
     "tracking_before_order",
     "transit_warehouse_signed",
@@ -29,6 +30,7 @@ _NEW_NUMBER: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _KEPT: Final = 4
+_REFUNDS: Final = frozenset({OrderStatus.REFUNDING, OrderStatus.REFUNDED})
 
 
 def tracking_before_order(case: Case, allowed: Tolerances) -> Showing | None:
@@ -195,6 +197,20 @@ def transit_warehouse_signed(case: Case, allowed: Tolerances) -> Showing | None:
         return None
     text = f"{moment(signed_at)} 由中转仓/集运仓签收，不算送达：第二程会换新单号，由平台负责"
     return Showing(signed_at, text, (signed_at,))
+
+
+def refund_after_pickup(case: Case, allowed: Tolerances) -> Showing | None:
+    """All orders inside are being refunded while the parcel is on its way: it wants stopping (§11, notes)."""
+    journey, orders = case.journey, case.orders
+    picked_at = journey.first.get(Milestone.PICKED_UP)
+    if picked_at is None or journey.over or journey.turned_back or not orders:
+        return None
+    stopped = any(each.kind is ExceptionKind.INTERCEPTED for each in journey.exceptions)
+    if stopped or any(order.status not in _REFUNDS for order in orders):
+        return None
+    numbers = "、".join(_masked(order.order_no) for order in orders[:_KEPT])
+    text = f"{moment(picked_at)} 已揽收，订单 {numbers} 在退款，包裹还在往收件人走：要拦截就尽快通知承运商"
+    return Showing(picked_at, text, (picked_at,))
 
 
 def _masked(order_no: str) -> str:

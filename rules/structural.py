@@ -14,11 +14,12 @@ from typing import Final
 from domain.findings import Blame, Ending, Finding, FindingState, Party, Stage
 from domain.journey import Journey
 from domain.orders import Case
-from domain.tracking import MILESTONE_ZH
+from domain.tracking import MILESTONE_ZH, ExceptionKind
 from rules.clock import common
 from rules.papers import (
     carrier_mismatch,
     duplicate_pickup,
+    refund_after_pickup,
     shared,
     tracking_before_order,
     transit_warehouse_signed,
@@ -42,6 +43,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         duplicate_pickup,
         carrier_mismatch,
         transit_warehouse_signed,
+        refund_after_pickup,
     )
 }
 """By the name a rule's `check` gives."""
@@ -50,6 +52,7 @@ _BLAME: Final[Mapping[str, Blame]] = {
     "waybill_reuse": Blame(Party.WAREHOUSE, "单号由商家上传，已用于别的收货地址"),
     "impossible_speed": Blame(Party.CARRIER, "轨迹由承运商登记"),
     "duplicate_pickup": Blame(Party.CARRIER, "揽收由承运商登记"),
+    "refund_after_pickup": Blame(Party.BUYER, "买家在揽收后退款"),
     "carrier_mismatch": Blame(Party.WAREHOUSE, "承运商和单号由商家上传"),
 }
 _NOBODY: Final = Blame(Party.UNKNOWN, "面单贴错、单号错填或承运商错分都可能")
@@ -125,10 +128,26 @@ def _put_right(old: Finding, case: Case, now: datetime) -> Ending | None:
         return Ending(cleared, journey.first_event_at or now, "承运商已有该单号的轨迹")
     if check == "carrier_mismatch" and old.evidence.get("number") in (case.siblings or ()):
         return Ending(cleared, now, "新单号已登记")
+    if check == "refund_after_pickup":
+        return _stopped(case, now)
     if check == "transit_warehouse_signed":
         later = next((at for at in journey.movements if at > old.started_at), None)
         return Ending(cleared, later, "第二程已有新的扫描") if later is not None else None
     return None
+
+
+def _stopped(case: Case, now: datetime) -> Ending:
+    """How the wish to stop a refunded parcel ended."""
+    journey = case.journey
+    at = journey.first.get(journey.milestone, now)
+    if journey.turned_back:
+        return Ending(FindingState.CLEARED, at, MILESTONE_ZH[journey.milestone])
+    if journey.over:
+        return Ending(FindingState.EXPIRED, at, "已签收，来不及拦截")
+    caught = next((each for each in journey.exceptions if each.kind is ExceptionKind.INTERCEPTED), None)
+    if caught is not None:
+        return Ending(FindingState.CLEARED, caught.since, "承运商已拦截")
+    return Ending(FindingState.EXPIRED, now, "退款已撤销，或还有订单要送")
 
 
 def _known(journey: Journey) -> set[datetime]:

@@ -58,6 +58,7 @@ CHECKS: Final[Mapping[str, frozenset[str]]] = {
     "duplicate_pickup": frozenset({"apart", "counts"}),
     "carrier_mismatch": frozenset(),
     "transit_warehouse_signed": frozenset(),
+    "refund_after_pickup": frozenset(),
 }
 """The checks, each with its own tolerances; all are in `rules.structural`."""
 

@@ -58,6 +58,7 @@ def _phrases() -> tuple[str, ...]:
         _("只适用于：{what}"),
         _("分不出同城还是异地：{what}"),
         _("线路时效表里没有 {what}"),
+        *CLAIMS,
         *_blamed(),
         *_priced(),
         _("{what}：{why}"),
@@ -157,6 +158,10 @@ def _plain() -> tuple[str, ...]:
         _("美国工作日（整天，太平洋时间）"),
         _("自然日，揽收当天不算"),
         _("付款时该规则不在有效期内"),
+        _("买家在揽收后退款"),
+        _("已签收，来不及拦截"),
+        _("承运商已拦截"),
+        _("退款已撤销，或还有订单要送"),
         _("订单没有收货城市"),
         _("订单没有承诺发货时间"),
         _("订单没有承诺送达时间"),
@@ -178,14 +183,14 @@ def _plain() -> tuple[str, ...]:
 
 
 _PHRASES: Final = _phrases()
-PHRASES: Final = (*_PHRASES, *_plain())
+PHRASES: Final = (*_PHRASES, *_plain(), *PLAIN_CLAIMS)
 """All of them: each needs a translation."""
 _JOINTS: Final = (" 或 ", " 且 ", "、")
 _LONGEST: Final = 400
 """Characters. Longer ones hold a carrier's words, and a pattern must never hang on those."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _pattern(phrase: str) -> re.Pattern[str]:
     """The phrase as a pattern: `{what}` is whatever stands there, `{n}` a number."""
     parts = re.split(r"\{(\w+)\}", phrase)

@@ -29,6 +29,7 @@ from rules.calendars import (
 )
 from rules.declare import Rule, parse_profile
 from rules.judge import judge
+from rules.lines import WHOLE_DAYS
 from rules.policy import Exemption, PolicyBook
 from tests.rules.scenes import FACTS, almanac, calendars, change, order, parcel, profiles, seen_at, spec
 
@@ -261,9 +262,8 @@ starts = st.integers(0, 3 * 366 * 24 * 60).map(
     lambda n: at("2024-01-01 00:00").astimezone(UTC) + timedelta(minutes=n)
 )
 lengths = st.integers(0, 20 * 24 * 60).map(lambda n: timedelta(minutes=n))
-every_calendar = st.sampled_from(
-    [by(WORKING), by(BUSINESS), by(SIX), OFFICE, BY_FOUR, BY_FOUR_WHOLE, PACIFIC]
-)
+every_calendar = st.sampled_from([*calendars().values(), WHOLE_DAYS, OFFICE, BY_FOUR, BY_FOUR_WHOLE, PACIFIC])
+"""All that come with the program, and some of other shapes."""
 
 
 @st.composite

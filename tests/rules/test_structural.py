@@ -99,6 +99,7 @@ def test_the_grave_ones_tell_and_the_doubtful_only_record() -> None:
         "tracking_before_order",
         "waybill_reuse",
         "route_mismatch",
+        "refund_after_pickup",
     }
     assert rule(KS, "duplicate_pickup").notify
     assert rule("pinduoduo", "duplicate_pickup").notify
