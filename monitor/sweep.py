@@ -21,7 +21,7 @@ from domain.time import RESOLUTION
 from domain.tracking import MILESTONE_ZH
 from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
-from monitor.desk.stake import Stake, stake, stake_of, unhurried
+from monitor.desk.stake import Stake, party, stake, stands, unhurried
 from monitor.routing import Route, route
 from monitor.store import facets, findings, outbox, parcels, tickets
 from monitor.store.facets import Group, group_of
@@ -107,7 +107,7 @@ class Sweep:
         weighs = stake(changes.heard.standing, verdict)
         if changes or look.news or _unsaid(changes.heard, before) or _reworded(changes, before):
             self._consequences(conn, look, changes, weighs, before, now, done)
-        if loaded.ticket is not None and weighs is not None and weighs != stake_of(loaded.ticket):
+        if loaded.ticket is not None and weighs is not None and not stands(loaded.ticket, weighs):
             tickets.weigh(conn, loaded.ticket.id, *weighs)
         self._keep(conn, look, policy, verdict, changes, now, done)
 
@@ -458,11 +458,11 @@ def _as_of_now(changes: Changes, verdict: Verdict) -> Changes:
 
 
 def _reworded(changes: Changes, before: Mapping[str, OpenFinding]) -> list[Finding]:
-    """Findings that go on under another limit or another line of a policy, or with more at risk."""
+    """Findings that go on under another limit or another line of a policy, at another risk or by another's doing."""
 
     def terms(finding: Finding) -> tuple[object, ...]:
         told = finding.deadline, finding.limit, finding.policy, finding.step, finding.notify
-        return *told, finding.risk, finding.blame
+        return *told, finding.risk, party(finding.blame)
 
     return [finding for finding in changes.kept if terms(finding) != terms(before[finding.rule].finding)]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from domain.findings import Blame, Finding, Risk, Verdict
+from domain.findings import Blame, Finding, Party, Risk, Verdict
 from monitor.store.parcels import LiveTicket
 
-__all__ = ["Stake", "stake", "stake_of", "unhurried"]
+__all__ = ["Stake", "party", "stake", "stands", "unhurried"]
 
 
 class Stake(NamedTuple):
@@ -24,16 +24,17 @@ def stake(standing: Sequence[Finding], verdict: Verdict) -> Stake | None:
     if not any(finding.notify for finding in standing):
         return None
     worst = max(standing, key=lambda finding: finding.severity)
-    return Stake(_together(standing), worst.blame)
+    return Stake(verdict.risk, worst.blame)
 
 
-def stake_of(ticket: LiveTicket) -> Stake:
-    """What was kept last."""
-    return Stake(ticket.risk, ticket.blame)
+def stands(ticket: LiveTicket, now: Stake) -> bool:
+    """The ticket says so already. The words of a blame count the hours: they follow with the next thing that changes."""
+    return ticket.risk == now.risk and party(ticket.blame) is party(now.blame)
 
 
-def _together(standing: Sequence[Finding]) -> Risk | None:
-    return max((finding.risk for finding in standing if finding.risk is not None), default=None)
+def party(blame: Blame | None) -> Party | None:
+    """Whose doing it is."""
+    return None if blame is None else blame.party
 
 
 def unhurried(verdict: Verdict) -> Verdict:
