@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from domain.findings import Risk
 from domain.messages import Message, MessageKind, Urgency
 from monitor.store.outbox import Waiting
+from monitor.wording import yuan
 
 __all__ = ["digest_of", "foldable", "on_behalf", "without_rows"]
 
@@ -17,9 +19,13 @@ _ROWS: Final = 40
 
 
 def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) -> Message:
-    """Many messages said as one: worst first, each by its first line; the rest is counted."""
+    """Many messages said as one, each by its first line; the rest is counted.
+
+    A source that went silent comes first, for of its parcels nothing is known; then the most money at risk, then
+    the worst, then the oldest.
+    """
     order = list(Urgency)
-    worst = sorted(rows, key=lambda row: (order.index(row.message.urgency), row.created_at))
+    worst = sorted(rows, key=_weight)
     kinds = [row.message.kind for row in rows]
     counts = [
         f"{label} {n} 条"
@@ -35,15 +41,32 @@ def digest_of(rows: Sequence[Waiting], now: datetime, *, listed: int = _ROWS) ->
     return Message(
         kind=MessageKind.DIGEST,
         title=f"[汇总] 物流告警共 {len(rows)} 条：{'，'.join(counts)}",
-        rows=tuple(row.message.title for row in worst[:listed]),
+        rows=tuple(_line(row.message) for row in worst[:listed]),
         more=max(0, len(rows) - listed),
         link=next((_list_beside(row.message.link) for row in worst if row.message.link), ""),
         reference=f"D-{rows[0].id}",
         mentions=tuple(mentions)[:5],
-        urgency=worst[0].message.urgency,
+        urgency=min((row.message.urgency for row in rows), key=order.index),
         at=now,
         data={"list": "parcelwatch tickets"},
     )
+
+
+def _weight(row: Waiting) -> tuple[bool, int, int, int, datetime]:
+    message = row.message
+    most, severity = (_number(message.data.get(name, "")) for name in ("fen_high", "severity"))
+    urgency = list(Urgency).index(message.urgency)
+    return message.kind is not MessageKind.FEED, -most, urgency, -severity, row.created_at
+
+
+def _line(message: Message) -> str:
+    """A message by its first line, with the money it is sorted by."""
+    low, high = (_number(message.data.get(name, "")) for name in ("fen_low", "fen_high"))
+    return f"{message.title} · {yuan(Risk(low, high))}" if high else message.title
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def foldable(row: Waiting) -> bool:

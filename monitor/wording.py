@@ -8,19 +8,21 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from carriers import names
-from domain.findings import Finding, FindingState, Stage
+from domain.findings import PARTY_ZH, Blame, Finding, FindingState, Party, Risk, Stage
 from domain.journey import Journey, Whereabouts
 from domain.masking import clean, safe_text
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case
 from domain.time import SHANGHAI
 
-__all__ = ["alert", "feed_alert", "hours", "relieved", "summary"]
+__all__ = ["alert", "blamed", "feed_alert", "hours", "relieved", "summary", "yuan"]
 
 _URGENT_FROM: Final = 60
 _TEXT_LIMIT: Final = 60
 _REASON_LIMIT: Final = 80
+_BLAME_LIMIT: Final = 48
 _MOMENT: Final = timedelta(seconds=30)
+_FACTS: Final = 6
 
 
 def hours(length: timedelta) -> str:
@@ -64,6 +66,28 @@ def summary(case: Case, finding: Finding, now: datetime) -> str:
     return f"{what} 还剩 {hours(about)}{limit}"
 
 
+def yuan(risk: Risk) -> str:
+    """`¥5`, `¥5–50`, `¥4.50–30`: what may have to be paid."""
+    low, high = (f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}" for fen in (risk.low, risk.high))
+    return f"¥{high}" if low == high else f"¥{low}–{high}"
+
+
+def blamed(blame: Blame) -> str:
+    """`耽误在承运商：揽收后 41 小时没有新的扫描`; only why, where it is nobody's fault; nothing where it is not known."""
+    because = safe_text(blame.because, _BLAME_LIMIT)
+    if blame.party is Party.UNKNOWN:
+        return ""
+    return f"耽误在{PARTY_ZH[blame.party]}：{because}"
+
+
+def _at_stake(risk: Risk | None, blame: Blame | None) -> tuple[str, str]:
+    """The money and whose doing it is, in one line; the money's label where there is money."""
+    who = blamed(blame) if blame is not None else ""
+    if risk is None:
+        return "责任", who
+    return "可能赔付", "；".join(part for part in (yuan(risk), who) if part)
+
+
 def _known_until(finding: Finding, now: datetime) -> datetime:
     """No more silence is claimed than was observed (L1)."""
     seen = finding.evidence.get("silent_until")
@@ -90,31 +114,39 @@ def alert(
     mentions: Sequence[str] = (),
     link: str = "",
     zone: ZoneInfo = SHANGHAI,
+    risk: Risk | None = None,
 ) -> Message:
-    """The message of one finding at one step; `others` are the lesser ones it speaks for."""
-    lane = urgency(finding)
+    """The message of one finding at one step; `others` are the lesser ones it speaks for.
+
+    `risk` is what all of them may cost together; without it the finding's own is said.
+    """
+    lane, money = urgency(finding), risk or finding.risk
     title = f"{_TAGS[lane]} {parcel_name(case)} {summary(case, finding, now)} · {ticket}"
     return Message(
         kind=MessageKind.ALERT,
         title=title,
-        facts=_facts(case, finding, others, zone),
+        facts=_facts(case, finding, others, money, zone),
         link=link,
         reference=ticket,
         mentions=tuple(mentions),
         urgency=lane,
         at=now,
+        data={
+            "severity": str(finding.severity),
+            **({"fen_low": str(money.low), "fen_high": str(money.high)} if money else {}),
+        },
     )
 
 
 def _facts(
-    case: Case, finding: Finding, others: Sequence[Finding], zone: ZoneInfo
+    case: Case, finding: Finding, others: Sequence[Finding], money: Risk | None, zone: ZoneInfo
 ) -> tuple[tuple[str, str], ...]:
     order, journey = case.order, case.journey
     # Each part has its share of the line: a shop's name never pushes the order's number out of it.
     shop = safe_text(order.shop or order.merchant, 20)
     place = safe_text(f"{order.receiver_province} {order.receiver_city}", 16)
     whose = "·".join(part for part in (shop, safe_text(order.order_no, 32)) if part)
-    facts = [("订单", whose + (f"（收货 {place}）" if place else ""))]
+    facts = [("订单", whose + (f"（收货 {place}）" if place else "")), _at_stake(money, finding.blame)]
     if journey.events:
         facts.append(_last_scan(journey, zone))
     else:
@@ -132,7 +164,7 @@ def _facts(
         facts.append(("注意", f"其后另有 {unread} 条未能识别的轨迹，请人工看一眼"))
     if others:
         facts.append(("同时", "、".join(other.evidence.get("rule_zh", other.rule) for other in others[:4])))
-    return tuple((label, value) for label, value in facts[:6] if value)
+    return tuple((label, value) for label, value in facts if value)[:_FACTS]
 
 
 def _doubt(finding: Finding) -> str:

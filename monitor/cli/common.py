@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from carriers import names
+from domain.findings import PARTY_ZH
 from monitor import logs
 from monitor.profiles import load_profiles
 from monitor.settings import Settings, default_path, load
@@ -20,6 +21,7 @@ from monitor.store import opening
 from monitor.store.database import Database
 
 __all__ = [
+    "PARTIES",
     "as_json",
     "carriers_zh",
     "config_option",
@@ -30,9 +32,12 @@ __all__ = [
     "say",
     "settings_from",
     "table",
+    "yuan_range",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+PARTIES: Final = {party.value: zh for party, zh in PARTY_ZH.items()}
+"""Who is to blame, in Chinese."""
 _CELL: Final = 48
 """Characters of one cell of a table."""
 
@@ -135,6 +140,14 @@ def _cell(value: Any) -> str:
         return "-"
     text = "、".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return _shown(text if len(text) <= _CELL else f"{text[: _CELL - 1]}…")
+
+
+def yuan_range(row: Mapping[str, Any]) -> str:
+    """`5–50`, one number where both ends are the same, nothing where nothing is known."""
+    low, high = row["risk_low"], row["risk_high"]
+    if high is None:
+        return ""
+    return f"{high:.10g}" if low == high else f"{low:.10g}–{high:.10g}"
 
 
 def carriers_zh() -> dict[str, str]:

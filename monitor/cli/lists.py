@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy import Connection
 
 from monitor.cli.common import (
+    PARTIES,
     carriers_zh,
     config_option,
     emit,
@@ -18,6 +19,7 @@ from monitor.cli.common import (
     open_store,
     rules_zh,
     settings_from,
+    yuan_range,
 )
 from monitor.clock import wall
 from monitor.store import findings, outbox, providers
@@ -63,10 +65,25 @@ def findings_(config: Path | None, as_json_: bool, all_: bool) -> None:
         "started_at": "起点",
         "crossed_at": "越线",
         "limit_hours": "时限(小时)",
+        "yuan": "可能赔付(元)",
+        "blame": "责任",
         "ticket": "工单",
     }
-    words = {"carrier": carriers_zh(), "rule": rules_zh(), "stage": _STAGES, "state": _FINDINGS}
+    words = {
+        "carrier": carriers_zh(),
+        "rule": rules_zh(),
+        "stage": _STAGES,
+        "state": _FINDINGS,
+        "blame": PARTIES,
+    }
+    if not as_json_:
+        rows = [{**row, "yuan": yuan_range(row), "ticket": row["ticket"] or _unheard(row)} for row in rows]
     emit(rows, headings, json_=as_json_, empty="没有异常。", words=words)
+
+
+def _unheard(row: Mapping[str, Any]) -> str:
+    """Why no ticket was opened, where the rule is on trial."""
+    return "试运行" if row["shadow"] else ""
 
 
 @click.command("outbox")

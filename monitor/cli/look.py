@@ -59,13 +59,13 @@ def _explained(
     now = wall()
     row = parcels.load(conn, ids[:1])[0]
     history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
-    verdict = judge(row.case, settings.book.policy_for(row.case), now)
+    policy = settings.book.policy_for(row.case)
+    verdict = judge(row.case, policy, now)
     extra = {"state": row.state, "why": row.why, "provider": row.provider}
     if json_:
-        return as_data(row.case, history, verdict, now, settings.timezone, extra)
-    return as_text(
-        row.case, history, verdict, now, settings.timezone, extra, rules_zh(row.case.order.platform)
-    )
+        return as_data(row.case, history, verdict, now, settings.timezone, extra, policy)
+    rules = rules_zh(row.case.order.platform)
+    return as_text(row.case, history, verdict, now, settings.timezone, extra, rules, policy)
 
 
 @click.group("try")

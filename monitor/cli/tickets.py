@@ -11,6 +11,7 @@ import click
 
 from domain.tickets import TICKET_STATE_ZH, EntryKind, TicketState
 from monitor.cli.common import (
+    PARTIES,
     as_json,
     carriers_zh,
     config_option,
@@ -20,6 +21,7 @@ from monitor.cli.common import (
     rules_zh,
     say,
     settings_from,
+    yuan_range,
 )
 from monitor.clock import wall
 from monitor.desk.pages import ticket_data, ticket_text
@@ -38,6 +40,8 @@ _HEADINGS: Final = {
     "opened_at": "开单",
     "resolved_at": "解决",
     "rules": "规则",
+    "yuan": "可能赔付(元)",
+    "blame": "责任",
 }
 
 
@@ -55,7 +59,9 @@ def tickets_(ctx: click.Context, config: Path | None, as_json_: bool, all_: bool
     with open_store(settings) as db:
         rows = db.read_now(lambda conn: tickets.listing(conn, all_=all_, zone=settings.timezone))
     states = {state.value: told for state, told in TICKET_STATE_ZH.items()}
-    words = {"carrier": carriers_zh(), "rules": rules_zh(), "state": states}
+    words = {"carrier": carriers_zh(), "rules": rules_zh(), "state": states, "blame": PARTIES}
+    if not as_json_:
+        rows = [{**row, "yuan": yuan_range(row)} for row in rows]
     emit(rows, _HEADINGS, json_=as_json_, empty="没有待处理的工单。", words=words)
 
 

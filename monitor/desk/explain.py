@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from carriers import names
-from domain.findings import ClockReading, Finding, Verdict
+from domain.findings import PARTY_ZH, ClockReading, Finding, Risk, Stage, Verdict
 from domain.history import Stored
 from domain.orders import Case
 from domain.time import format_duration
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
-from monitor.wording import hours
+from monitor.wording import hours, yuan
+from rules.clock import PROMISED
+from rules.policy import Policy
 
 __all__ = ["as_data", "as_text", "clock_line", "clock_lines", "short"]
+
+
+NO_POLICY: Final = Policy("", (), "")
+"""Where only readings are at hand, not what they were read by."""
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:
@@ -29,8 +35,9 @@ def as_data(
     now: datetime,
     zone: ZoneInfo,
     extra: Mapping[str, Any],
+    policy: Policy = NO_POLICY,
 ) -> dict[str, Any]:
-    """`explain --json`: parcel, events, clocks, findings, next_look_at, observed_at."""
+    """`explain --json`: parcel, events, clocks, findings, next_look_at, observed_at. Money is yuan."""
     return {
         "parcel": {
             "carrier": case.waybill.carrier,
@@ -41,12 +48,16 @@ def as_data(
                 {"order_no": o.order_no, "shop": o.shop, "platform": o.platform, "status": o.status.value}
                 for o in case.orders
             ],
+            "policy": policy.name,
+            "policy_why": policy.why,
+            "policy_beat": list(policy.beat),
             "policy_version": verdict.policy_version,
+            "risk": _yuan(verdict.risk),
             **extra,
         },
         "events": [_event(row, zone) for row in history],
-        "clocks": [_clock(clock, now, zone) for clock in verdict.clocks],
-        "findings": [_finding(finding, zone) for finding in verdict.findings],
+        "clocks": [_clock(clock, policy, zone) for clock in verdict.clocks],
+        "findings": [_finding(finding, policy, zone) for finding in verdict.findings],
         "next_look_at": _iso(verdict.next_look_at, zone),
         "observed_at": _iso(case.observed_at, zone),
     }
@@ -67,10 +78,12 @@ def _event(row: Stored, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _clock(clock: ClockReading, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
+def _clock(clock: ClockReading, policy: Policy, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "rule": clock.rule,
         "policy": clock.policy,
+        "beat": list(_beaten(policy, clock.rule, clock.policy)),
+        "shadow": _on_trial(policy, clock.rule),
         "started_at": _iso(clock.started_at, zone),
         "started_by": clock.started_by,
         "waits_for": clock.waits_for,
@@ -85,7 +98,22 @@ def _clock(clock: ClockReading, now: datetime, zone: ZoneInfo) -> dict[str, Any]
     }
 
 
-def _finding(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
+def _on_trial(policy: Policy, rule: str) -> bool:
+    line = policy.line(rule)
+    return line is not None and line.rule.shadow
+
+
+def _beaten(policy: Policy, rule: str, said_by: str) -> tuple[str, ...]:
+    """The lines that this one overruled; none where something else speaks, such as the order's promise."""
+    line = policy.line(rule)
+    return line.beat if line is not None and line.source == said_by.removesuffix(PROMISED) else ()
+
+
+def _yuan(risk: Risk | None) -> dict[str, float] | None:
+    return None if risk is None else {"low": risk.low / 100, "high": risk.high / 100}
+
+
+def _finding(finding: Finding, policy: Policy, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "stage": finding.stage.value,
@@ -93,6 +121,12 @@ def _finding(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
         "crossed_at": _iso(finding.crossed_at, zone),
         "deadline": _iso(finding.deadline, zone),
         "policy": finding.policy,
+        "beat": list(_beaten(policy, finding.rule, finding.policy)),
+        "shadow": finding.shadow,
+        "risk": _yuan(finding.risk),
+        "blame": {"party": finding.blame.party.value, "because": finding.blame.because}
+        if finding.blame
+        else None,
         "severity": finding.severity,
         "evidence": dict(finding.evidence),
     }
@@ -106,6 +140,7 @@ def as_text(
     zone: ZoneInfo,
     extra: Mapping[str, Any],
     rules: Mapping[str, str],
+    policy: Policy = NO_POLICY,
 ) -> str:
     """The same for a person at a terminal. `rules`: what each rule is called."""
     journey = case.journey
@@ -126,29 +161,66 @@ def as_text(
         lines.append(f"  {short(event.occurred_at, now, zone)}  [{mark}] {event.text}{note}")
     if not history:
         lines.append("  尚无记录：可能未揽收，也可能承运商选错、缺手机号后四位，或刚下单")
+    if policy.why:
+        lost = f"；没有轮到 {'、'.join(policy.beat)}" if policy.beat else ""
+        lines.append(f"\n策略 {policy.name}（版本 {policy.version}）：{policy.why}{lost}")
     lines.append("\n时效")
-    lines += clock_lines(verdict.clocks, now, zone, rules)
-    lines.append("\n异常")
-    lines += [
-        f"  {'违规' if f.stage.value == 'breach' else '预警'} {f.evidence.get('rule_zh', f.rule)}（{f.rule}），"
-        f"{short(f.crossed_at, now, zone)} 越线，依据 {f.policy}"
-        for f in verdict.findings
-    ] or ["  没有"]
-    return "\n".join(lines)
+    lines += clock_lines(verdict.clocks, now, zone, rules, policy)
+    whole = f"（合起来可能赔付 {yuan(verdict.risk)}）" if verdict.risk else ""
+    lines.append(f"\n异常{whole}")
+    for finding in verdict.findings:
+        lines += _found_lines(finding, policy, now, zone)
+    return "\n".join(lines if verdict.findings else [*lines, "  没有"])
+
+
+def _found_lines(finding: Finding, policy: Policy, now: datetime, zone: ZoneInfo) -> Iterator[str]:
+    """A finding, what it may cost by which entry of the tariff, and whose doing it is."""
+    stage = "违规" if finding.stage is Stage.BREACH else "预警"
+    name = finding.evidence.get("rule_zh", finding.rule)
+    yield (
+        f"  {stage} {name}（{finding.rule}），{short(finding.crossed_at, now, zone)} 越线，"
+        f"依据 {_said_by(policy, finding.rule, finding.policy)}"
+    )
+    if finding.shadow:
+        yield "      试运行：只记录，不通知任何人"
+    entry = finding.evidence.get("penalty", "")
+    if finding.risk is not None:
+        yield f"      可能赔付 {yuan(finding.risk)}" + (f"：{entry}" if entry else "")
+    elif entry:
+        yield f"      罚则：{entry}"
+    if finding.blame is not None:
+        yield f"      责任：{PARTY_ZH[finding.blame.party]}（{finding.blame.because}）"
+
+
+def _said_by(policy: Policy, rule: str, source: str) -> str:
+    """The line that holds, with those it overruled."""
+    beaten = _beaten(policy, rule, source)
+    return f"{source}（盖过 {'、'.join(beaten)}）" if beaten else source
 
 
 def clock_lines(
-    clocks: Iterable[ClockReading], now: datetime, zone: ZoneInfo, rules: Mapping[str, str]
+    clocks: Iterable[ClockReading],
+    now: datetime,
+    zone: ZoneInfo,
+    rules: Mapping[str, str],
+    policy: Policy = NO_POLICY,
 ) -> list[str]:
     """A line for each clock: those that run, those that ended, those that never started."""
     order = sorted(clocks, key=lambda each: 2 if each.asleep else int(each.ended_at is not None))
-    return [clock_line(each, now, zone, rules) for each in order]
+    return [clock_line(each, now, zone, rules, policy) for each in order]
 
 
-def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo, rules: Mapping[str, str]) -> str:
+def clock_line(
+    clock: ClockReading,
+    now: datetime,
+    zone: ZoneInfo,
+    rules: Mapping[str, str],
+    policy: Policy = NO_POLICY,
+) -> str:
     """One clock in a line: what started it, until when, what it waits for, how much is left."""
     name = rules.get(clock.rule)
     head = f"  {name}（{clock.rule}）" if name else f"  {clock.rule}"
+    head += " 试运行" if _on_trial(policy, clock.rule) else ""
     if clock.asleep:
         return f"{head} 不计时：{clock.asleep}"
     counted = f"（按{clock.calendar}计）" if clock.calendar else ""
@@ -157,7 +229,7 @@ def clock_line(clock: ClockReading, now: datetime, zone: ZoneInfo, rules: Mappin
         f"{short(clock.started_at, now, zone)}「{clock.started_by}」起，"
         f"时限 {limit} → {short(clock.deadline, now, zone)}"
     )
-    return f"{head} {start}；{_stand(clock, now, zone)}；依据 {clock.policy}"
+    return f"{head} {start}；{_stand(clock, now, zone)}；依据 {_said_by(policy, clock.rule, clock.policy)}"
 
 
 def _stand(clock: ClockReading, now: datetime, zone: ZoneInfo) -> str:

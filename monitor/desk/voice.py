@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain.time import SHANGHAI
+from monitor.desk.claims import CLAIMS, PLAIN_CLAIMS
 
 __all__ = ["PHRASES", "Voice", "same"]
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from domain.findings import ClockReading, Finding, FindingState
+from domain.findings import Blame, ClockReading, Finding, FindingState, Risk
 from domain.history import Stored
 from domain.messages import Message
 from domain.tickets import EntryKind, TicketState
 from domain.time import from_micros
 from monitor.store import events, parcels, schema
 from monitor.store.codec import moment, read_mapping, read_message
-from monitor.store.rows import FINDING_COLUMNS, read_finding
+from monitor.store.rows import FINDING_COLUMNS, read_blame, read_finding, read_risk
 
 __all__ = [
     "Attempt",
@@ -56,6 +56,9 @@ class Ticket:
     resolved_by: str
     resolution: str
     closed_at: datetime | None
+    risk: Risk | None = None
+    """What its findings may cost together."""
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class Detail:
     """Orders and journey are its `case`'s."""
     entries: tuple[Entry, ...]
     findings: tuple[TicketFinding, ...]
+    trials: tuple[TicketFinding, ...]
+    """What rules on trial found of its parcel: nobody was told."""
     events: tuple[Stored, ...]
     clocks: tuple[ClockReading, ...]
     messages: tuple[Said, ...]
@@ -135,7 +140,8 @@ def detail(conn: Connection, number: str) -> Detail | None:
         ticket,
         parcels.load(conn, [ticket.parcel_id])[0],
         _entries(conn, ticket.id),
-        findings_where(conn, schema.findings.c.ticket_id == ticket.id),
+        findings_where(conn, (schema.findings.c.ticket_id == ticket.id) & schema.findings.c.shadow.is_(False)),
+        findings_where(conn, (schema.findings.c.parcel_id == ticket.parcel_id) & schema.findings.c.shadow),
         tuple(events.known(conn, [ticket.parcel_id])[ticket.parcel_id]),
         parcels.clocks(conn, ticket.parcel_id),
         _messages(conn, ticket.id),
@@ -162,6 +168,8 @@ def read_ticket(row: Row[Any]) -> Ticket:
         row.resolved_by,
         row.resolution,
         moment(row.closed_at),
+        read_risk(row),
+        read_blame(row),
     )
 
 

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from tempfile import TemporaryFile
 from typing import IO, Final, TypeAlias
@@ -50,6 +51,8 @@ class Kind(StrEnum):
     """Digits that nobody counts with, and that are nobody's phone."""
     MOMENT = "moment"
     NUMBER = "number"
+    MONEY = "money"
+    """Fen; shown as yuan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _plain(value: Cell, kind: Kind, zone: ZoneInfo) -> str:
             text = _shown(value, kind)
             return text + "\t" if _DAMAGED.fullmatch(text) else neutral(text)
         case _:
-            return str(value)
+            return f"{Decimal(value).scaleb(-2):.2f}" if kind is Kind.MONEY else str(value)
 
 
 def _bounded(rows: Iterable[Sequence[Cell]], cut: str) -> Iterator[Sequence[Cell]]:
@@ -173,6 +176,7 @@ class _Sheet:
         self._kinds = [column.kind for column in columns]
         self._text = book.add_format({"num_format": "@"})
         self._date = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._money = book.add_format({"num_format": "0.00"})
         bold = book.add_format({"bold": True, "num_format": "@"})
         for n, column in enumerate(columns):
             sheet.set_column(n, n, column.width, self._date if column.kind is Kind.MOMENT else self._text)
@@ -186,6 +190,8 @@ class _Sheet:
             case datetime() if value >= _EXCEL_BEGINS:
                 local = value.astimezone(self._zone).replace(tzinfo=None)
                 self._sheet.write_datetime(n, column, local, self._date)
+            case int() if self._kinds[column] is Kind.MONEY:
+                self._sheet.write_number(n, column, value / 100, self._money)
             case int():
                 self._sheet.write_number(n, column, value)
             case _:

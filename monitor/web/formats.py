@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from carriers import names
+from domain.findings import PARTY_ZH, Party, Risk
 from domain.masking import safe_text
 from domain.tickets import TICKET_STATE_ZH
 from domain.tracking import MILESTONE_ZH
@@ -129,6 +130,12 @@ class View:
             return _NOTHING
         return "¥" + format_decimal(Decimal(cents) / 100, "#,##0.00", locale=self.words.locale)
 
+    def risk(self, risk: Risk | None) -> str:
+        """What may have to be paid: `¥5.00–¥50.00`, one amount where both ends are the same. A dash for unknown."""
+        if risk is None or risk.low == risk.high:
+            return self.yuan(None if risk is None else risk.high)
+        return f"{self.yuan(risk.low)}–{self.yuan(risk.high)}"
+
     # ── names ────────────────────────────────────────────────────────────────────────────────────
 
     def clean(self, text: object, limit: int = _TEXT) -> str:
@@ -153,3 +160,7 @@ class View:
         """A ticket's state in words."""
         known = {each.value: zh for each, zh in TICKET_STATE_ZH.items()}
         return self.words.say(known[value]) if value in known else safe_text(value, 16)
+
+    def party(self, value: Party) -> str:
+        """Who is to blame, in words."""
+        return self.words.say(PARTY_ZH[value])

@@ -78,6 +78,13 @@ SAID_ZH: Final[Mapping[str, str]] = {
     "dead": "发送失败",
 }
 """What became of a message."""
+FINDING_STATE_ZH: Final[Mapping[str, str]] = {
+    "open": "成立",
+    "cleared": "已恢复",
+    "retracted": "已撤回",
+    "expired": "不再适用",
+    "dismissed": "人工忽略",
+}
 _IDENTIFIER: Final = 64
 _PASTED: Final = 100_000
 _LINES: Final = 60

@@ -44,7 +44,7 @@ _TEMPLATES: Final = Path(__file__).with_name("templates")
 _VIEW: ContextVar[View] = ContextVar("view")
 _FILTERS: Final = (
     *("when", "moment", "day", "left", "ago", "length", "number", "yuan", "clean"),
-    *("carrier", "rule", "milestone", "state"),
+    *("carrier", "rule", "milestone", "state", "risk", "party"),
 )
 
 

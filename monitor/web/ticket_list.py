@@ -12,6 +12,7 @@ from domain.findings import Stage
 from domain.tickets import TicketState
 from domain.time import UTC
 from monitor.store.views.numbers import numbers_in
+from monitor.store.views.ticket_filter import LIVE
 from monitor.store.views.tickets import BadFilter, Sort, TicketFilter, TicketRow
 from monitor.web.export import Cell, Column, Kind
 from monitor.web.formats import View
@@ -30,7 +31,6 @@ __all__ = [
     "menu",
 ]
 
-LIVE: Final = (TicketState.OPEN, TicketState.ACKNOWLEDGED)
 _GROUPS: Final[Mapping[str, tuple[TicketState, ...]]] = {
     "live": LIVE,
     **{state.value: (state,) for state in TicketState},
@@ -53,15 +53,16 @@ class Asked:
     def narrowed(self) -> bool:
         """Something besides the state is asked for."""
         found = self.filter
-        facets = (found.stages, found.rules, found.carriers, found.shops, found.platforms, found.numbers)
-        return any(facets) or bool(found.text or self.since or self.until)
+        facets = (found.stages, found.rules, found.carriers, found.shops, found.platforms, found.blames)
+        return any(facets) or bool(found.numbers) or bool(found.text or self.since or self.until)
 
 
-def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo) -> Asked:
-    """Read an address: `state, stage, rule, carrier, shop, platform` may be said several times; days are of `zone`.
+def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo, now: datetime) -> Asked:
+    """Read an address: `state, stage, rule, carrier, shop, platform, blame` may be said several times; days are of `zone`.
 
-    Without a state: those somebody still has to do something about, or all where numbers were pasted. Raises
-    `BadFilter` and `TooMany` with a text for the person.
+    Without a state: those somebody still has to do something about, or all where numbers were pasted. What has ended
+    has no hours left, so by the hour it is sorted by its money alone. Raises `BadFilter` and `TooMany` with a text for
+    the person.
     """
     said: dict[str, list[str]] = {}
     for name, value in query:
@@ -71,7 +72,10 @@ def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo) -> Asked:
     states = said.get("state") or (["all"] if numbers else ["live"])
     tab = states[0] if len(states) == 1 and states[0] in _GROUPS else ""
     wanted: tuple[TicketState | str, ...] = _GROUPS[tab] if tab else tuple(states)
-    sort = Sort.URGENT if wanted == LIVE else Sort.NEWEST
+    usual = Sort.URGENT if wanted == LIVE else Sort.NEWEST
+    sort = said.get("sort", [usual.value])[0]
+    if sort == Sort.PER_HOUR and not set(wanted or ("all",)) <= set(LIVE):
+        sort = Sort.RISK
     since, until = (said.get(name, [""])[0] for name in ("since", "until"))
     filter_ = TicketFilter(
         states=wanted,
@@ -84,7 +88,9 @@ def asked_of(query: Iterable[tuple[str, str]], zone: ZoneInfo) -> Asked:
         opened_since=_midnight(since, zone, 0),
         opened_until=_midnight(until, zone, 1),
         text=said.get("q", [""])[0],
-        sort=said.get("sort", [sort.value])[0],
+        sort=sort,
+        blames=tuple(said.get("blame", ())),
+        now=now,
     )
     return Asked(filter_, tab, since, until)
 
@@ -123,6 +129,8 @@ class ListColumn:
     key: str
     zh: str
     file: tuple[FileColumn, ...]
+    late: bool = False
+    """In a file it stands behind the others."""
 
 
 def _one(
@@ -136,6 +144,26 @@ COLUMNS: Final = (
     _one("state", "状态", lambda row, view: view.state(row.state.value), width=10),
     _one("stage", "阶段", lambda row, view: view.words.say(STAGE_ZH[row.stage]), width=10),
     _one("rules", "异常", lambda row, view: _rules(row, view), width=28),
+    ListColumn(
+        "risk",
+        "可能赔付",
+        (
+            FileColumn("可能赔付（低）", lambda row, view: row.risk.low if row.risk else None, Kind.MONEY),
+            FileColumn("可能赔付（高）", lambda row, view: row.risk.high if row.risk else None, Kind.MONEY),
+        ),
+        late=True,
+    ),
+    ListColumn(
+        "blame",
+        "责任",
+        (
+            FileColumn(
+                "责任", lambda row, view: view.party(row.blame.party) if row.blame else None, width=12
+            ),
+            FileColumn("责任依据", lambda row, view: row.blame.because if row.blame else None, width=36),
+        ),
+        late=True,
+    ),
     _one("limit", "最近时限", lambda row, view: row.limit_at, Kind.MOMENT, 20),
     ListColumn(
         "waybill",
@@ -156,7 +184,7 @@ COLUMNS: Final = (
     _one("severity", "严重程度", lambda row, view: row.severity, Kind.NUMBER, 8),
 )
 _BY_KEY: Final = {column.key: column for column in COLUMNS}
-STANDARD: Final = ("number", "state", "stage", "rules", "limit", "waybill", "shop", "opened")
+STANDARD: Final = ("number", "state", "stage", "rules", "risk", "blame", "limit", "waybill", "shop", "opened")
 
 
 def chosen(keys: Sequence[str]) -> tuple[ListColumn, ...]:
@@ -171,13 +199,17 @@ def _rules(row: TicketRow, view: View) -> str:
 
 def columns_for_export(columns: Sequence[ListColumn], view: View) -> list[Column]:
     """The headings of a file in the reader's language."""
-    parts = (part for column in columns for part in column.file)
-    return [Column(view.words.say(part.zh), part.kind, part.width) for part in parts]
+    return [Column(view.words.say(part.zh), part.kind, part.width) for part in _parts(columns)]
 
 
 def export_row(columns: Sequence[ListColumn], row: TicketRow, view: View) -> list[Cell]:
     """A row of a file."""
-    return [part.read(row, view) for column in columns for part in column.file]
+    return [part.read(row, view) for part in _parts(columns)]
+
+
+def _parts(columns: Sequence[ListColumn]) -> list[FileColumn]:
+    """The columns of a file: what a list has had since its first version keeps its place."""
+    return [part for column in sorted(columns, key=lambda each: each.late) for part in column.file]
 
 
 def menu(names: Sequence[str], selected: Sequence[str], kind: str, view: View) -> list[tuple[str, str]]:

@@ -229,7 +229,7 @@ def headings(answer: httpx.Response) -> list[str]:
 
 def test_columns_are_chosen_in_the_address_and_remembered(three: Desk) -> None:
     assert headings(three.site.get("/tickets")) == [
-        *("工单", "状态", "阶段", "异常", "最近时限", "运单", "店铺", "开单时间"),
+        *("工单", "状态", "阶段", "异常", "可能赔付", "责任", "最近时限", "运单", "店铺", "开单时间"),
     ]
     answer = three.site.get("/tickets?col=shop&col=number&col=nix")
     assert headings(answer) == ["工单", "店铺"]

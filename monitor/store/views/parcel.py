@@ -86,6 +86,8 @@ class Use:
     """As they were last read."""
     findings: tuple[TicketFinding, ...]
     """Standing and ended."""
+    trials: tuple[TicketFinding, ...]
+    """The same of rules on trial: nobody was told."""
     tickets: tuple[TicketRow, ...]
     """The newest first."""
     messages: tuple[MessageRow, ...]
@@ -196,7 +198,8 @@ def _use(conn: Connection, loaded: Loaded) -> Use:
         _scans(conn, loaded.id),
         _edits(conn, loaded.id),
         parcels.clocks(conn, loaded.id),
-        findings_where(conn, schema.findings.c.parcel_id == loaded.id),
+        findings_where(conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow.is_(False)),
+        findings_where(conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow),
         tuple(tickets.read(conn, ticket_ids)),
         ledger.of_tickets(conn, ticket_ids),
     )

@@ -9,11 +9,25 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from domain.findings import FindingState, Stage
+from domain.findings import FindingState, Party, Stage
 from monitor.store.views import findings
 from monitor.store.views.findings import FindingFilter, FindingRow
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Asked, Word, Zone, answer, hours, local, named, shown, zone_of
+from monitor.web.api.values import (
+    Asked,
+    Blame,
+    Risk,
+    Word,
+    Zone,
+    answer,
+    blame,
+    hours,
+    local,
+    named,
+    risk,
+    shown,
+    zone_of,
+)
 from monitor.web.context import Context
 
 __all__ = ["router"]
@@ -28,6 +42,8 @@ class FindingQuery(Asked):
     stage: list[Stage] = []
     rule: list[Word] = []
     carrier: list[Word] = []
+    blame: list[Party] = Field([], description="责任方")
+    shadow: bool = Field(False, description="true：只列试运行的规则找到的；默认只列其余的")
 
 
 class Finding(BaseModel):
@@ -49,6 +65,10 @@ class Finding(BaseModel):
     deadline: datetime | None
     severity: int
     ended_by: str
+    policy_version: str
+    shadow: bool = Field(description="规则在试运行：只记录，没有通知任何人")
+    risk: Risk | None = Field(description="可能赔多少元；null：没有查到罚则")
+    blame: Blame | None
 
 
 class Findings(BaseModel):
@@ -60,9 +80,16 @@ class Findings(BaseModel):
 
 @router.get("/findings", summary="异常", response_model=Findings)
 async def list_findings(request: Request, asked: Annotated[FindingQuery, Query()]) -> Response:
-    """The newest first; without `state` those that stand."""
+    """The newest first; without `state` those that stand, without `shadow` none of a rule on trial."""
     context: Context = request.app.state.context
-    filter_ = FindingFilter(tuple(asked.state), tuple(asked.stage), tuple(asked.rule), tuple(asked.carrier))
+    filter_ = FindingFilter(
+        tuple(asked.state),
+        tuple(asked.stage),
+        tuple(asked.rule),
+        tuple(asked.carrier),
+        tuple(asked.blame),
+        asked.shadow,
+    )
     found = await context.db.read(lambda conn: findings.page(conn, filter_, asked.cursor, asked.limit))
     zone = zone_of(request)
     return answer(Findings(items=[_item(row, zone) for row in found.rows], next=found.next))
@@ -86,4 +113,8 @@ def _item(row: FindingRow, zone: Zone) -> Finding:
         deadline=local(row.deadline, zone),
         severity=row.severity,
         ended_by=shown(row.ended_by),
+        policy_version=row.policy_version,
+        shadow=row.shadow,
+        risk=risk(row.risk),
+        blame=blame(row.blame),
     )

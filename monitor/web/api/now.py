@@ -12,10 +12,24 @@ from sqlalchemy import Connection
 
 from domain.tracking import Milestone
 from monitor.store.views import now as views
-from monitor.store.views.now import Source, Tally, Upcoming
+from monitor.store.views.now import Source, Stake, Tally, Upcoming
 from monitor.store.views.paging import Page
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Asked, Word, Zone, answer, local, named, shown, zone_of
+from monitor.web.api.values import (
+    Asked,
+    Blame,
+    Risk,
+    Word,
+    Zone,
+    answer,
+    blame,
+    local,
+    named,
+    risk,
+    shown,
+    yuan,
+    zone_of,
+)
 from monitor.web.context import Context
 
 __all__ = ["router"]
@@ -51,6 +65,8 @@ class Ahead(BaseModel):
     milestone: Milestone
     last_event_at: datetime | None
     ticket: str
+    risk: Risk | None = Field(description="它的工单可能赔多少元；null：还没有工单，或没有查到罚则")
+    blame: Blame | None
 
 
 class SourceHealth(BaseModel):
@@ -74,6 +90,10 @@ class Now(BaseModel):
     by_carrier: list[Count]
     by_shop: list[Count]
     one_in: int = Field(description="大于 1 时，按规则、承运商和店铺的数是抽样估计：每几个看一个")
+    risk: Risk = Field(
+        description="已开单的预警里，这几个小时内到时限的合起来可能赔多少元；每个包裹不超过它工单的合计"
+    )
+    risk_tickets: int = Field(description="上面算进了多少张工单")
     overdue: int = Field(description="未了结的超时，数到一万为止")
     sources: list[SourceHealth]
     items: list[Ahead] = Field(description="离时限最近的在前")
@@ -86,7 +106,7 @@ async def get_now(request: Request, asked: Annotated[NowQuery, Query()]) -> Resp
     context: Context = request.app.state.context
     now, zone, within = context.now(), zone_of(request), timedelta(hours=asked.hours)
 
-    def read(conn: Connection) -> tuple[Tally, tuple[Source, ...], Page[Upcoming]]:
+    def read(conn: Connection) -> tuple[Tally, Stake, tuple[Source, ...], Page[Upcoming]]:
         page = views.upcoming(
             conn,
             now,
@@ -97,9 +117,9 @@ async def get_now(request: Request, asked: Annotated[NowQuery, Query()]) -> Resp
             carriers=asked.carrier,
             shops=asked.shop,
         )
-        return views.tally(conn, now, within), views.sources(conn, now), page
+        return views.tally(conn, now, within), views.stake(conn, now, within), views.sources(conn, now), page
 
-    tally, sources, page = await context.db.read(read)
+    tally, stake, sources, page = await context.db.read(read)
     told = Now(
         at=now.astimezone(zone),
         total=tally.total,
@@ -108,6 +128,8 @@ async def get_now(request: Request, asked: Annotated[NowQuery, Query()]) -> Resp
         by_carrier=_counts(tally.by_carrier),
         by_shop=_counts(tally.by_shop),
         one_in=tally.one_in,
+        risk=Risk(low=yuan(stake.risk.low), high=yuan(stake.risk.high)),
+        risk_tickets=stake.tickets,
         overdue=tally.overdue,
         sources=[_health(each, zone) for each in sources],
         items=[_ahead(each, zone) for each in page.rows],
@@ -142,4 +164,6 @@ def _ahead(of: Upcoming, zone: Zone) -> Ahead:
         milestone=of.milestone,
         last_event_at=local(of.last_event_at, zone),
         ticket=of.ticket,
+        risk=risk(of.risk),
+        blame=blame(of.blame),
     )

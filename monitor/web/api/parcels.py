@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from carriers import names
 from domain import findings as words
 from domain import orders as domain_orders
-from domain.findings import Stage, Verdict
+from domain.findings import Stage
 from domain.orders import OrderStatus
 from domain.tickets import TicketState
 from domain.tracking import Milestone
@@ -25,9 +25,22 @@ from monitor.web.api import story
 from monitor.web.api.outbox import Message, message
 from monitor.web.api.problems import Problem, documented
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Zone, answer, hours, local, named, shown, zone_of
+from monitor.web.api.values import (
+    Blame,
+    Risk,
+    Zone,
+    answer,
+    blame,
+    hours,
+    local,
+    named,
+    risk,
+    shown,
+    zone_of,
+)
 from monitor.web.context import Context
 from rules.judge import judge
+from rules.policy import Line, Policy
 
 __all__ = ["router"]
 
@@ -59,6 +72,9 @@ class ParcelHead(BaseModel):
     waybill_no: str
     milestone: Milestone
     orders: list[OrderOf]
+    policy: str = Field(description="适用的策略")
+    policy_why: str = Field(description="为什么是这条策略")
+    policy_beat: list[str] = Field(description="也匹配、但没有轮到的策略")
     policy_version: str
     state: str = Field(description="watched、done 或 unwatched")
     why: str
@@ -77,6 +93,17 @@ class Found(BaseModel):
     policy: str
     severity: int
     evidence: dict[str, str]
+    shadow: bool = Field(description="规则在试运行：只记录，不通知任何人")
+    risk: Risk | None = Field(description="可能赔多少元；null：没有查到罚则")
+    blame: Blame | None
+    line: PolicyLine | None = Field(description="说了算的策略行；null：计时的说法已经换了")
+
+
+class PolicyLine(BaseModel):
+    """Which line of which policy won."""
+
+    source: str
+    beat: list[str] = Field(description="被它盖过的，最后一个在前")
 
 
 class TicketOf(BaseModel):
@@ -88,6 +115,8 @@ class TicketOf(BaseModel):
     rules: list[str]
     opened_at: datetime
     resolved_at: datetime | None
+    risk: Risk | None
+    blame: Blame | None
 
 
 class Edit(BaseModel):
@@ -118,11 +147,13 @@ class Parcel(BaseModel):
     events: list[story.Event]
     clocks: list[story.Clock]
     findings: list[Found]
+    risk: Risk | None = Field(description="这些异常合起来可能赔多少元（按平台的叠加和封顶办法）")
     next_look_at: datetime | None
     observed_at: datetime | None = Field(description="承运商的动态核实到什么时刻；时效只算到这里")
     next_poll_at: datetime | None
     edits: list[Edit]
     history: list[story.Standing] = Field(description="曾有的异常，含已结束的")
+    trials: list[story.Standing] = Field(description="试运行的规则曾找到的，没有通知任何人")
     messages: list[Message] = Field(description="为它的工单说过的话，最近 200 条")
     uses: list[Use] = Field(description="这个单号的历次使用，最近的在前")
 
@@ -161,23 +192,26 @@ def _told(
         return None
     newest = page.uses[0]
     case = newest.loaded.case
-    verdict = judge(case, settings.book.policy_for(case), now)
+    policy = settings.book.policy_for(case)
+    verdict = judge(case, policy, now)
     return Parcel(
-        parcel=_head(newest.loaded, verdict, zone),
+        parcel=_head(newest.loaded, policy, zone),
         events=[story.event(each.stored, zone) for each in newest.scans],
         clocks=[story.clock(each, zone) for each in verdict.clocks],
-        findings=[_found(each, zone) for each in verdict.findings],
+        findings=[_found(each, policy, zone) for each in verdict.findings],
+        risk=risk(verdict.risk),
         next_look_at=local(verdict.next_look_at, zone),
         observed_at=local(case.observed_at, zone),
         next_poll_at=local(newest.loaded.next_poll_at, zone),
         edits=[_edit(each, zone) for each in newest.edits],
         history=[story.standing(each, zone) for each in newest.findings],
+        trials=[story.standing(each, zone) for each in newest.trials],
         messages=[message(each, zone) for each in newest.messages],
         uses=[_use(each, zone) for each in page.uses],
     )
 
 
-def _head(of: Loaded, verdict: Verdict, zone: Zone) -> ParcelHead:
+def _head(of: Loaded, policy: Policy, zone: Zone) -> ParcelHead:
     waybill = of.case.waybill
     return ParcelHead(
         carrier=waybill.carrier,
@@ -185,7 +219,10 @@ def _head(of: Loaded, verdict: Verdict, zone: Zone) -> ParcelHead:
         waybill_no=waybill.waybill_no,
         milestone=of.case.journey.milestone,
         orders=[_order(each, zone) for each in of.case.orders],
-        policy_version=verdict.policy_version,
+        policy=shown(policy.name),
+        policy_why=shown(policy.why),
+        policy_beat=[shown(each) for each in policy.beat],
+        policy_version=policy.version,
         state=of.state,
         why=shown(of.why),
         provider=of.provider,
@@ -209,7 +246,8 @@ def _order(of: domain_orders.Order, zone: Zone) -> OrderOf:
     )
 
 
-def _found(of: words.Finding, zone: Zone) -> Found:
+def _found(of: words.Finding, policy: Policy, zone: Zone) -> Found:
+    line = policy.line(of.rule)
     return Found(
         rule=of.rule,
         stage=of.stage,
@@ -220,7 +258,15 @@ def _found(of: words.Finding, zone: Zone) -> Found:
         policy=shown(of.policy),
         severity=of.severity,
         evidence={name: shown(value) for name, value in of.evidence.items()},
+        shadow=of.shadow,
+        risk=risk(of.risk),
+        blame=blame(of.blame),
+        line=_line(line) if line is not None and of.policy.startswith(line.source) else None,
     )
+
+
+def _line(of: Line) -> PolicyLine:
+    return PolicyLine(source=shown(of.source), beat=[shown(each) for each in of.beat])
 
 
 def _edit(of: views.Edit, zone: Zone) -> Edit:
@@ -252,4 +298,6 @@ def _ticket(of: TicketRow, zone: Zone) -> TicketOf:
         rules=list(of.rules),
         opened_at=of.opened_at.astimezone(zone),
         resolved_at=local(of.resolved_at, zone),
+        risk=risk(of.risk),
+        blame=blame(of.blame),
     )

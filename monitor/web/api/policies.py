@@ -53,6 +53,8 @@ class Rule(BaseModel):
     until: date | None = Field(description="到这一天为止付款的订单；空：不限")
     watch: bool
     notify: bool
+    shadow: bool = Field(description="试运行：只记录，不通知任何人")
+    penalty: list[str] = Field(description="违反了赔多少；几处资料说法不一时有几条")
     confidence: str
     source: list[str]
     note: str
@@ -76,6 +78,7 @@ class RuleChange(BaseModel):
     warn_hours: list[float] | None
     watch: bool | None
     notify: bool | None
+    shadow: bool | None = Field(description="true：试运行；false：转正")
 
 
 class Policy(BaseModel):
@@ -84,6 +87,7 @@ class Policy(BaseModel):
     name: str
     profile: str = Field(description="空：按订单的平台")
     match: dict[str, list[str]] = Field(description="空：适用于所有包裹")
+    shadow: bool = Field(description="整条试运行，写了 shadow = false 的规则除外")
     rules: list[RuleChange]
     overrides: list[Policy]
 
@@ -163,6 +167,8 @@ def _rule(of: DeclaredRule) -> Rule:
         until=of.until,
         watch=of.watch,
         notify=of.notify,
+        shadow=of.shadow,
+        penalty=[each.zh for each in of.penalty],
         confidence=of.confidence,
         source=list(of.source),
         note=of.note,
@@ -174,6 +180,7 @@ def _policy(of: PolicySpec) -> Policy:
         name=of.name,
         profile=of.profile,
         match=_match(of.match),
+        shadow=of.shadow,
         rules=[_change(rule, change) for rule, change in sorted(of.rules.items())],
         overrides=[_policy(each) for each in of.overrides],
     )
@@ -186,6 +193,7 @@ def _change(rule: str, of: Change) -> RuleChange:
         warn_hours=None if of.warn is None else _lengths(of.warn),
         watch=of.watch,
         notify=of.notify,
+        shadow=of.shadow,
     )
 
 

@@ -14,7 +14,7 @@ from domain.history import Stored
 from domain.tickets import EntryKind
 from domain.tracking import Milestone
 from monitor.store import ticket_page
-from monitor.web.api.values import Zone, hours, local, shown
+from monitor.web.api.values import Blame, Risk, Zone, blame, hours, local, risk, shown
 
 __all__ = [
     "Attempt",
@@ -88,6 +88,9 @@ class Standing(BaseModel):
     ended_by: str
     silenced_by: str
     evidence: dict[str, str]
+    shadow: bool = Field(description="规则在试运行：只记录，没有通知任何人")
+    risk: Risk | None = Field(description="可能赔多少元；null：没有查到罚则")
+    blame: Blame | None
 
 
 class Entry(BaseModel):
@@ -176,6 +179,9 @@ def standing(of: ticket_page.TicketFinding, zone: Zone) -> Standing:
         ended_by=shown(of.ended_by),
         silenced_by=of.silenced_by,
         evidence={name: shown(value) for name, value in found.evidence.items()},
+        shadow=found.shadow,
+        risk=risk(found.risk),
+        blame=blame(found.blame),
     )
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from domain.findings import Stage
+from domain.findings import Party, Stage
 from domain.masking import visible
 from domain.tickets import EntryKind, TicketState
 from monitor.store import tickets as store
@@ -18,11 +18,27 @@ from monitor.store.codec import clean
 from monitor.store.ticket_page import Detail
 from monitor.store.views import tickets as views
 from monitor.store.views.numbers import MOST_NUMBERS
+from monitor.store.views.ticket_filter import LIVE
 from monitor.store.views.tickets import Sort, TicketFilter, TicketRow
 from monitor.web.api import story
 from monitor.web.api.problems import Flaw, Problem, documented
 from monitor.web.api.problems import router as api_router
-from monitor.web.api.values import Asked, Instant, Word, Zone, answer, local, named, shown, zone_of
+from monitor.web.api.values import (
+    Asked,
+    Blame,
+    Instant,
+    Risk,
+    Word,
+    Zone,
+    answer,
+    blame,
+    local,
+    named,
+    risk,
+    shown,
+    yuan,
+    zone_of,
+)
 from monitor.web.context import Context
 
 __all__ = ["router"]
@@ -40,11 +56,17 @@ class TicketQuery(Asked):
     carrier: list[Word] = []
     shop: list[Word] = []
     platform: list[Word] = []
+    blame: list[Party] = Field([], description="责任方")
     number: list[Word] = Field([], max_length=MOST_NUMBERS, description="运单号、订单号或工单号，最多 500 个")
     opened_since: Instant | None = None
     opened_until: Instant | None = Field(None, description="不含这一刻")
     q: Word = Field("", description="摘要里的文字")
-    sort: Sort = Sort.NEWEST
+    sort: Sort = Field(
+        Sort.NEWEST,
+        description="newest：新的在前。urgent：严重的在前。risk：可能赔付（高端）多的在前，不知道的最后。"
+        "risk_per_hour：每小时可能赔付多的在前，即高端除以离最近时限的小时数（至少算一刻钟）；"
+        "时限都已过的在后，不知道的最后；只列未结束的工单",
+    )
 
 
 class TicketItem(BaseModel):
@@ -59,7 +81,7 @@ class TicketItem(BaseModel):
     opened_at: datetime
     resolved_at: datetime | None
     rules: list[str]
-    yuan_at_risk: float | None
+    yuan_at_risk: float | None = Field(description="risk 的高端")
     severity: int
     stage: Stage
     summary: str
@@ -69,6 +91,11 @@ class TicketItem(BaseModel):
     limit_at: datetime | None = Field(description="其未了结异常中最近的时限")
     acknowledged_by: str
     version: int = Field(description="改动时带上；别人先改过则得到 409")
+    risk: Risk | None = Field(description="其未了结异常合起来可能赔多少元；null：没有查到罚则")
+    risk_per_hour: float | None = Field(
+        description="高端除以离最近时限的小时数，元；null：不知道，或时限已过"
+    )
+    blame: Blame | None
 
 
 class Tickets(BaseModel):
@@ -97,9 +124,12 @@ class Ticket(BaseModel):
     resolution: str
     closed_at: datetime | None
     observed_at: datetime | None = Field(description="承运商的动态核实到什么时刻")
+    risk: Risk | None = Field(description="其未了结异常合起来可能赔多少元；null：没有查到罚则")
+    blame: Blame | None
     filled: dict[str, Any] = Field(description="开单时的订单和包裹")
     entries: list[story.Entry]
     findings: list[story.Standing]
+    trials: list[story.Standing] = Field(description="试运行的规则找到的，没有通知任何人")
     clocks: list[story.Clock]
     events: list[story.Event]
     messages: list[story.Told]
@@ -125,10 +155,15 @@ class Comment(BaseModel):
 
 @router.get("/tickets", summary="工单列表", response_model=Tickets)
 async def list_tickets(request: Request, asked: Annotated[TicketQuery, Query()]) -> Response:
-    """The newest first, or the worst first with `sort=urgent`."""
+    """The newest first; by severity or by money at risk with `sort`."""
     context: Context = request.app.state.context
+    now, states = context.now(), asked.state
+    if asked.sort is Sort.PER_HOUR:
+        states = [state for state in states or LIVE if state.live]
+        if not states:
+            return answer(Tickets(items=[], next=None))
     filter_ = TicketFilter(
-        states=tuple(asked.state),
+        states=tuple(states),
         stages=tuple(asked.stage),
         rules=tuple(asked.rule),
         carriers=tuple(asked.carrier),
@@ -139,10 +174,12 @@ async def list_tickets(request: Request, asked: Annotated[TicketQuery, Query()])
         opened_until=asked.opened_until,
         text=asked.q,
         sort=asked.sort,
+        blames=tuple(asked.blame),
+        now=now,
     )
     found = await context.db.read(lambda conn: views.page(conn, filter_, asked.cursor, asked.limit))
     zone = zone_of(request)
-    return answer(Tickets(items=[_item(row, zone) for row in found.rows], next=found.next))
+    return answer(Tickets(items=[_item(row, now, zone) for row in found.rows], next=found.next))
 
 
 @router.get("/tickets/{number}", summary="一张工单", response_model=Ticket, responses=documented(404))
@@ -233,7 +270,8 @@ def _author(by: str, context: Context) -> str:
     return visible(by).strip() or context.who
 
 
-def _item(row: TicketRow, zone: Zone) -> TicketItem:
+def _item(row: TicketRow, now: datetime, zone: Zone) -> TicketItem:
+    hourly = row.per_hour(now)
     return TicketItem(
         number=row.number,
         state=row.state,
@@ -244,7 +282,7 @@ def _item(row: TicketRow, zone: Zone) -> TicketItem:
         opened_at=row.opened_at.astimezone(zone),
         resolved_at=local(row.resolved_at, zone),
         rules=list(row.rules),
-        yuan_at_risk=None,
+        yuan_at_risk=None if row.risk is None else yuan(row.risk.high),
         severity=row.severity,
         stage=row.stage,
         summary=shown(row.summary),
@@ -254,6 +292,9 @@ def _item(row: TicketRow, zone: Zone) -> TicketItem:
         limit_at=local(row.limit_at, zone),
         acknowledged_by=shown(row.acknowledged_by),
         version=row.version,
+        risk=risk(row.risk),
+        risk_per_hour=None if hourly is None else yuan(hourly),
+        blame=blame(row.blame),
     )
 
 
@@ -276,9 +317,12 @@ def _whole(of: Detail, zone: Zone) -> Ticket:
         resolution=shown(head.resolution),
         closed_at=local(head.closed_at, zone),
         observed_at=local(case.observed_at, zone),
+        risk=risk(head.risk),
+        blame=blame(head.blame),
         filled=story.clean_tree(head.filled),
         entries=[story.entry(each, zone) for each in of.entries],
         findings=[story.standing(each, zone) for each in of.findings],
+        trials=[story.standing(each, zone) for each in of.trials],
         clocks=[story.clock(each, zone) for each in of.clocks],
         events=[story.event(each, zone) for each in of.events],
         messages=[story.message(each, zone) for each in of.messages],

@@ -10,11 +10,29 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from domain import findings as words
+from domain.findings import Party
 from domain.masking import safe_text, visible
 from monitor.store.codec import clean
 from monitor.web.context import Context
 
-__all__ = ["Asked", "Instant", "Word", "Zone", "answer", "hours", "local", "named", "shown", "zone_of"]
+__all__ = [
+    "Asked",
+    "Blame",
+    "Instant",
+    "Risk",
+    "Word",
+    "Zone",
+    "answer",
+    "blame",
+    "hours",
+    "local",
+    "named",
+    "risk",
+    "shown",
+    "yuan",
+    "zone_of",
+]
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 _TEXT: Final = 2000
@@ -57,6 +75,35 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     cursor: str | None = Field(None, min_length=1, max_length=400, description="上一页答复里的 next")
     limit: int = Field(50, ge=1, le=500, description="一页最多几行")
+
+
+class Risk(BaseModel):
+    """What may have to be paid, in yuan: the sources disagree, and so may the marketplace."""
+
+    low: float
+    high: float
+
+
+class Blame(BaseModel):
+    """Where the time was lost, and the clock that says so."""
+
+    party: Party
+    because: str
+
+
+def yuan(fen: int) -> float:
+    """An amount as it is given out."""
+    return fen / 100
+
+
+def risk(of: words.Risk | None) -> Risk | None:
+    """Money at risk as it is given out; None where no penalty is known."""
+    return None if of is None else Risk(low=yuan(of.low), high=yuan(of.high))
+
+
+def blame(of: words.Blame | None) -> Blame | None:
+    """Whose doing it is, as it is given out."""
+    return None if of is None else Blame(party=of.party, because=shown(of.because))
 
 
 def zone_of(request: Request) -> Zone:

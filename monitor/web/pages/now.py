@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from monitor.store import outbox
 from monitor.store.outbox import MessageState
 from monitor.store.views import now
-from monitor.store.views.now import Source, Tally, Upcoming
+from monitor.store.views.now import Source, Stake, Tally, Upcoming
 from monitor.store.views.paging import Page
 from monitor.web.formats import View
 from monitor.web.render import context_of, page, view_of
@@ -39,6 +39,7 @@ class _Now:
 
     upcoming: Page[Upcoming]
     tally: Tally
+    stake: Stake
     sources: Sequence[Source]
     dead: int
     late: int
@@ -71,6 +72,7 @@ async def show(request: Request) -> Response:
         return _Now(
             now.upcoming(conn, view.now, within, asked.get("cursor"), _ROWS, **filters),
             now.tally(conn, view.now, within),
+            now.stake(conn, view.now, within),
             _sources(now.sources(conn, view.now), accounts),
             outbox.count(conn, MessageState.DEAD),
             outbox.late(conn, view.now - _PROMPT),

@@ -17,7 +17,16 @@ from domain.findings import Verdict
 from monitor.store.views.numbers import TooMany, numbers_in
 from monitor.store.views.parcel import Found, Hit, ParcelPage, Use, parcel, search
 from monitor.web.formats import View
-from monitor.web.parts import Clocks, Scan, clocks_of, language_query, pasted, scans_of, shared
+from monitor.web.parts import (
+    FINDING_STATE_ZH,
+    Clocks,
+    Scan,
+    clocks_of,
+    language_query,
+    pasted,
+    scans_of,
+    shared,
+)
 from monitor.web.render import context_of, page, view_of
 from rules.judge import judge
 from rules.policy import Policy
@@ -29,13 +38,6 @@ router = APIRouter(include_in_schema=False)
 _SHOWN: Final = 60
 _NO_PARCEL: Final = "没有在监控这个单号。请核对快递公司和单号，或在包裹页按订单号查找；新订单要先导入。"
 _STATES: Final = {"watched": "监控中", "done": "已结束", "unwatched": "不监控"}
-_FINDING_STATES: Final = {
-    "open": "成立",
-    "cleared": "已恢复",
-    "retracted": "已撤回",
-    "expired": "不再适用",
-    "dismissed": "人工忽略",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ async def show(request: Request, carrier: str, waybill_no: str) -> Response:
         look=look,
         most=1_000_000 if request.query_params.get("all") == "1" else _SHOWN,
         states=_STATES,
-        finding_states=_FINDING_STATES,
+        finding_states=FINDING_STATE_ZH,
         **shared(request, look.clocks.names),
     )
 

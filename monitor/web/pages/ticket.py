@@ -7,6 +7,7 @@ what was typed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -34,7 +35,7 @@ from monitor.web.parts import (
 from monitor.web.render import context_of, page, view_of
 from monitor.web.timeline import TimeLine
 from rules.judge import judge
-from rules.policy import PolicyBook
+from rules.policy import Line, Policy, PolicyBook
 
 __all__ = ["router"]
 
@@ -65,6 +66,8 @@ class Reason:
 
     found: TicketFinding
     sentences: tuple[Sentence, ...]
+    line: Line | None = None
+    """The policy's line as it holds now; None for a rule that is no more."""
 
     @property
     def stands(self) -> bool:
@@ -83,8 +86,11 @@ class Look:
 
     detail: Detail
     opening: str
+    policy: Policy
     reasons: tuple[Reason, ...]
     """Those that stand first, the worst first."""
+    trials: tuple[Reason, ...]
+    """The same of rules on trial."""
     clocks: Clocks
     scans: tuple[Scan, ...]
 
@@ -140,26 +146,43 @@ def look_at(detail: Detail, book: PolicyBook, now: datetime, voice: Voice, zone:
     policy = book.policy_for(case)
     verdict = judge(case, policy, now)
     clocks = clocks_of(verdict, policy, case, detail.events, now, zone)
-    reasons: list[Reason] = []
-    for found in detail.findings:
-        rule = found.finding.rule
-        line = clocks.line(rule)
-        ground = Ground(
-            found.finding,
-            case,
-            detail.events,
-            policy.line(rule),
-            line.proven if line is not None else None,
-            detail.parcel.provider,
-            found.state,
-            found.ended_at,
-            found.ended_by,
-        )
-        reasons.append(Reason(found, why(ground, now, voice)))
-    reasons.sort(
-        key=lambda each: (not each.stands, not each.speaks, -each.found.finding.severity, -each.found.id)
+
+    def explained(some: Iterable[TicketFinding]) -> tuple[Reason, ...]:
+        reasons = [_reason(found, detail, policy, clocks, now, voice) for found in some]
+        return tuple(sorted(reasons, key=_order))
+
+    return Look(
+        detail,
+        opening(case, voice),
+        policy,
+        explained(detail.findings),
+        explained(detail.trials),
+        clocks,
+        scans_of(detail.events),
     )
-    return Look(detail, opening(case, voice), tuple(reasons), clocks, scans_of(detail.events))
+
+
+def _order(reason: Reason) -> tuple[bool, bool, int, int]:
+    return not reason.stands, not reason.speaks, -reason.found.finding.severity, -reason.found.id
+
+
+def _reason(
+    found: TicketFinding, detail: Detail, policy: Policy, clocks: Clocks, now: datetime, voice: Voice
+) -> Reason:
+    rule = found.finding.rule
+    drawn, line = clocks.line(rule), policy.line(rule)
+    ground = Ground(
+        found.finding,
+        detail.parcel.case,
+        detail.events,
+        line,
+        drawn.proven if drawn is not None else None,
+        detail.parcel.provider,
+        found.state,
+        found.ended_at,
+        found.ended_by,
+    )
+    return Reason(found, why(ground, now, voice), line)
 
 
 # ── acting ───────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
+from domain.findings import Party
 from monitor.store.views import tickets as view_of_tickets
 from monitor.store.views.numbers import TooMany
 from monitor.store.views.paging import Page
@@ -63,9 +64,9 @@ async def listing(request: Request) -> Response:
     view, columns = view_of(request), _columns(request)
     trouble = ""
     try:
-        asked = asked_of(request.query_params.multi_items(), view.zone)
+        asked = asked_of(request.query_params.multi_items(), view.zone, view.now)
     except (BadFilter, TooMany) as error:
-        asked, trouble = asked_of((), view.zone), str(error)
+        asked, trouble = asked_of((), view.zone, view.now), str(error)
     cursor = request.query_params.get("cursor")
 
     def work(conn: Connection) -> _Found:
@@ -85,6 +86,7 @@ async def listing(request: Request) -> Response:
         stages=STAGE_ZH,
         counted=_COUNTED,
         menu=partial(menu, view=view),
+        parties=[(party.value, view.party(party)) for party in Party],
         query=_query(request),
         **shared(request),
     )
@@ -145,7 +147,7 @@ _Make = Callable[[Connection, Asked, tuple[ListColumn, ...], View], IO[bytes]]
 async def _file(request: Request, suffix: str, make: _Make) -> Response:
     view, columns = view_of(request), _columns(request)
     try:
-        asked = asked_of(request.query_params.multi_items(), view.zone)
+        asked = asked_of(request.query_params.multi_items(), view.zone, view.now)
     except (BadFilter, TooMany):
         return await listing(request)
     context = context_of(request)
