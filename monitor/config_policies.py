@@ -1,39 +1,65 @@
-"""`[[policies]]` and `[[exemptions]]`: the same in the configuration and in the lab's policy files."""
+"""`[[policies]]`: the same in the configuration and in the lab's policy files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.time import Window, format_duration
+from domain.time import format_duration
 from monitor.config_lines import KeyPath
 from monitor.config_shapes import Reading, hint, read_table
-from monitor.config_words import CHANGE, Words
+from monitor.config_words import Words
 from rules.declare import Rule
-from rules.policy import Change, Exemption, PolicySpec
+from rules.policy import Change, PolicySpec
 
-__all__ = ["exemptions", "policies"]
+__all__ = ["policies"]
 
 
 def policies(
     reading: Reading, words: Words, rows: Sequence[tuple[KeyPath, Mapping[str, Any]]]
 ) -> tuple[PolicySpec, ...]:
     """The policies of a file, from its tables as `Words.policy` reads them."""
-    return tuple(_policy(reading, words, path, row) for path, row in rows)
+    found = tuple(_policy(reading, words, path, row) for path, row in rows)
+    _distinct(reading, [(path, spec) for (path, _), spec in zip(rows, found, strict=True)])
+    return found
+
+
+def _distinct(reading: Reading, placed: Sequence[tuple[KeyPath, PolicySpec]]) -> None:
+    """Note a match that was written before: nothing but the order of the file would say which one holds."""
+    before: dict[frozenset[tuple[str, frozenset[str]]], str] = {}
+    for path, spec in placed:
+        match = frozenset(spec.match.items())
+        if match in before:
+            what = "match 和" if match else "没有 match，和"
+            reading.problems.at(
+                (*path, "match"), f"{what}「{before[match]}」完全一样，永远轮不到它；合并成一条"
+            )
+        before.setdefault(match, spec.name)
 
 
 def _policy(reading: Reading, words: Words, path: KeyPath, row: Mapping[str, Any]) -> PolicySpec:
     match = row["match"] or {}
     over = words.candidates(row["profile"] or "", match.get("platform", ()))
-    rules = _changes(reading, (*path, "rules"), row["rules"], over, {})
-    overrides = []
+    rules = _changes(reading, words, (*path, "rules"), row["rules"], over, {})
+    overrides: list[PolicySpec] = []
     for at, each in row["overrides"]:
         place = each["match"] or {}
         if each["match"] == {}:
             reading.problems.at((*at, "match"), "要写明只对哪些包裹；对全部有效的改动请写在策略本身")
-        changes = _changes(reading, (*at, "rules"), each["rules"], over, rules)
+        changes = _changes(reading, words, (*at, "rules"), each["rules"], over, rules)
         overrides.append(PolicySpec(each["name"] or _summary(place), place, "", changes))
-    return PolicySpec(row["name"] or "", match, row["profile"] or "", rules, tuple(overrides))
+    _distinct(
+        reading, [(at, spec) for (at, _), spec in zip(row["overrides"], overrides, strict=True) if spec.match]
+    )
+    return PolicySpec(
+        row["name"] or "",
+        match,
+        row["profile"] or "",
+        rules,
+        tuple(overrides),
+        shadow=bool(row["shadow"]),
+        tiers=row["tiers"] or {},
+    )
 
 
 def _summary(match: Mapping[str, frozenset[str]]) -> str:
@@ -43,6 +69,7 @@ def _summary(match: Mapping[str, frozenset[str]]) -> str:
 
 def _changes(
     reading: Reading,
+    words: Words,
     path: KeyPath,
     value: Any,
     over: Sequence[Mapping[str, Rule]],
@@ -55,13 +82,14 @@ def _changes(
         reading.problems.at(path, '要写成一张表，如 rules.transit_stagnation = {limit = "48h"}')
         return {}
     known = {name for rules in over for name in rules}
+    table = words.change()
     changes = {}
     for name, each in value.items():
         at = (*path, name)
         if name not in known:
             reading.problems.at(at, f"这里没有规则 {name}{hint(name, known)}")
             continue
-        change = Change(**read_table(reading, at, each, CHANGE))
+        change = Change(**read_table(reading, at, each, table))
         rules = [profile[name] for profile in over if name in profile]
         _possible(reading, at, change, rules, before.get(name))
         changes[name] = change
@@ -74,9 +102,9 @@ def _possible(
     """Note a limit for a rule that has none, and a warning that would not come before the limit."""
     limits = [rule.limit for rule in rules if rule.limit]
     if not limits:
-        for key, value in (("limit", change.limit), ("warn", change.warn)):
+        for key, value in (("limit", change.limit), ("warn", change.warn), ("calendar", change.calendar)):
             if value is not None:
-                reason = f"「{rules[0].zh}」一看到就成立，没有时限；这里只能写 watch 和 notify"
+                reason = f"「{rules[0].zh}」一看到就成立，没有时限；这里只能写 watch、notify 和 shadow"
                 reading.problems.at((*path, key), reason)
         return
     own = change.limit or (before.limit if before else None)
@@ -87,21 +115,3 @@ def _possible(
             "warn 是超时前多久，要比时限短"
         )
         reading.problems.at((*path, "warn"), reason)
-
-
-def exemptions(reading: Reading, rows: Sequence[tuple[KeyPath, Mapping[str, Any]]]) -> tuple[Exemption, ...]:
-    """The exemptions of a file, from its tables as `Words.exemption` reads them."""
-    found = (_exemption(reading, path, row) for path, row in rows)
-    return tuple(each for each in found if each is not None)
-
-
-def _exemption(reading: Reading, path: KeyPath, row: Mapping[str, Any]) -> Exemption | None:
-    starts_at, ends_at = row["from"], row["until"]
-    if starts_at is None or ends_at is None:
-        return None
-    if ends_at <= starts_at:
-        reading.problems.at((*path, "until"), "结束时间要晚于开始时间")
-        return None
-    rules = frozenset(rule for rule in row["rules"] or () if rule is not None)
-    window = Window(starts_at, ends_at, row["name"] or "")
-    return Exemption(window, row["match"] or {}, rules, row["proof"] or "")

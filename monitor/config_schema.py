@@ -13,7 +13,7 @@ from monitor.calendars import config_folder
 from monitor.config_shapes import table_schema
 from monitor.config_top import top
 from monitor.config_values import DURATION
-from monitor.config_words import CHANGE, LIMIT, ROUTABLE, WARN, Words
+from monitor.config_words import LIMIT, ROUTABLE, TIERS, WARN, Words
 from monitor.profiles import load_profiles, vocabulary
 
 __all__ = ["schema", "schema_text"]
@@ -26,7 +26,8 @@ def schema() -> dict[str, Any]:
         "duration": DURATION.schema,
         "limit": LIMIT.schema,
         "warn": WARN.schema,
-        "change": table_schema(CHANGE),
+        "change": table_schema(words.change()),
+        "tiers": TIERS.schema,
         "rules": words.rules().schema,
         "match": words.match().schema,
         "route_match": words.match(ROUTABLE).schema,

@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from domain.time import SHANGHAI
 from monitor import accounts
+from monitor.config_calendars import CALENDARS
+from monitor.config_exemptions import exemption_table
 from monitor.config_lines import KeyPath
+from monitor.config_places import WAREHOUSE, tiers_of
 from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB
 from monitor.config_shapes import (
     Reading,
@@ -28,6 +31,7 @@ from monitor.config_values import DURATION, TEXT, TEXTS, choice
 from monitor.config_words import ROUTABLE, Words
 from monitor.routing import Route
 from monitor.store_url import STORE
+from monitor.windows import uses
 
 __all__ = ["LANGUAGES", "route_table", "top"]
 
@@ -80,7 +84,11 @@ def top(words: Words, channels: Collection[str] | None = None) -> Table:
         "channels": Setting(accounts.channels(channels), "消息渠道", ()),
         "routes": Setting(_routes(words, channels), "哪些异常说给谁", ()),
         "policies": Setting(tables(words.policy()), "时限策略", ()),
-        "exemptions": Setting(tables(words.exemption()), "豁免：不计时的时段", ()),
+        "exemptions": Setting(tables(exemption_table(words)), "豁免：不计时的时段，和平台的宽限窗口", ()),
+        "windows": Setting(listed(uses()), "启用随程序带的哪些豁免和窗口，按名字；默认一个也不启用", ()),
+        "warehouses": Setting(tables(WAREHOUSE), "仓库在哪里", ()),
+        "tiers": Setting(tiers_of(words.known.profiles), "偏远地区：写了的一级以这里为准", {}),
+        "calendars": Setting(CALENDARS, "自己的日历：策略里的 calendar 可以用它的名字", {}),
     }
 
 

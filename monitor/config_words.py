@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
@@ -11,7 +11,8 @@ from typing import Any, Final
 from carriers.names import CARRIERS, canonical, nearest
 from domain.findings import Stage
 from domain.messages import MessageKind
-from domain.time import format_duration
+from domain.time import AROUND_THE_CLOCK, Calendar, format_duration
+from monitor.calendars import load_almanacs
 from monitor.config_lines import KeyPath
 from monitor.config_shapes import (
     Reading,
@@ -26,25 +27,27 @@ from monitor.config_shapes import (
     table_schema,
     tables,
 )
-from monitor.config_values import BOOLEAN, DURATION, MOMENT, TEXT, TEXTS, choice
+from monitor.config_values import BOOLEAN, DURATION, TEXT, TEXTS, choice
 from monitor.profiles import Vocabulary
+from rules.calendars import Calendars
 from rules.declare import Limit, Rule, parse_limit, parse_warn
+from rules.language import NATURAL
 from rules.policy import FALLBACK, MATCHABLE, normal_match
-from rules.regions import PROVINCES, Tier, province
+from rules.regions import LISTED, PROVINCES, Tier, parse_tiers, province
 
-__all__ = ["CHANGE", "LIMIT", "ROUTABLE", "WARN", "Words", "carrier", "named"]
+__all__ = ["FACET_ZH", "LIMIT", "PROVINCE", "ROUTABLE", "TIERS", "WARN", "Words", "carrier", "named"]
 
 ROUTABLE: Final = (*MATCHABLE, "rule", "stage", "kind")
 """What a route may match on: a parcel's facets, and what is said of it."""
 _LISTED: Final = frozenset(carrier.key for carrier in CARRIERS)
 _LONGEST: Final = timedelta(days=366)
-_MATCH_ZH: Final = {
+FACET_ZH: Final = {
     "merchant": "商家",
     "shop": "店铺",
     "platform": "平台（平台配置的名字）",
     "carrier": "快递公司",
     "warehouse": "仓库",
-    "origin_province": "发货省份",
+    "origin_province": "发货省份（仓库所在，见 warehouses）",
     "origin_city": "发货城市",
     "receiver_province": "收货省份",
     "receiver_city": "收货城市",
@@ -79,14 +82,25 @@ LIMIT: Final = leaf(
     ],
 )
 WARN: Final = leaf(parse_warn, anyOf=[DURATION.schema, {"type": "array", "items": DURATION.schema}])
-CHANGE: Final[Table] = {
+_CHANGE: Final[Table] = {
     "limit": Setting(
         LIMIT, '时限；可按目的地分：{normal = "48h", remote = "72h", very_remote = "120h"}', None
     ),
     "warn": Setting(WARN, "超时前多久预警，可以有几步；空列表是不预警", None),
     "watch": Setting(BOOLEAN, "是否检查", None),
     "notify": Setting(BOOLEAN, "是否通知", None),
+    "shadow": Setting(
+        BOOLEAN, "试运行：照样判定、记录，不开工单，不通知任何人；删掉这个词（或写 false）就转正", None
+    ),
 }
+TIERS: Final = leaf(
+    parse_tiers,
+    type="object",
+    properties={tier.value: TEXTS.schema for tier in LISTED},
+    additionalProperties=False,
+    minProperties=1,
+)
+"""The provinces of a level of destinations; the levels named replace the platform's."""
 
 
 def carrier(reading: Reading, path: KeyPath, text: str) -> str | None:
@@ -121,22 +135,44 @@ def named(spell: Callable[[Reading, KeyPath, str], str | None]) -> Shape:
     return Shape(read, TEXT.schema)
 
 
+PROVINCE: Final = named(_province)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The tables whose words depend on the profiles at hand."""
+    """The tables whose words depend on the profiles and calendars at hand."""
 
     known: Vocabulary
+    calendars: Mapping[str, Calendar] = field(default_factory=lambda: Calendars(load_almanacs().values()))
+
+    @property
+    def every(self) -> Collection[Mapping[str, Rule]]:
+        """The rules of each profile."""
+        return self.known.profiles.values()
+
+    def change(self) -> Table:
+        """What a policy may say of one rule."""
+        names = [NATURAL, *sorted(self.calendars)]
+        word = choice(names, "日历")
+
+        def read(reading: Reading, path: KeyPath, value: Any) -> Calendar | None:
+            name = word.read(reading, path, value)
+            return AROUND_THE_CLOCK if name == NATURAL else self.calendars.get(name)
+
+        told = f"按什么日子算：{NATURAL} 自然时间，或日历的名字"
+        return {**_CHANGE, "calendar": Setting(Shape(read, TEXT.schema), told, None)}
 
     def match(self, keys: Collection[str] = MATCHABLE) -> Shape:
         """A `match` table; reads as `rules.policy.Match`."""
         special = {
             "carrier": listed(named(carrier)),
-            "receiver_province": listed(named(_province)),
+            "origin_province": listed(PROVINCE),
+            "receiver_province": listed(PROVINCE),
             "rule": listed(choice(sorted(self.known.rules), "规则")),
             "stage": listed(choice([stage.value for stage in Stage], "阶段")),
             "kind": listed(choice([kind.value for kind in MessageKind], "消息种类")),
         }
-        fields = {key: Setting(special.get(key, TEXTS), _MATCH_ZH[key], None) for key in keys}
+        fields = {key: Setting(special.get(key, TEXTS), FACET_ZH[key], None) for key in keys}
 
         def read(reading: Reading, path: KeyPath, value: Any) -> dict[str, frozenset[str]]:
             match = {}
@@ -151,7 +187,7 @@ class Words:
 
     def rules(self) -> Shape:
         """A `rules` table; it is understood once the profile is known, so it reads as it is."""
-        change = table_schema(CHANGE)
+        change = table_schema(self.change())
         each = {name: {**change, "description": rule.zh} for name, rule in sorted(self.known.rules.items())}
         schema = {"type": "object", "properties": each, "additionalProperties": False}
         return Shape(lambda reading, path, value: value, schema)
@@ -171,21 +207,10 @@ class Words:
             "name": Setting(TEXT, "名字：每条异常都会写明是哪条策略定的"),
             "match": Setting(self.match(), "对哪些包裹；不写则对其余全部", {}),
             "profile": Setting(profile, "平台配置；不写则按订单的平台", ""),
+            "shadow": Setting(BOOLEAN, "整条策略试运行：这些包裹的全部规则只记录，不通知任何人", False),
+            "tiers": Setting(TIERS, "偏远地区：写了的一级以这里为准，其余照平台的名单", {}),
             "rules": Setting(self.rules(), "改动的规则", {}),
             "overrides": Setting(tables(self.override()), "更细的改动，如按收货省份", ()),
-        }
-
-    def exemption(self) -> Table:
-        """`[[exemptions]]`."""
-        return {
-            "name": Setting(TEXT, "名字"),
-            "from": Setting(MOMENT, "从何时起不计时"),
-            "until": Setting(MOMENT, "到何时恢复计时"),
-            "match": Setting(self.match(), "对哪些包裹；不写则对全部", {}),
-            "rules": Setting(
-                listed(choice(sorted(self.known.rules), "规则")), "只对这些规则；不写则对全部", ()
-            ),
-            "proof": Setting(TEXT, "凭据：公告网址或文件", ""),
         }
 
     def candidates(self, profile: str, platforms: Collection[str]) -> list[Mapping[str, Rule]]:

@@ -7,13 +7,22 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from domain.time import Calendar, format_duration
 from monitor.calendars import calendar_file, load_almanacs
 from monitor.lint import CheckLine
 from monitor.settings import Settings
 from rules.calendars import Almanac, WorkingTime, Year
-from rules.policy import FALLBACK, Exemption
+from rules.policy import FALLBACK, Deferral, Exemption, PolicySpec
 
-__all__ = ["counting", "exemption_rows", "holiday_rows", "known_years", "missing", "years_to_know"]
+__all__ = [
+    "counting",
+    "exemption_rows",
+    "holiday_rows",
+    "in_force",
+    "known_years",
+    "missing",
+    "years_to_know",
+]
 
 _ANNOUNCED_FROM: Final = 10
 """The month from which next year's arrangement may be expected: the last three came on 25 October, 12 and 4 November."""
@@ -40,13 +49,25 @@ def counting(settings: Settings, almanac: Almanac, platforms: Sequence[str] = ()
     """
     named = {FALLBACK, *platforms, *(each.profile for each in settings.policies)}
     named |= {name for each in settings.policies for name in each.match.get("platform", ())}
-    return [
+    own = [
         f"{name}.{rule.id}"
         for name, profile in settings.book.profiles.items()
         if name in named
         for rule in profile.rules.values()
-        if rule.watch and isinstance(rule.calendar, WorkingTime) and rule.calendar.almanac.id == almanac.id
+        if rule.watch and _by(rule.calendar, almanac)
     ]
+    return own + [each for policy in settings.policies for each in _changed(policy, policy.name, almanac)]
+
+
+def _changed(policy: PolicySpec, name: str, almanac: Almanac) -> list[str]:
+    """The rules that a policy says are counted by the almanac."""
+    own = [f"{name}.{rule}" for rule, each in policy.rules.items() if _by(each.calendar, almanac)]
+    inner = [_changed(each, f"{name} › {each.name}", almanac) for each in policy.overrides]
+    return [*own, *(rule for rules in inner for rule in rules)]
+
+
+def _by(calendar: Calendar | None, almanac: Almanac) -> bool:
+    return isinstance(calendar, WorkingTime) and calendar.almanac.id == almanac.id
 
 
 def known_years(
@@ -68,7 +89,7 @@ def known_years(
             if rules:
                 more = f" 等 {len(rules)} 条" if len(rules) > 1 else ""
                 yield CheckLine("warn", f"{told}：{rules[0]}{more}", todo)
-            elif settings.exemptions:
+            elif settings.exemptions or settings.deferrals:
                 yield CheckLine("warn", told, f"{todo}；跟着节日走的豁免也要核对起止日期")
             else:
                 yield CheckLine("ok", told, "现在没有规则和豁免用到它，不必处理")
@@ -93,28 +114,63 @@ def holiday_rows(almanac: Almanac, year: int) -> list[dict[str, Any]]:
     ]
 
 
+def in_force(settings: Settings) -> list[Exemption | Deferral]:
+    """The exemptions and windows of the file, and of the shipped notices that are switched on."""
+    notices: list[Exemption | Deferral] = []
+    for notice in settings.windows:
+        notices += [*notice.exemptions, *notice.deferrals]
+    return [*settings.exemptions, *settings.deferrals, *notices]
+
+
 def exemption_rows(
-    exemptions: Sequence[Exemption], year: int, now: datetime, zone: ZoneInfo
+    every: Sequence[Exemption | Deferral], year: int, now: datetime, zone: ZoneInfo
 ) -> list[dict[str, Any]]:
-    """The exemptions that touch a year, the earliest first."""
+    """The exemptions and windows that touch a year, the earliest first."""
     first, last = datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
-    touching = [each for each in exemptions if each.window.starts_at < last and each.window.ends_at > first]
-    return [
-        {
-            "kind": "exemption",
-            "name": each.window.name,
-            "from": each.window.starts_at.astimezone(zone).isoformat(),
-            "until": each.window.ends_at.astimezone(zone).isoformat(),
-            "state": _state(each, now),
-            "match": {key: sorted(values) for key, values in sorted(each.match.items())},
-            "rules": sorted(each.rules),
-            "proof": each.proof,
-        }
-        for each in sorted(touching, key=lambda each: each.window)
-    ]
+    touching = [each for each in every if each.window.starts_at < last and _ends_at(each) > first]
+    return [_exemption_row(each, now, zone) for each in sorted(touching, key=lambda each: each.window)]
 
 
-def _state(exemption: Exemption, now: datetime) -> str:
-    if now < exemption.window.starts_at:
+def _exemption_row(each: Exemption | Deferral, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "kind": "exemption" if isinstance(each, Exemption) else "window",
+        "name": each.window.name,
+        "from": each.window.starts_at.astimezone(zone).isoformat(),
+        "until": each.window.ends_at.astimezone(zone).isoformat(),
+        "state": _state(each, now),
+        "match": {key: sorted(values) for key, values in sorted(each.match.items())},
+        "rules": sorted(each.rules if isinstance(each, Exemption) else each.grants),
+        "proof": each.proof,
+        "ground": each.kind.value,
+        "grants": _grants(each, zone),
+        "source": list(each.source),
+        "confidence": each.confidence,
+        "window": each.by,
+    }
+
+
+def _grants(each: Exemption | Deferral, zone: ZoneInfo) -> dict[str, str]:
+    """Until when, or how long, by rule; nothing of time that stands still."""
+    if isinstance(each, Exemption):
+        return {}
+    told = {}
+    for rule, grant in sorted(each.grants.items()):
+        until = [] if grant.deadline_at is None else [grant.deadline_at.astimezone(zone).isoformat()]
+        lengths = dict.fromkeys(map(format_duration, grant.limit.values())) if grant.limit else {}
+        told[rule] = "、".join([*until, "/".join(lengths)] if lengths else until)
+    return told
+
+
+def _ends_at(each: Exemption | Deferral) -> datetime:
+    """The last moment it may make a difference to."""
+    if isinstance(each, Exemption):
+        return each.window.ends_at
+    return max(
+        [each.window.ends_at, *(grant.deadline_at for grant in each.grants.values() if grant.deadline_at)]
+    )
+
+
+def _state(each: Exemption | Deferral, now: datetime) -> str:
+    if now < each.window.starts_at:
         return "ahead"
-    return "now" if now < exemption.window.ends_at else "over"
+    return "now" if now < _ends_at(each) else "over"

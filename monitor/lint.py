@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from carriers.names import display
 from domain.time import format_duration
 from monitor.accounts import ProviderAccount, on_loopback
 from monitor.config_lines import KeyPath, spelled
-from monitor.config_words import Words
+from monitor.config_words import FACET_ZH, Words
 from monitor.profiles import Vocabulary
 from monitor.settings import Settings
 from rules.declare import Rule
+from rules.exemptions import Deferral, Exemption, Ground
+from rules.places import CITIES
 from rules.policy import Change, Match
+from rules.regions import Tier
 
-__all__ = ["CheckLine", "Level", "lint", "readable_by_others"]
+__all__ = ["CheckLine", "Level", "lint", "readable_by_others", "unknown_matches", "unknown_names"]
 
 Level: TypeAlias = Literal["ok", "warn", "fail"]
 
@@ -49,6 +53,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *_running(settings),
         *_policies(settings, Words(known)),
         *_platforms(settings, sorted(known.profiles)),
+        *_cities(settings),
         *_exemptions(settings, now),
     ]
     lines = settings.written.lines
@@ -158,12 +163,20 @@ def _policies(settings: Settings, words: Words) -> Said:
     for second, first in _overlaps([spec.match for spec in specs]):
         what = f"与「{specs[first].name}」匹配同样的包裹，以先写的为准"
         yield ("policies", second), what, "把 match 写得更细，或合并成一条"
+    for second, first in _rivals([spec.match for spec in specs]):
+        what = f"和「{specs[first].name}」一样具体，又可能匹配同一个包裹，那时以先写的为准"
+        yield ("policies", second), what, "让要优先的那条多写一项 match，或排在前面"
     for n, spec in enumerate(specs):
         at: KeyPath = ("policies", n)
+        if spec.shadow:
+            what = f"「{spec.name}」的包裹全部规则都在试运行：只记录，不开工单，不通知任何人"
+            yield (*at, "shadow"), what, "试好了就删掉 shadow"
+        yield from _backwards(spec.rules, at)
         over = words.candidates(spec.profile, spec.match.get("platform", ()))
         yield from _unwarned(spec.rules, {}, over, at)
         for m, override in enumerate(spec.overrides):
             yield from _unwarned(override.rules, spec.rules, over, (*at, "overrides", m))
+            yield from _backwards(override.rules, (*at, "overrides", m))
 
 
 def _overlaps(matches: Sequence[Match]) -> Iterator[tuple[int, int]]:
@@ -183,6 +196,36 @@ def _overlaps(matches: Sequence[Match]) -> Iterator[tuple[int, int]]:
             alike.setdefault((fields, mark), []).append(n)
 
 
+def _rivals(matches: Sequence[Match]) -> Iterator[tuple[int, int]]:
+    """Pairs (later, earlier) as specific over different fields that some parcel fits both: one for each two fields."""
+    groups: dict[frozenset[str], list[int]] = {}
+    for n, match in enumerate(matches):
+        groups.setdefault(frozenset(match), []).append(n)
+    for one, other in combinations(groups, 2):
+        if len(one) == len(other):
+            pairs = ((m, n) for m in groups[one] for n in groups[other])
+            both = next(
+                (p for p in pairs if all(matches[p[0]][k] & matches[p[1]][k] for k in one & other)), None
+            )
+            if both is not None:
+                yield max(both), min(both)
+
+
+def _backwards(rules: Mapping[str, Change], at: KeyPath) -> Said:
+    """Limits that leave a farther place less time."""
+    for name, change in rules.items():
+        lengths = (
+            [(tier, change.limit[tier]) for tier in _FARTHER if tier in change.limit] if change.limit else []
+        )
+        for (near, longer), (far, limit) in pairwise(lengths):
+            if limit < longer:
+                what = f"{far} 的 {format_duration(limit)} 比 {near} 的 {format_duration(longer)} 还短"
+                yield (*at, "rules", name, "limit"), what, "越远的地方时限应当越长；是不是写反了？"
+
+
+_FARTHER: Final = (Tier.NORMAL, Tier.REMOTE, Tier.VERY_REMOTE)
+
+
 def _unwarned(
     rules: Mapping[str, Change], before: Mapping[str, Change], over: Sequence[Mapping[str, Rule]], at: KeyPath
 ) -> Said:
@@ -198,26 +241,96 @@ def _unwarned(
             yield (*at, "rules", name), what, "补一个比时限短的 warn"
 
 
+def _matches(settings: Settings) -> list[tuple[KeyPath, Match]]:
+    """Every match of the file, with its table; the two kinds of exemptions stand in one list of it."""
+    policies = [(("policies", n), each) for n, each in enumerate(settings.policies)]
+    return [
+        *((("routes", n), each.match) for n, each in enumerate(settings.routes)),
+        *((at, each.match) for at, each in policies),
+        *(
+            ((*at, "overrides", m), each.match)
+            for at, spec in policies
+            for m, each in enumerate(spec.overrides)
+        ),
+        *((("exemptions", n), each.match) for n, each in _placed(settings)),
+    ]
+
+
+def _placed(settings: Settings) -> list[tuple[int, Exemption | Deferral]]:
+    """The exemptions and windows of the file by their place in it."""
+    every: list[Exemption | Deferral] = [*settings.exemptions, *settings.deferrals]
+    return [(each.place, each) for each in every]
+
+
 def _platforms(settings: Settings, platforms: Sequence[str]) -> Said:
     """Platforms without a profile: a word the orders really carry, or a slip."""
-    every: list[tuple[KeyPath, Match]] = [
-        *((("routes", n), each.match) for n, each in enumerate(settings.routes)),
-        *((("policies", n), each.match) for n, each in enumerate(settings.policies)),
-        *((("exemptions", n), each.match) for n, each in enumerate(settings.exemptions)),
-    ]
-    for at, match in every:
+    for at, match in _matches(settings):
         for name in sorted(match.get("platform", frozenset()) - set(platforms)):
             near = get_close_matches(name, platforms, n=1)
             todo = f"是不是想写 {near[0]}？" if near else f"有配置的平台：{'、'.join(platforms)}"
             yield (*at, "match", "platform"), f"没有平台 {name} 的配置，它的订单按通用规则处理", todo
 
 
+def _cities(settings: Settings) -> Said:
+    """Cities in no list of ours: a county, or a slip."""
+    for at, match in _matches(settings):
+        for key in ("origin_city", "receiver_city"):
+            for name in sorted(match.get(key, frozenset()) - CITIES):
+                if any(name.startswith(city) for city in CITIES):
+                    continue
+                near = get_close_matches(name, CITIES, n=1, cutoff=0.5)
+                todo = f"是不是想写 {near[0]}？" if near else "写地级市的名字，如 杭州"
+                yield (*at, "match", key), f"名单里没有城市 {name}", todo
+
+
 def _exemptions(settings: Settings, now: datetime | None) -> Said:
-    for n, each in enumerate(settings.exemptions):
+    for n, each in _placed(settings):
         at: KeyPath = ("exemptions", n)
-        if not each.proof:
-            yield at, f"「{each.window.name}」没有凭据", "写 proof = 公告网址或文件，申诉时要用"
+        name, pauses = each.window.name, isinstance(each, Exemption)
+        if not each.proof and each.kind is Ground.FORCE_MAJEURE:
+            yield (
+                at,
+                f"「{name}」是不可抗力，没有凭据：平台要求报备和凭证，否则不认",
+                "报备后写 proof = 报备编号或公告网址",
+            )
+        elif not each.proof:
+            yield at, f"「{name}」没有凭据", "写 proof = 公告网址或文件，申诉时要用"
         if now is not None and each.window.starts_at > now + timedelta(days=366):
-            yield (*at, "from"), f"「{each.window.name}」一年以后才开始", "检查年份"
-        if each.window.ends_at - each.window.starts_at > timedelta(days=60):
-            yield at, f"「{each.window.name}」超过 60 天，期间不会有相关异常", "检查起止日期"
+            yield (*at, "from" if pauses else "paid_from"), f"「{name}」一年以后才开始", "检查年份"
+        if pauses and each.window.ends_at - each.window.starts_at > timedelta(days=60):
+            yield at, f"「{name}」超过 60 天，期间不会有相关异常", "检查起止日期"
+    for n, notice in enumerate(settings.windows):
+        if now is not None and notice.over_at < now:
+            what = f"{notice.name} 已经过去，只对那时的订单起作用"
+            yield ("windows", n), what, "今年的请照它的样子写成 [[exemptions]]，日期按今年的公告"
+
+
+# ── names that nothing known carries ─────────────────────────────────────────────────────────────
+
+
+def unknown_names(settings: Settings, known: Mapping[str, Collection[str]]) -> list[CheckLine]:
+    """What a match asks for and nothing known has: `known` is what there is of each facet, as `shop` or `warehouse`.
+
+    A facet of which nothing is known is left out: nobody can say that a name is wrong. For `check` the store's
+    newest orders say what is known, for the lab its files do.
+    """
+    lines = settings.written.lines
+    found = []
+    for path, key, name, near in unknown_matches(_matches(settings), known):
+        todo = f"是不是想写 {near}？" if near else "检查写法；还没有订单的新名字可以不管"
+        where = (*path, "match", key)
+        what = f"`{spelled(where)}`：没有一个订单的{FACET_ZH[key]}是 {name}"
+        found.append(CheckLine("warn", what, todo, lines.of(where)))
+    return sorted(found, key=lambda each: each.line)
+
+
+def unknown_matches(
+    placed: Iterable[tuple[KeyPath, Match]], known: Mapping[str, Collection[str]]
+) -> Iterator[tuple[KeyPath, str, str, str]]:
+    """Table, facet, name, and the nearest known name or nothing."""
+    for path, match in placed:
+        for key, values in match.items():
+            there = known.get(key, ())
+            for name in sorted(values - set(there)) if there else ():
+                near = get_close_matches(name, there, n=1, cutoff=0.5)
+                yield path, key, name, near[0] if near else ""

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from domain.remote import Secret
 from domain.time import SHANGHAI
-from monitor import config_policies
+from monitor import config_calendars, config_places, config_policies
 from monitor.accounts import Channel, ProviderAccount, secrets_of
+from monitor.config_exemptions import exemptions
 from monitor.config_file import ConfigError, Document, Problem, read_toml
 from monitor.config_lines import KeyPath, Lines
 from monitor.config_service import Backup, Deadman, Log, Retention, Web
@@ -24,7 +25,10 @@ from monitor.config_words import Words
 from monitor.profiles import load_profiles, vocabulary
 from monitor.routing import Route
 from monitor.store_url import DEFAULT_STORE, located
-from rules.policy import Exemption, PolicyBook, PolicySpec
+from monitor.windows import Notice, load_tiers, load_windows, merged
+from rules.declare import Profile
+from rules.policy import Deferral, Exemption, PolicyBook, PolicySpec, Warehouse
+from rules.regions import TierLists
 
 __all__ = [
     "Backup", "Channel", "ConfigError", "Deadman", "Log", "Problem", "ProviderAccount", "Retention", "Route",
@@ -64,6 +68,11 @@ class Settings:
     routes: tuple[Route, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    """Written in the file; those of `windows` are in force as well."""
+    deferrals: tuple[Deferral, ...] = ()
+    windows: tuple[Notice, ...] = ()
+    """The shipped exemptions and windows that are switched on."""
+    warehouses: tuple[Warehouse, ...] = ()
     freshness: timedelta = timedelta(hours=12)
     """The longest time without a look at a parcel, whatever its clocks say."""
     written: Written = field(default_factory=Written, repr=False)
@@ -96,19 +105,18 @@ def default_path() -> Path:
 def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a file, secrets resolved. Raises ConfigError with every mistake in it."""
     document = read_toml(path)
-    profiles = load_profiles()
-    words = Words(vocabulary(profiles))
     reading = Reading(env=env, folder=path.absolute().parent)
+    profiles = load_profiles(beside=path.absolute().parent)
+    words = _words(reading, document, profiles)
     got = read_table(reading, (), document.data, top(words, _names(document, "channels")))
     _unique(reading, document, "providers", "channels", "policies")
     _no_circle(reading, document)
-    policies = config_policies.policies(reading, words, got["policies"])
-    exemptions = config_policies.exemptions(reading, got["exemptions"])
+    said = _said(reading, words, got)
     document.refuse(reading.problems)
     return Settings(
         path=path.absolute(),
         timezone=got["timezone"],
-        book=PolicyBook(profiles, policies, exemptions),
+        book=said.book(profiles),
         store=got["store"] or located(DEFAULT_STORE, reading.folder),
         language=got["language"],
         web=Web(**got["web"]),
@@ -119,8 +127,11 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         providers=tuple(got["providers"]),
         channels=tuple(got["channels"]),
         routes=tuple(got["routes"]),
-        policies=policies,
-        exemptions=exemptions,
+        policies=said.policies,
+        exemptions=said.exemptions,
+        deferrals=said.deferrals,
+        windows=said.windows,
+        warehouses=said.warehouses,
         freshness=got["freshness"],
         written=Written(document.lines, tuple(reading.plain), tuple(reading.files), tuple(reading.remarks)),
     )
@@ -132,19 +143,61 @@ def load_book(path: Path, zone: ZoneInfo = SHANGHAI) -> PolicyBook:
     Nothing else in it is read, so no secret is needed. Raises ConfigError with every mistake.
     """
     document = read_toml(path)
-    profiles = load_profiles()
-    words = Words(vocabulary(profiles))
     reading = Reading(folder=path.absolute().parent, zone=zone)
+    profiles = load_profiles(beside=path.absolute().parent)
+    words = _words(reading, document, profiles)
     every = top(words)
     for key in document.data.keys() - every.keys():
         reading.problems.unknown_key((), key, list(every))
-    wanted = {key: every[key] for key in ("timezone", "policies", "exemptions")}
+    wanted = {key: every[key] for key in ("timezone", *_OF_BOOK)}
     got = read_table(reading, (), {k: v for k, v in document.data.items() if k in wanted}, wanted)
     _unique(reading, document, "policies")
-    policies = config_policies.policies(reading, words, got["policies"])
-    exemptions = config_policies.exemptions(reading, got["exemptions"])
+    said = _said(reading, words, got)
     document.refuse(reading.problems)
-    return PolicyBook(profiles, policies, exemptions)
+    return said.book(profiles)
+
+
+_OF_BOOK: Final = ("policies", "exemptions", "windows", "warehouses", "tiers", "calendars")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the file says of limits."""
+
+    policies: tuple[PolicySpec, ...]
+    exemptions: tuple[Exemption, ...]
+    deferrals: tuple[Deferral, ...]
+    windows: tuple[Notice, ...]
+    warehouses: tuple[Warehouse, ...]
+    tiers: Mapping[str, TierLists]
+
+    def book(self, profiles: Mapping[str, Profile]) -> PolicyBook:
+        """With the shipped windows that are switched on, and the shipped lists of remote provinces."""
+        return PolicyBook(
+            profiles,
+            self.policies,
+            (*self.exemptions, *(each for notice in self.windows for each in notice.exemptions)),
+            self.tiers,
+            (*self.deferrals, *(each for notice in self.windows for each in notice.deferrals)),
+            self.warehouses,
+        )
+
+
+def _words(reading: Reading, document: Document, profiles: Mapping[str, Profile]) -> Words:
+    calendars = config_calendars.calendars(reading, document.data.get("calendars"))
+    return Words(vocabulary(profiles), calendars)
+
+
+def _said(reading: Reading, words: Words, got: Mapping[str, Any]) -> _Said:
+    pauses, deferrals = exemptions(reading, words, got["exemptions"])
+    return _Said(
+        config_policies.policies(reading, words, got["policies"]),
+        pauses,
+        deferrals,
+        load_windows(words, got["windows"] or ()),
+        config_places.warehouses(reading, got["warehouses"]),
+        merged(load_tiers(words), got["tiers"] or {}),
+    )
 
 
 def _names(document: Document, key: str) -> list[str]:

@@ -150,7 +150,7 @@ def read(all_of: Common, line: Line, cause: Cause | None = None) -> ClockReading
     if begun is None:
         reason = asleep or (not_started(cause.zh) if cause else plan.unstarted)
         return ClockReading(rule.id, line.source, waits_for=plan.waits_for, limit=line.limit, asleep=reason)
-    started, limit, source, calendar, floor = begun
+    started, limit, source, calendar, _ = begun
     over_at, by = ended(all_of, plan, started)
     steps = _steps(rule, begun)
     return ClockReading(

@@ -67,6 +67,8 @@ class Exemption:
     confidence: str = ""
     by: str = ""
     """The shipped window that says so; nothing for the merchant's own."""
+    place: int = field(default=0, compare=False)
+    """Which of the file's exemptions it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Deferral:
     source: tuple[str, ...] = ()
     confidence: str = ""
     by: str = ""
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def plain(value: object) -> object:
     if isinstance(value, Rule):
         return _known(value)[1]
     if is_dataclass(value) and not isinstance(value, type):
-        return tuple(plain(getattr(value, each.name)) for each in fields(value))
+        return tuple(plain(getattr(value, each.name)) for each in fields(value) if each.compare)
     if isinstance(value, Mapping):
         return sorted((str(key), plain(item)) for key, item in value.items())
     if isinstance(value, frozenset):

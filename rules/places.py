@@ -18,7 +18,7 @@ from typing import Final
 from rules.gazetteer import NEWER, TABLE
 from rules.regions import PROVINCES, province
 
-__all__ = ["Place", "apart", "area_of", "distance", "place_of", "province_of"]
+__all__ = ["CITIES", "Place", "apart", "area_of", "distance", "place_of", "province_of"]
 
 _EARTH: Final = 6371.0
 _MUNICIPALITIES: Final = frozenset({"北京", "天津", "上海", "重庆", "香港", "澳门", "台湾"})
@@ -109,3 +109,5 @@ def _read(table: str) -> Mapping[str, Mapping[str, Place]]:
 
 
 _CITIES: Final = _read(TABLE)
+CITIES: Final = frozenset(name for within in _CITIES.values() for name in within)
+"""The short names of all cities: a longer name begins with one."""

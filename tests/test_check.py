@@ -76,7 +76,24 @@ def test_a_whole_configuration_has_nothing_odd(file: Path) -> None:
             WHOLE + ROBOT.replace('"ops"', '"b"').replace("HOOK", "HOOK2"), 15, "没有路由用到 b", id="a channel unused"
         ),
         pytest.param(WHOLE + ROBOT.replace('"ops"', '"b"'), 15, "同一个机器人", id="one robot twice"),
-        pytest.param(WHOLE + POLICY + POLICY.replace('"a"', '"b"'), 17, "「a」", id="two policies for everything"),
+        pytest.param(
+            f"{WHOLE}{POLICY}match.shop = 'x'\n[[policies]]\nname = 'b'\nmatch.carrier = '圆通'\n",
+            18, "一样具体", id="two matches as specific over different fields",
+        ),
+        pytest.param(
+            f"{WHOLE}{POLICY}rules.first_hub.limit = {{normal = '48h', very_remote = '24h'}}\n",
+            17, "比 remote 的 48h 还短", id="a shorter limit for a farther place",
+        ),
+        pytest.param(f"{WHOLE}{POLICY}shadow = true\n", 17, "都在试运行", id="a whole policy on trial"),
+        pytest.param(f"windows = ['tmall_2022_spring']\n{WHOLE}", 1, "已经过去", id="a window that is over"),
+        pytest.param(
+            f"{WHOLE}[[exemptions]]\nname = '台风'\nkind = 'force_majeure'\nfrom = 2026-09-01T00:00:00+08:00\n"
+            "until = 2026-09-02T00:00:00+08:00\n",
+            15, "报备", id="force majeure without proof",
+        ),
+        pytest.param(
+            f"{WHOLE}{POLICY}match.receiver_city = '杭洲'\n", 17, "没有城市 杭洲", id="a city nobody knows"
+        ),
         pytest.param(
             f"{WHOLE}{POLICY}match.shop = ['x', 'y']\n[[policies]]\nname = 'b'\nmatch.shop = 'y'\n",
             18, "「a」", id="two equal matches with a shop in common",

@@ -151,7 +151,7 @@ def test_the_platforms_in_use_are_those_of_the_newest_orders(tmp_path: Path) -> 
 def test_check_has_the_line(tmp_path: Path) -> None:
     file = tmp_path / "parcelwatch.toml"
     file.write_text("web.port = 0\n", "utf-8")
-    lines = [each for each in check(file, env={}, now=IN_NOVEMBER) if "官方放假安排" in each.what]
+    lines = [each for each in check(file, env={}, now=IN_NOVEMBER) if "中国大陆" in each.what]
     assert levels(lines) == [("ok", "2026"), ("ok", "2027")]
     assert not [each for each in check(file, env={}) if "官方放假安排" in each.what], (
         "nobody said what day it is"

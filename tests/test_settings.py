@@ -22,13 +22,14 @@ from domain.remote import Secret
 from monitor.accounts import CEILINGS, channel_kinds, provider_kinds
 from monitor.calendars import config_folder
 from monitor.config_adapters import built, settings_of
+from monitor.config_exemptions import exemption_table
 from monitor.config_file import ConfigError
 from monitor.config_schema import schema, schema_text
 from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB
 from monitor.config_shapes import Reading, Setting, read_table
 from monitor.config_top import route_table, top
 from monitor.config_values import TEXT
-from monitor.config_words import CHANGE, Words
+from monitor.config_words import Words
 from monitor.profiles import load_profiles, vocabulary
 from monitor.settings import Settings, default_path, load, load_book
 
@@ -761,7 +762,7 @@ def test_a_mistake_in_a_profile_names_its_file(tmp_path: Path, text: str, words:
 
 # ── what comes with the program ──
 
-EXAMPLES = sorted((ROOT / "config").glob("*.toml"))
+EXAMPLES = sorted((ROOT / "config").glob("*.example.toml"))
 
 
 def in_use(text: str) -> str:
@@ -808,8 +809,8 @@ def test_the_example_misses_no_setting() -> None:
     assert route_table(known).keys() == written_in(data["routes"]) - {"match.platform", "match.stage"}
     assert known.policy().keys() <= written_in(data["policies"])
     assert known.override().keys() <= written_in(overrides)
-    assert CHANGE.keys() == written_in(changes)
-    assert known.exemption().keys() <= written_in(data["exemptions"])
+    assert known.change().keys() == written_in(changes)
+    assert exemption_table(known).keys() <= written_in(data["exemptions"])
     assert {f"ceilings.{key}" for key in CEILINGS} <= written_in(data["providers"])
     for section, kinds in (("providers", provider_kinds()), ("channels", channel_kinds())):
         common = set.intersection(*(set(table) for table in kinds.values()))

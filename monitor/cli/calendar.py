@@ -10,9 +10,10 @@ import click
 from monitor.calendars import load_almanacs
 from monitor.cli.common import as_json, config_option, json_option, say, settings_from, table
 from monitor.clock import wall
-from monitor.holidays import counting, exemption_rows, holiday_rows, missing, years_to_know
+from monitor.holidays import counting, exemption_rows, holiday_rows, in_force, missing, years_to_know
 from monitor.settings import Settings
 from rules.calendars import FIRST_YEAR, LAST_YEAR, Almanac, Year
+from rules.exemptions import GROUND_ZH, Ground
 
 __all__ = ["COMMANDS"]
 
@@ -24,7 +25,7 @@ _STATES: Final = {"ahead": "未开始", "now": "进行中", "over": "已结束"}
 @config_option
 @json_option
 def calendar(year: int | None, config: Path | None, as_json_: bool) -> None:
-    """列出一年的官方放假、调休上班的日子，和本配置的豁免；不写年份就是今年。
+    """列出一年的官方放假、调休上班的日子，和本配置在生效的豁免、宽限窗口；不写年份就是今年。
 
     官方还没有公布的年份会说明：那一年只按周末推算，不会猜。
     """
@@ -32,7 +33,7 @@ def calendar(year: int | None, config: Path | None, as_json_: bool) -> None:
     now = wall()
     asked = year or now.astimezone(settings.timezone).year
     almanacs = [*load_almanacs().values()]
-    exempt = exemption_rows(settings.exemptions, asked, now, settings.timezone)
+    exempt = exemption_rows(in_force(settings), asked, now, settings.timezone)
     if as_json_:
         as_json(
             [row for each in almanacs for row in (_year(each, asked), *holiday_rows(each, asked))] + exempt
@@ -43,7 +44,7 @@ def calendar(year: int | None, config: Path | None, as_json_: bool) -> None:
         _print_exemptions(exempt, asked)
     for each in almanacs:
         for needed in [asked] if year else years_to_know(each, now):
-            if not each.known(needed):
+            if not each.known(needed) and (each.years or counting(settings, each)):
                 told, todo = missing(each, needed)
                 click.echo(f"! {told}\n    → {todo}", err=True)
 
@@ -71,26 +72,38 @@ def _print_exemptions(rows: list[dict[str, Any]], year: int) -> None:
         return
     headings = {
         "name": "豁免",
+        "kind": "种类",
         "from": "开始",
         "until": "结束",
         "state": "状态",
         "match": "适用于",
         "rules": "规则",
         "proof": "凭据",
+        "source": "出处",
     }
     table([_readable(row) for row in rows], headings)
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     match = "；".join(f"{key} = {'、'.join(values)}" for key, values in row["match"].items())
+    grants = "、".join(f"{rule} {_moment(until)}" for rule, until in row["grants"].items())
+    how = "停止计时" if row["kind"] == "exemption" else "宽限（按付款时间）"
+    source = " ".join((*row["source"], row["confidence"]))
     return {
         **row,
-        "from": row["from"][:16].replace("T", " "),
-        "until": row["until"][:16].replace("T", " "),
+        "kind": f"{GROUND_ZH[Ground(row['ground'])]}，{how}",
+        "from": _moment(row["from"]),
+        "until": _moment(row["until"]),
         "state": _STATES[row["state"]],
         "match": match or "全部",
-        "rules": row["rules"] or "全部",
+        "rules": grants or row["rules"] or "全部",
+        "source": f"{source}（windows：{row['window']}）" if row["window"] else source,
     }
+
+
+def _moment(text: str) -> str:
+    """To the minute; a length stays as it is."""
+    return text[:16].replace("T", " ") if "T" in text else text
 
 
 COMMANDS: Final = (calendar,)
