@@ -30,6 +30,8 @@ from typing import IO
 
 from bench import sweep
 from monitor.clock import wall
+from monitor.reschedule import finished
+from monitor.settings import load
 from monitor.store import meta
 from monitor.store.database import Database, migrate
 
@@ -79,8 +81,9 @@ format = "json"
     sweep.NOW = wall()
     with closing(Database.open(url)) as store:
         sweep.fill(store, parcels)
-        book = sweep.BOOK
+        book = load(config).book
         store.write_now(lambda conn: meta.note_policy(conn, book.version, book.describe(), sweep.NOW))
+        store.write_now(lambda conn: finished(conn, book.version, sweep.NOW))
     return config
 
 

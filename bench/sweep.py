@@ -32,6 +32,7 @@ from monitor.profiles import load_profiles
 from monitor.routing import Route
 from monitor.store import bulk, codec, schema
 from monitor.store.database import Database, migrate
+from monitor.store.facets import group_of
 from monitor.sweep import Sweep
 from rules.judge import judge
 from rules.policy import PolicyBook
@@ -75,6 +76,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], ...]]:
     verdict = judge(case, BOOK.policy_for(case), NOW)
     journey, clocks = codec.journey_text(case.journey), codec.clocks_text(verdict.clocks)
     now, order = to_micros(NOW), case.order
+    group = group_of(BOOK.facets_key(case))
     assert order.paid_at is not None
     assert order.shipped_at is not None
     for n in range(1, count + 1):
@@ -87,7 +89,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], ...]]:
             {
                 "id": n, "carrier": "zhongtong", "waybill_no": f"75{n:012d}", "watch_from": now - 10**12,
                 "observed_at": now, "answer_hash": "0" * 32, "journey": journey, "milestone": "in_transit", "clocks": clocks,
-                "policy_version": BOOK.version, "created_at": now, "updated_at": now,
+                "policy_version": BOOK.version, "created_at": now, "updated_at": now, "facets_id": group,
             },
             {"order_id": n, "parcel_id": n, "linked_at": now},
             {

@@ -24,7 +24,7 @@ _LEG: Final = Milestone.ARRIVED_DEST_CITY.rank
 """From here on a scan is the delivery leg (`domain.journey`)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Milestones:
     """The histories of many parcels, kept for any number of policies."""
 

@@ -95,8 +95,16 @@ def generated(
         world.events.append({"parcel": 0, "occurred_at": T0, "milestone": "label_created"})
     world.rng.shuffle(world.events)
     for row in world.events if learned else ():
-        row["learned_at"] = row["occurred_at"] + world.gap(60) if world.maybe(0.1) else None
+        row["learned_at"] = row["occurred_at"] + world.gap(60) if world.maybe(0.03) else None
     return frames(world)
+
+
+def frames_of(
+    orders: Sequence[dict[str, Any]], scans: Sequence[tuple[int, datetime, str]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Orders and scans (parcel, time, milestone) as the lab takes them."""
+    rows = [{"parcel": parcel, "occurred_at": at, "milestone": mark} for parcel, at, mark in scans]
+    return frames(World(Random(0), (), [*orders], rows))
 
 
 @cache
