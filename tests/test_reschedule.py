@@ -69,7 +69,7 @@ def a_few(world: World) -> dict[tuple[str, str, str], int]:
 
 def run(world: World, by: PolicyBook, db: Any = None) -> Reschedule:
     """The daemon has read that policy."""
-    found = Reschedule(db or world.db, by, lambda: world.now)
+    found = Reschedule(db if db is not None else world.db, by, lambda: world.now)  # type: ignore[arg-type]
     assert asyncio.run(found.run()) is True
     return found
 

@@ -327,13 +327,15 @@ _MOVED: Final = ("state", "why", "done_at", "facets_id")
 def _saving(dialect: str, moved: Sequence[str]) -> Executable:
     columns = _parcels.c
     new = {name: bindparam(f"p_{name}", type_=columns[name].type) for name in (*moved, *_KEPT)}
-    values = {name: func.coalesce(new[name], columns[name]) for name in (*_KEPT[:7], *moved)}
+    values: dict[str, Any] = {name: func.coalesce(new[name], columns[name]) for name in (*_KEPT[:7], *moved)}
     later = func.max if dialect == "sqlite" else func.greatest
     at = func.coalesce(columns.observed_at, new["observed_at"])
     values |= {"observed_at": later(values["observed_at"], at), "updated_at": new["updated_at"]}
     if moved:
-        watched, kept = literal_column("'watched'"), func.coalesce(columns.done_at, new["done_at"])
-        values["done_at"] = case((new["state"] == watched, null()), else_=kept)
+        watched: Any = literal_column("'watched'")
+        values["done_at"] = case(
+            (new["state"] == watched, null()), else_=func.coalesce(columns.done_at, new["done_at"])
+        )
         values["facets_id"] = case((values["state"] == watched, values["facets_id"]), else_=null())
     version = columns.version + literal_column("1")
     return update(_parcels).where(columns.id == new["id"]).values(version=version, **values)
