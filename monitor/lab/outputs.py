@@ -9,10 +9,12 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from monitor.intake.export import neutral
@@ -57,16 +59,37 @@ def _rows(some: pd.DataFrame, zone: ZoneInfo) -> zip[tuple[Any, ...]]:
     columns: list[Sequence[str]] = []
     for name in FINDINGS:
         if name in _MOMENTS:
-            columns.append([_iso(at) for at in some[name].dt.tz_convert(zone)])
+            columns.append(_iso(some[name], zone))
         elif name == "limit_hours":
-            columns.append(["" if pd.isna(hours) else f"{hours:g}" for hours in some[name]])
+            columns.append(_each(some[name], lambda hours: "" if pd.isna(hours) else f"{hours:g}"))
         else:
-            columns.append([neutral(str(word)) for word in some[name]])
+            columns.append(_each(some[name], lambda word: neutral(str(word))))
     return zip(*columns, strict=True)
 
 
-def _iso(at: Any) -> str:
-    return "" if pd.isna(at) else str(at.isoformat())
+def _each(values: pd.Series[Any], say: Callable[[Any], str]) -> list[str]:
+    """Every different value said once."""
+    codes, found = pd.factorize(values, use_na_sentinel=False)
+    words = [say(value) for value in found]
+    return [words[code] for code in codes.tolist()]
+
+
+def _iso(at: pd.Series[pd.Timestamp], zone: ZoneInfo) -> list[str]:
+    """As `datetime.isoformat` writes them in the zone; nothing where there is no moment."""
+    utc = at.dt.tz_localize(None)
+    local = at.dt.tz_convert(zone).dt.tz_localize(None)
+    offsets = _each((local - utc).dt.total_seconds(), _offset)
+    walls = np.datetime_as_string(local.to_numpy(), unit="us").tolist()
+    return [
+        "" if wall == "NaT" else wall.removesuffix(".000000") + offset
+        for wall, offset in zip(walls, offsets, strict=True)
+    ]
+
+
+def _offset(seconds: float) -> str:
+    if pd.isna(seconds):
+        return ""
+    return datetime.fromtimestamp(0, timezone(timedelta(seconds=seconds))).isoformat()[19:]
 
 
 def summary(report: Report) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def study(history: History, asked: Asked, telling: Telling) -> Told:
         since=history.since,
         as_of=history.as_of,
         zone=asked.zone,
-        parcels=len(history.parcels),
+        parcels=history.watched,
         events=history.events,
         useful=asked.useful,
         rejected=dict(sorted(telling.counts.items())),
@@ -86,7 +86,7 @@ def _judged(
     history: History, policy: tuple[str, PolicyBook], asked: Asked, telling: Telling, file: str
 ) -> tuple[pd.DataFrame, Numbers]:
     name, book = policy
-    telling.watch(f"用 {name} 判定", 0, len(history.parcels))
+    telling.watch(f"用 {name} 判定", 0, history.watched)
     found = judged(history, book)
     write_findings(
         found, asked.out / file, asked.zone, lambda done, total: telling.watch(f"写 {file}", done, total)

@@ -42,6 +42,9 @@ class History:
 
     milestones: Milestones
     parcels: Parcels
+    """By number; some may have no order that somebody waits for."""
+    watched: int
+    """How many parcels have."""
     events: int
     since: datetime
     """The first thing that happened."""
@@ -67,9 +70,11 @@ def from_files(
     `as_of` is by default the latest moment in the data; nothing is taken that lies after `as_of`, or after `now`.
     """
     latest = as_of or now
-    bought = _told_of(read_orders(orders, zone, latest, aside, telling), orders.name, telling)
-    bought, parcels = numbered(bought)
+    told, parcels = numbered(read_orders(orders, zone, latest, aside, telling))
+    bought = _told_of(told, orders.name, telling)
     scans = read_events(events, parcels, zone, latest, aside, telling)
+    if len(bought) < len(told):
+        scans = scans[scans["parcel"].isin(bought["parcel"])].reset_index(drop=True)
     for file, frame, what in ((orders, bought, "订单"), (events, scans, "轨迹")):
         if frame.empty:
             raise FileRefused(file.name, "no_rows", f"没有一行{what}可用")
@@ -125,7 +130,9 @@ def _history(
     words["tag"] = frozenset(tag for tags in orders["tags"].unique() for tag in tags.split(",")) - {""}
     orders = orders.astype(dict.fromkeys(_TEXTS, "category"))
     found = milestones(orders, events.drop(columns=["line"], errors="ignore"))
-    return History(found, parcels, len(events), first, as_of or last, words, proven)
+    return History(
+        found, parcels, orders["parcel"].nunique(), len(events), first, as_of or last, words, proven
+    )
 
 
 def judged(history: History, book: PolicyBook) -> pd.DataFrame:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,6 +180,27 @@ def test_without_pandas_it_says_what_to_install(
     told = shell("lab", *files, "--policy", shell.file("p.toml", POLICY), "--out", "out", code=2)
     assert "pip install 'parcelwatch[lab]'" in told.stderr
     assert not (shell.folder / "out").exists()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_a_terminal(shell: Shell, files: tuple[str, ...], terminal: bool) -> None:
+    """How far it has come stands on one line, and is gone at the end; in a pipe there is none of it."""
+    policy = shell.file("p.toml", POLICY)
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "monitor", "lab", *files, "--policy", policy, "--out", "out"],
+        cwd=shell.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=theirs if terminal else subprocess.PIPE,
+        check=True,
+    )
+    os.close(theirs)
+    told = (os.read(ours, 1 << 16) if terminal else done.stderr).decode()
+    os.close(ours)
+    assert ("\r\x1b[K读订单" in told) == terminal
+    assert ("\x1b" in told) == terminal
+    assert "2 个包裹".encode() in done.stdout
 
 
 def test_the_stores_own_history_and_the_configuration_in_force(shell: Shell) -> None:

@@ -63,7 +63,14 @@ def export(parcels: list[Parcel], folder: Path, *, given: bool) -> tuple[Path, P
     with events.open("w", encoding="utf-8-sig", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(
-            ["carrier", "waybill_no", "occurred_at", "description", *(["milestone"] if given else [])]
+            [
+                "carrier",
+                "waybill_no",
+                "occurred_at",
+                "description",
+                "location",
+                *(["milestone"] if given else []),
+            ]
         )
         for parcel in parcels:
             for scan in parcel.scans:
@@ -72,7 +79,16 @@ def export(parcels: list[Parcel], folder: Path, *, given: bool) -> tuple[Path, P
                         "%Y-%m-%d %H:%M:%S.%f"
                     )
                     mark = [scan.milestone.value] if given else []
-                    rows.writerow([parcel.carrier.key, parcel.waybill_no, at, scan.words(AS_OF), *mark])
+                    rows.writerow(
+                        [
+                            parcel.carrier.key,
+                            parcel.waybill_no,
+                            at,
+                            scan.words(AS_OF),
+                            scan.city.area if scan.city else "",
+                            *mark,
+                        ]
+                    )
     return orders, events
 
 

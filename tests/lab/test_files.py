@@ -299,7 +299,9 @@ def test_gaps_are_said(tmp_path: Path) -> None:
     telling = Telling()
     orders = ORDERS.replace("\n", ",status\n") + GOOD.replace("\n", ",\n")
     orders += "o2,中通,Z2,,旗舰店,,\no3,中通,Z3,淘宝,旗舰店,,交易关闭\no4,中通,Z4,淘宝,旗舰店,,等待买家付款\n"
-    history_of(tmp_path, orders, EVENTS + PICKED, telling)
+    closed = PICKED.replace("Z1", "Z3")
+    history = history_of(tmp_path, orders, EVENTS + PICKED + closed, telling)
+    assert (history.watched, history.events) == (2, 1)
     said = "\n".join(telling.remarks)
     assert "1 行没有付款时间" in said
     assert "1 行没有平台" in said
