@@ -9,6 +9,7 @@ from itertools import combinations
 from operator import itemgetter
 from typing import Final
 
+from domain.masking import safe_text
 from domain.numbers import looks_like, shape_hint
 from domain.orders import Case, Neighbour, Order, OrderStatus
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone
@@ -107,7 +108,8 @@ def _other_receiver(one: Neighbour, other: Neighbour) -> bool:
 
 
 def _where(use: Neighbour) -> str:
-    return str(place_of(area_of(use.province, use.city)) or f"{use.province}{use.city}" or "未知地址")
+    place = place_of(area_of(use.province, use.city))
+    return str(place) if place is not None else safe_text(f"{use.province}{use.city}", 30) or "未知地址"
 
 
 def duplicate_pickup(case: Case, allowed: Tolerances) -> Showing | None:
@@ -215,4 +217,4 @@ def refund_after_pickup(case: Case, allowed: Tolerances) -> Showing | None:
 
 def _masked(order_no: str) -> str:
     """The end is enough to find the order in one's own shop, and says nothing to others."""
-    return f"…{order_no[-6:]}" if len(order_no) > 6 else order_no
+    return safe_text(f"…{order_no[-6:]}" if len(order_no) > 6 else order_no, 10)

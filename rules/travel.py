@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from domain.journey import Journey, Sighting
+from domain.masking import safe_text
 from domain.orders import Case, Order
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone
 from rules.places import Place, apart, distance, place_of, province_of
@@ -129,7 +130,9 @@ def route_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
         if signed_at
         else f"{moment(at)} 已在{_name(here, door)}派送"
     )
-    wanted = str(there) if there else f"{province(order.receiver_province)}{order.receiver_city}"
+    wanted = (
+        str(there) if there else safe_text(f"{province(order.receiver_province)}{order.receiver_city}", 30)
+    )
     far = f"，相距{km_text(distance(here, there))}" if here and there else ""
     return Showing(
         at,
@@ -168,4 +171,4 @@ def _signed_at(journey: Journey, door: Sighting) -> datetime | None:
 
 def _name(place: Place | None, stay: Sighting) -> str:
     """As people write it; a city nobody knows as the provider writes it."""
-    return str(place) if place is not None else stay.area.replace(",", "")
+    return str(place) if place is not None else safe_text(stay.area.replace(",", ""), 30)

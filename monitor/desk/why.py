@@ -30,6 +30,7 @@ from rules.questions import plan_of
 __all__ = ["Ground", "Part", "Sentence", "opening", "why"]
 
 _SCAN: Final = 160
+_CLAIM: Final = 300
 """Characters of a carrier's line: the longest in the samples has about 120."""
 _NAME: Final = 48
 _UNREAD_SHOWN: Final = 3
@@ -256,6 +257,11 @@ def _silence(ground: Ground, now: datetime, voice: Voice) -> str:
 
 def _trouble(ground: Ground, voice: Voice) -> Iterator[Sentence]:
     finding = ground.finding
+    if "check" in finding.evidence:
+        claim = voice.reword(safe_text(finding.evidence.get("text", ""), _CLAIM))
+        yield Sentence(Part.TROUBLE, voice._("事实：{text}。", text=claim))
+        yield Sentence(Part.SOURCE, _source(ground, voice))
+        return
     trouble = voice.catalogue(finding.evidence.get("trouble", ""))
     text = safe_text(finding.evidence.get("text", ""), _SCAN)
     said = voice._(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from domain.journey import condense
-from domain.orders import Case, Neighbour, Order, Waybill
+from domain.orders import Case, Neighbour, Order, OrderStatus, Waybill
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone, TrackingEvent
 from monitor.demo.places import CITIES, City, distance
 from monitor.demo.scans import Scan
@@ -276,6 +276,18 @@ def by_warehouse(bench: _Bench) -> Fake | None:
     return bench.fake("transit_warehouse_signed", events=events)
 
 
+def refunded(bench: _Bench) -> Fake | None:
+    """The buyer wants his money back while it is on its way, and it has not come to a door yet."""
+    late = [
+        scan.occurred_at for scan in bench.moves if scan.milestone.rank >= Milestone.OUT_FOR_DELIVERY.rank
+    ]
+    events = tuple(each for each in bench.events if not late or each.occurred_at < late[0])
+    if not any(event.moves for event in events):
+        return None
+    order = replace(bench.parcel.order, status=OrderStatus.REFUNDING)
+    return bench.fake("refund_after_pickup", order=order, events=events)
+
+
 MAKERS: tuple[Make, ...] = (
     before_order,
     barely_before,
@@ -293,6 +305,7 @@ MAKERS: tuple[Make, ...] = (
     renumbered,
     recorded,
     by_warehouse,
+    refunded,
 )
 """Each fake, and for most of them something harmless that looks like it."""
 

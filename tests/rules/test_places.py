@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.gazetteer import NEWER, TABLE
@@ -75,6 +75,7 @@ def test_names(area: str, city: str | None) -> None:
     assert (str(place) if place else None) == city
 
 
+@settings(deadline=None)
 @given(AREAS)
 def test_any_text_has_a_place_or_none(area: str) -> None:
     place = place_of(area)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.findings import Party
@@ -660,6 +660,7 @@ HISTORIES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(HISTORIES, st.sampled_from(AREAS), st.sampled_from(["shunfeng", "zhongtong", ""]))
 def test_whatever_the_history_the_evidence_is_in_it(history: Any, receiver: str, carrier: str) -> None:
     """Every claim rests on scans that are there, and ends in a sentence."""
@@ -674,6 +675,7 @@ def test_whatever_the_history_the_evidence_is_in_it(history: Any, receiver: str,
             assert showing.at in times
 
 
+@settings(deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(history: Any, shuffled: Any) -> None:
     scans = [there(word, area).scan(hour) for hour, word, area in history]
@@ -682,6 +684,7 @@ def test_the_order_of_arrival_does_not_matter(history: Any, shuffled: Any) -> No
     assert condense(mixed) == condense(scans)
 
 
+@settings(deadline=None)
 @given(HISTORIES)
 def test_stays_are_in_order_and_each_in_another_city_than_the_one_before(history: Any) -> None:
     journey = condense([there(word, area).scan(hour) for hour, word, area in history])
