@@ -10,8 +10,8 @@ from pathlib import Path
 from monitor import machine
 from monitor.config_file import ConfigError
 from monitor.holidays import known_years
-from monitor.lately import alive, lately, platforms_in_use
-from monitor.lint import CheckLine, Level, lint
+from monitor.lately import alive, lately, platforms_in_use, words_in_use
+from monitor.lint import CheckLine, Level, lint, unknown_names
 from monitor.profiles import load_profiles, vocabulary
 from monitor.reach import reach
 from monitor.secrets import advice
@@ -59,6 +59,7 @@ def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLi
     )
     yield CheckLine("ok", f"{len(known.profiles)} 个平台配置")
     yield from lint(settings, known, now)
+    yield from unknown_names(settings, words_in_use(settings))
     if now is not None:
         yield from known_years(settings, now, platforms_in_use(settings))
 

@@ -125,10 +125,11 @@ def _deferral(reading: Reading, words: Words, path: KeyPath, row: Mapping[str, A
     grants = _grants(reading, path, row)
     for name in grants:
         if not any(name in rules and (rules[name].limit or rules[name].promise) for rules in words.every):
-            reading.problems.at((*path, "rules"), f"{name} 没有时限，宽限不了")
+            place = ("limits", name) if name in (row["limits"] or {}) else ("rules",)
+            reading.problems.at((*path, *place), f"{name} 没有时限，宽限不了")
     for key, at in (
         ("deadline_at", row["deadline_at"]),
-        *((f"limits.{n}", g.deadline_at) for n, g in grants.items()),
+        *((f"limits.{n}", g.deadline_at) for n, g in (row["limits"] or {}).items()),
     ):
         if span is not None and at is not None and at < span.ends_at - timedelta(seconds=1):
             reading.problems.at((*path, *key.split(".")), "截止时间早于窗口里最后的付款时间")

@@ -77,7 +77,7 @@ def known_years(
     almanacs: Mapping[str, Almanac] | None = None,
 ) -> Iterator[CheckLine]:
     """A line for each country; a year that is not known is a warning only where something depends on it."""
-    for almanac in (load_almanacs() if almanacs is None else almanacs).values():
+    for almanac in (load_almanacs(beside=settings.path.parent) if almanacs is None else almanacs).values():
         years = years_to_know(almanac, now)
         unknown = [year for year in years if not almanac.known(year)]
         known = "、".join(str(year) for year in years if year not in unknown)

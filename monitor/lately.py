@@ -12,12 +12,12 @@ from domain.masking import safe_text
 from monitor.lint import CheckLine
 from monitor.settings import Settings
 from monitor.store.database import StoreError, schema_state
-from monitor.store.recent import Recent, glance, platforms, recent
+from monitor.store.recent import Recent, glance, known_words, platforms, recent
 from monitor.store.upkeep import ALIVE, BACKUP, BACKUP_GOOD
 from monitor.store_url import sqlite_file
 from monitor.wording import hours, moment
 
-__all__ = ["alive", "lately", "platforms_in_use"]
+__all__ = ["alive", "lately", "platforms_in_use", "words_in_use"]
 
 T = TypeVar("T")
 _ALIVE: Final = timedelta(minutes=3)
@@ -25,6 +25,7 @@ _ALIVE: Final = timedelta(minutes=3)
 _LONG: Final = timedelta(days=2)
 """Without a copy, where the configuration names no rhythm."""
 _WHY: Final = 120
+_NAMED: Final = ("merchant", "shop", "warehouse")
 
 
 def alive(settings: Settings, now: datetime) -> bool:
@@ -50,6 +51,12 @@ def lately(settings: Settings, now: datetime) -> list[CheckLine]:
 def platforms_in_use(settings: Settings) -> list[str]:
     """The platforms of the newest orders; none where there is no store that can be read."""
     return _looked(settings, platforms) or []
+
+
+def words_in_use(settings: Settings) -> dict[str, list[str]]:
+    """The merchants, shops and warehouses of the newest orders; nothing where there is no store to be read."""
+    found = _looked(settings, lambda conn: {word: known_words(conn, word) for word in _NAMED})
+    return found or {}
 
 
 def _recent(settings: Settings) -> Recent | None:

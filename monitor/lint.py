@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from carriers.names import display
 from domain.time import format_duration
@@ -38,6 +38,7 @@ class CheckLine:
     line: int = 0
 
 
+Place = TypeVar("Place")
 Said: TypeAlias = Iterator[tuple[KeyPath, str, str]]
 """Where, what is odd, what to do."""
 
@@ -316,18 +317,20 @@ def unknown_names(settings: Settings, known: Mapping[str, Collection[str]]) -> l
     """
     lines = settings.written.lines
     found = []
+    standing = {each.name for each in settings.warehouses}
+    known = {**known, "warehouse": {*known.get("warehouse", ()), *standing} if known.get("warehouse") else ()}
     for path, key, name, near in unknown_matches(_matches(settings), known):
         todo = f"是不是想写 {near}？" if near else "检查写法；还没有订单的新名字可以不管"
         where = (*path, "match", key)
-        what = f"`{spelled(where)}`：没有一个订单的{FACET_ZH[key]}是 {name}"
+        what = f"`{spelled(where)}`：见过的订单里，没有一个的{FACET_ZH[key]}是 {name}"
         found.append(CheckLine("warn", what, todo, lines.of(where)))
     return sorted(found, key=lambda each: each.line)
 
 
 def unknown_matches(
-    placed: Iterable[tuple[KeyPath, Match]], known: Mapping[str, Collection[str]]
-) -> Iterator[tuple[KeyPath, str, str, str]]:
-    """Table, facet, name, and the nearest known name or nothing."""
+    placed: Iterable[tuple[Place, Match]], known: Mapping[str, Collection[str]]
+) -> Iterator[tuple[Place, str, str, str]]:
+    """Where, facet, name, and the nearest known name or nothing. Of a `PolicyBook`: `placed = book.matched`."""
     for path, match in placed:
         for key, values in match.items():
             there = known.get(key, ())

@@ -92,7 +92,8 @@ class Sweep:
         """Judge and keep: findings, tickets, messages, the clocks and the two due times."""
         done = Judged(parcels=len(looks))
         for look in looks:
-            self._settle_one(conn, look, now, done)
+            case = self.book.placed(look.case)
+            self._settle_one(conn, look if case is look.case else replace(look, case=case), now, done)
         facets.keep(conn, done.joined, now)
         parcels.save(conn, done.updates, now)
         parcels.reschedule(conn, done.due)

@@ -106,6 +106,18 @@ class PolicyBook:
         """By id, with the rules they inherit."""
         return self._profiles
 
+    @property
+    def matched(self) -> list[tuple[str, Match]]:
+        """Every match of the book, under the name of what it belongs to."""
+        over = [
+            (f"{each.name} › {inner.name}", inner.match)
+            for each in self._policies
+            for inner in each.overrides
+        ]
+        policies = [(each.name, each.match) for each in self._policies]
+        pauses = [(each.window.name, each.match) for each in self._exemptions]
+        return [*policies, *over, *pauses, *((each.window.name, each.match) for each in self._deferrals)]
+
     def rule_ids(self, profile: str) -> frozenset[str]:
         """The rules a profile has, inherited ones too."""
         return frozenset(self._profiles[profile].rules)
@@ -134,8 +146,10 @@ class PolicyBook:
 
     def placed(self, case: Case) -> Case:
         """The parcel with the place its warehouse stands, where the book knows it and the case does not say."""
-        origin = case.origin or origin_of(case.orders, self._warehouses)
-        return replace(case, origin=origin) if origin != case.origin else case
+        if case.origin or not self._warehouses:
+            return case
+        origin = origin_of(case.orders, self._warehouses)
+        return replace(case, origin=origin) if origin else case
 
     def policy_for(self, case: Case) -> Policy:
         """What holds for this parcel. Parcels alike in every facet a policy asks for share one object."""
@@ -154,7 +168,8 @@ class PolicyBook:
         The same in every process and under every policy; where a warehouse stands is not in it, as the book
         says that.
         """
-        return said_of(case)
+        told = case.origin and case.origin == origin_of(case.orders, self._warehouses)
+        return said_of(replace(case, origin="") if told else case)
 
     def policy_of(self, said: str) -> Policy:
         """What holds for the parcels with that `facets_key`. Raises ValueError for what is no such text."""

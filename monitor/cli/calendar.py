@@ -32,7 +32,7 @@ def calendar(year: int | None, config: Path | None, as_json_: bool) -> None:
     settings = settings_from(config)
     now = wall()
     asked = year or now.astimezone(settings.timezone).year
-    almanacs = [*load_almanacs().values()]
+    almanacs = [*load_almanacs(beside=settings.path.parent).values()]
     exempt = exemption_rows(in_force(settings), asked, now, settings.timezone)
     if as_json_:
         as_json(

@@ -79,6 +79,13 @@ def platforms(conn: Connection) -> list[str]:
     return sorted(conn.execute(select(newest.c.platform).distinct()).scalars())
 
 
+def known_words(conn: Connection, word: str) -> list[str]:
+    """What the newest orders say of one of `merchant`, `shop`, `warehouse`; nothing where they do not say it."""
+    orders = schema.orders
+    newest = select(orders.c[word].label("word")).order_by(orders.c.id.desc()).limit(_NEWEST).subquery()
+    return sorted(conn.execute(select(newest.c.word).where(newest.c.word != "").distinct()).scalars())
+
+
 def _told_at(conn: Connection, channel: str) -> datetime | None:
     """The newest attempts are walked back to the first that was taken."""
     query = (

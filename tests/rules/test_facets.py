@@ -126,6 +126,9 @@ def test_what_the_parcel_says_itself_stays() -> None:
 def test_a_warehouse_that_moved_is_another_text_for_no_parcel() -> None:
     """The text has the warehouse's name; where it stands is the book's to say, so it may be said anew."""
     said = BOOK.facets_key(parcel(warehouse="义乌仓"))
+    assert BOOK.facets_key(BOOK.placed(parcel(warehouse="义乌仓"))) == said, (
+        "also of a parcel that was placed"
+    )
     moved = PolicyBook(profiles(), warehouses=(Warehouse("义乌仓", "江西", "上饶"),))
     assert BOOK.policy_of(said).origin == "浙江,金华"
     assert moved.policy_of(said).origin == "江西,上饶"
