@@ -39,7 +39,8 @@ _HEAD = f"""{MADE}
 可信度：`OFFQ` 规则原文转述，`OFF` 官方说明，`SEC` 行业资料，`UNC` 没有可靠来源、我们定的。
 
 出处：`TB1`、`PD5` 这样的编号，工单的“为什么告警”里也有，是我们收集资料时给每份资料编的号，同一个号是同一份资料；写在各平台配置每条规则的
-`source` 里。字母是资料讲的平台：{{subjects}}。资料的清单没有随程序提供，也没有命令可查；申诉时请引用平台规则中心的原文，不要引用编号。
+`source` 里。字母是资料讲的平台：{{subjects}}。资料的清单在 [`config/sources.toml`](../../config/sources.toml)，`parcelwatch profiles 平台`
+逐条列出规则和它的出处；申诉时请引用平台规则中心的原文，不要引用编号。
 
 时限里带代码的（`bulky` 3d）、名字后写着“只管”的，看订单的商品类型（`goods_type` 列）或标签；`no_promise` 是没有承诺发货时间的订单。
 `clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立。
@@ -48,8 +49,9 @@ _HEAD = f"""{MADE}
 
 English: every rule of each platform's profile, generated from the profiles: code, name, kind, limit (normal, remote, very
 remote areas; then for goods of a type), warning steps before the limit, whether the groups are told, how far the number
-can be trusted, and the numbers we gave the papers it was taken from (`TB1`: the first about Taobao); tickets name them too. The
-list of the papers is not part of the program: in an appeal quote the marketplace's own rule, not our number."""
+can be trusted, and the numbers we gave the papers it was taken from (`TB1`: the first about Taobao); tickets name them too.
+`parcelwatch profiles NAME` tells every rule with its papers, listed in `config/sources.toml`: in an appeal quote the
+marketplace's own rule, not our number."""
 
 
 def rules() -> str:
@@ -106,4 +108,8 @@ def _limit(rule: Rule) -> str:
     counted = f"（{calendar.week.zh}）" if isinstance(calendar, WorkingTime) else ""
     goods = [f"`{word}` {length(each)}" for word, each in rule.goods.items()]
     after = [f"有承诺的：承诺后 {length(rule.promise_plus)}"] if rule.promise_plus else []
-    return "；".join((" / ".join(limits) + counted, *goods, *after))
+    lines = ["按线路时效表"] if rule.lines is not None else []
+    only = ["只看承诺送达时间"] if rule.promise and not limits else []
+    before = [f"{_about(each).strip('（）')}：{_limit(each)}" for each in rule.variants if each.limit != rule.limit]
+    said = (" / ".join(limits) + (counted if limits else ""), *lines, *only, *goods, *after, *before)
+    return "；".join(each for each in said if each)
