@@ -16,12 +16,14 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.pool import NullPool
 
-from monitor.store import archive, outbox
+from domain.findings import Blame, Party, Risk
+from monitor.store import archive, facets, meta, outbox, parcels
 from monitor.store.backends import parse_url, sqlite_path
 from monitor.store.backup import Backup, back_up, rotate, stamped
 from monitor.store.claims import open_tail
 from monitor.store.database import Database, StoreError, StoreNewer
 from monitor.store.errors import StoreOutdated, StoreRefused
+from monitor.store.facets import Group, group_of
 from monitor.store.migration import made_at, upgrading
 from monitor.store.restore import Restored, restore
 from monitor.store.schema import METADATA
@@ -30,6 +32,7 @@ from tests.store.given import (
     DAY,
     PICKED,
     T0,
+    H,
     a_parcel,
     alert,
     column,
@@ -54,9 +57,17 @@ def fill(store: Database) -> None:
     take(store, incoming("sf", "shunfeng/SF1", tail="5678", shop=ODD))
     parcel = a_parcel(store, "Z1")
     learn(store, parcel, T0, PICKED)
-    finding = open_finding(store, parcel)
+    stake = {"risk": Risk(500, 1230), "blame": Blame(Party.CARRIER, ODD)}
+    finding = open_finding(store, parcel, **stake)
+    open_finding(store, parcel, "lost", shadow=True)
     ticket = open_ticket(store, parcel, finding)
     store.write_now(lambda conn: outbox.put(conn, [alert("k1", ticket_id=ticket.id, finding_id=finding)]))
+    group = Group(group_of(ODD), ODD, "terms")
+    store.write_now(lambda conn: facets.keep(conn, [group], T0))
+    store.write_now(lambda conn: parcels.save(conn, [parcels.Update(parcel, facets_id=group.id)], T0))
+    for hours, version in enumerate(("v1", "v2", "v1")):
+        at = T0 + hours * H
+        store.write_now(lambda conn, v=version, at=at: meta.note_policy(conn, v, ODD, at))
     store.write_now(
         lambda conn: conn.execute(
             text("INSERT INTO oddities (at, source, reason, body) VALUES (1, :odd, '', '')"), {"odd": ODD}

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from domain.orders import OrderStatus
 from domain.tickets import TRANSITIONS
 from monitor.profiles import load_profiles
-from monitor.store import migration, polls
+from monitor.store import meta, migration, polls
 from monitor.store.backends import parse_url
 from monitor.store.database import Database, StoreError, StoreNewer, StoreOutdated, migrate, schema_state
 from monitor.store.schema import METADATA, REVISION
@@ -153,6 +153,20 @@ def test_an_older_programs_tables_name_the_command(database_url):
         Database.open(database_url)
     assert migrate(database_url) == STEPS[1:]
     Database.open(database_url).close()
+
+
+# ── 0004, with rows from before ──────────────────────────────────────────────────────────────────
+
+
+def test_policies_that_applied_before_have_their_time(database_url, tmp_path):
+    run(database_url, "downgrade", "0003")
+    rows = "INSERT INTO policies (version, since, body) VALUES ('new', 2000, ''), ('old', 1000, '')"
+    with engine(database_url).begin() as conn:
+        conn.execute(text(rows))
+    assert migrate(database_url) == ["0004"]
+    with opened(database_url, tmp_path) as store:
+        assert column(store, "SELECT version FROM policy_spans ORDER BY id") == ["old", "new"]
+        assert store.read_now(meta.policy_in_force) == "new"
 
 
 # ── 0002, with rows from before ──────────────────────────────────────────────────────────────────
