@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
 from monitor.profiles import load_profiles
 from rules.calendars import WorkingTime
 from rules.declare import Profile, Rule
+from rules.tolerances import CHECKS
 from tests.docs.told import MADE, cell, length
 from tests.docs.told_penalties import PENALTIES, penalties, sources
 
@@ -43,7 +46,8 @@ _HEAD = f"""{MADE}
 逐条列出规则和它的出处；申诉时请引用平台规则中心的原文，不要引用编号。
 
 时限里带代码的（`bulky` 3d）、名字后写着“只管”的，看订单的商品类型（`goods_type` 列）或标签；`no_promise` 是没有承诺发货时间的订单。
-`clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立。
+`clock` 从一个节点计时到另一个；`staleness` 每次移动扫描都重新计时；`exception` 承运商自己报告的异常，看到就成立；
+`structural` 看轨迹、订单和单号本身是否对得上，没有时限，时限一栏写的是容差，容差写在平台配置里。空包、少件需要重量和件数，没有导入，所以没有。
 
 {PENALTIES}
 
@@ -102,7 +106,42 @@ def _about(rule: Rule) -> str:
     return f"（{told.removeprefix('，')}）" if told else ""
 
 
+_TOLERANCES: Final = {
+    "tolerance": "早 {} 以内不算",
+    "lookback": "{} 内",
+    "near_km": "{} 公里内的邻市不算",
+    "escalate": "跨省时严重度 {}",
+    "max_km": "超过 {} 公里",
+    "max_kmh": "公路超过 {} 公里/小时",
+    "air_kmh": "能飞的超过 {} 公里/小时",
+    "air_from_km": "{} 公里以上算能飞",
+    "air_carriers": "自己有飞机的：{}",
+    "at_least": "到别的城市少于 {}",
+    "apart": "相隔超过 {}",
+    "counts": "以{}揽收为准",
+}
+
+
+def _tolerances(rule: Rule) -> str:
+    """What a structural check allows, as the rule says or by default."""
+    return "；".join(
+        text.format(_tolerance(getattr(rule.tolerances, name)))
+        for name, text in _TOLERANCES.items()
+        if name in CHECKS[rule.check]
+    )
+
+
+def _tolerance(value: object) -> str:
+    if isinstance(value, timedelta):
+        return length(value)
+    if isinstance(value, frozenset):
+        return "、".join(f"`{each}`" for each in sorted(value))
+    return {"first": "第一次", "last": "最后一次"}.get(str(value), str(value))
+
+
 def _limit(rule: Rule) -> str:
+    if rule.check:
+        return _tolerances(rule)
     limits = list(dict.fromkeys(length(each) for each in rule.limit.values()))
     calendar = rule.calendar
     counted = f"（{calendar.week.zh}）" if isinstance(calendar, WorkingTime) else ""
@@ -110,6 +149,8 @@ def _limit(rule: Rule) -> str:
     after = [f"有承诺的：承诺后 {length(rule.promise_plus)}"] if rule.promise_plus else []
     lines = ["按线路时效表"] if rule.lines is not None else []
     only = ["只看承诺送达时间"] if rule.promise and not limits else []
-    before = [f"{_about(each).strip('（）')}：{_limit(each)}" for each in rule.variants if each.limit != rule.limit]
+    before = [
+        f"{_about(each).strip('（）')}：{_limit(each)}" for each in rule.variants if each.limit != rule.limit
+    ]
     said = (" / ".join(limits) + (counted if limits else ""), *lines, *only, *goods, *after, *before)
     return "；".join(each for each in said if each)
