@@ -163,9 +163,11 @@ def _strange_number(case: Case) -> Showing | None:
 
     Where the carrier knows the number it is his, whatever it looks like.
     """
+    if case.journey.events or case.observed_at is None:
+        return None
     carrier, number = case.waybill.carrier, case.waybill.waybill_no
     theirs = looks_like(number)
-    if case.journey.events or case.observed_at is None or not theirs or carrier in theirs:
+    if not theirs or carrier in theirs:
         return None
     since = min((at for order in case.orders if (at := order.shipped_at or _bought_at(order))), default=None)
     if since is None or shape_hint(carrier, number) is not False:

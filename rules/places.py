@@ -94,6 +94,27 @@ def apart(one: Place, other: Place) -> float:
     return 0.0 if one == other else max(0.0, distance(one, other) - one.reach - other.reach)
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """From one area to another."""
+
+    start: Place
+    end: Place
+    km: float
+    """As `distance`."""
+    sure: float
+    """As `apart`."""
+
+
+@lru_cache(maxsize=32768)
+def leg(one: str, other: str) -> Leg | None:
+    """The way between two areas; None where the city of one is not known."""
+    start, end = place_of(one), place_of(other)
+    if start is None or end is None:
+        return None
+    return Leg(start, end, distance(start, end), apart(start, end))
+
+
 def _read(table: str) -> Mapping[str, Mapping[str, Place]]:
     """By province, by the city's short name."""
     found: dict[str, dict[str, Place]] = {}

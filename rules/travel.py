@@ -14,7 +14,7 @@ from domain.journey import Journey, Sighting
 from domain.masking import safe_text
 from domain.orders import Case, Order
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone
-from rules.places import Place, apart, distance, place_of, province_of
+from rules.places import Leg, Place, distance, leg, place_of, province_of
 from rules.regions import province
 from rules.showing import Showing, km_text, moment, receiver, span
 from rules.tolerances import Tolerances
@@ -26,10 +26,10 @@ _HOUR = timedelta(hours=1)
 
 def origin_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
     """Picked up far from the warehouse; sleeps where the configuration does not say where that stands."""
-    warehouse, picked = place_of(case.origin), place_of(case.journey.origin)
-    if warehouse is None or picked is None or distance(warehouse, picked) <= allowed.max_km:
+    way = leg(case.journey.origin, case.origin)
+    if way is None or way.km <= allowed.max_km:
         return None
-    at, far = case.journey.cities[0].at, distance(warehouse, picked)
+    at, far, picked, warehouse = case.journey.cities[0].at, way.km, way.start, way.end
     return Showing(
         at,
         f"{moment(at)} 首次扫描在{picked}，发货仓在{warehouse}，相距{km_text(far)}",
@@ -45,13 +45,18 @@ def impossible_speed(case: Case, allowed: Tolerances) -> Showing | None:
     """
     stays = case.journey.cities
     for n, (earlier, later) in enumerate(pairwise(stays)):
-        here, there = place_of(earlier.area), place_of(later.area)
-        if here is None or there is None or _to_and_fro(case.journey, n):
+        way = leg(earlier.area, later.area)
+        took = later.at - earlier.until
+        if (
+            way is None
+            or not _too_fast(way, took, _speed(case, way, allowed))
+            or _to_and_fro(case.journey, n)
+        ):
             continue
-        took, km = later.at - earlier.until, apart(here, there)
-        if _too_fast(km, took, _speed(case, here, there, allowed)):
-            text = f"{moment(earlier.until)} 还在{here}，{moment(later.at)} 已到{there}：{_pace(here, there, took)}"
-            return Showing(later.at, text, (earlier.until, later.at), _facts(here, there, took))
+        text = (
+            f"{moment(earlier.until)} 还在{way.start}，{moment(later.at)} 已到{way.end}：{_pace(way, took)}"
+        )
+        return Showing(later.at, text, (earlier.until, later.at), _facts(way, took))
     return None
 
 
@@ -68,45 +73,39 @@ def signed_too_soon(case: Case, allowed: Tolerances) -> Showing | None:
     """Signed for in another city sooner after the pickup than anything could have brought it."""
     journey, door = case.journey, case.journey.doorstep
     signed_at, picked_at = journey.first.get(Milestone.DELIVERED), journey.first_scan_at
-    here, there = place_of(journey.origin), place_of(door.area) if door else None
-    if signed_at is None or picked_at is None or here is None or there is None or here == there:
+    way = leg(journey.origin, door.area) if door is not None else None
+    if signed_at is None or picked_at is None or door is None or way is None or way.start == way.end:
         return None
-    assert door is not None
     if not door.at <= signed_at <= door.until:
         return None
-    took, km = signed_at - picked_at, distance(here, there)
+    took = signed_at - picked_at
     flies = case.waybill.carrier in allowed.air_carriers
-    far = km > (allowed.air_from_km if flies else allowed.near_km)
-    if not (far and took < allowed.at_least) and not _too_fast(
-        apart(here, there), took, _speed(case, here, there, allowed)
-    ):
+    far = way.km > (allowed.air_from_km if flies else allowed.near_km)
+    if not (far and took < allowed.at_least) and not _too_fast(way, took, _speed(case, way, allowed)):
         return None
-    text = (
-        f"{moment(picked_at)} 在{here}揽收，{moment(signed_at)} 已在{there}签收：{_pace(here, there, took)}"
-    )
-    return Showing(signed_at, text, (picked_at, signed_at), _facts(here, there, took))
+    text = f"{moment(picked_at)} 在{way.start}揽收，{moment(signed_at)} 已在{way.end}签收：{_pace(way, took)}"
+    return Showing(signed_at, text, (picked_at, signed_at), _facts(way, took))
 
 
-def _speed(case: Case, here: Place, there: Place, allowed: Tolerances) -> int:
+def _speed(case: Case, way: Leg, allowed: Tolerances) -> int:
     """The most that is possible between the two, in km/h."""
-    flies = case.waybill.carrier in allowed.air_carriers or distance(here, there) >= allowed.air_from_km
+    flies = way.km >= allowed.air_from_km or case.waybill.carrier in allowed.air_carriers
     return allowed.air_kmh if flies else allowed.max_kmh
 
 
-def _too_fast(km: float, took: timedelta, kmh: int) -> bool:
-    return km > max(took / _HOUR, 0.0) * kmh
+def _too_fast(way: Leg, took: timedelta, kmh: int) -> bool:
+    return way.sure > 0 and way.sure > max(took / _HOUR, 0.0) * kmh
 
 
-def _pace(here: Place, there: Place, took: timedelta) -> str:
+def _pace(way: Leg, took: timedelta) -> str:
     """The way in words; the distance people can look up, and how fast that would have been."""
-    far = distance(here, there)
-    said = f"相距{km_text(far)}，只用了 {span(max(took, timedelta(0)))}"
-    return said + (f"，合每小时 {far / (took / _HOUR):.0f} 公里" if took > timedelta(minutes=1) else "")
+    said = f"相距{km_text(way.km)}，只用了 {span(max(took, timedelta(0)))}"
+    return said + (f"，合每小时 {way.km / (took / _HOUR):.0f} 公里" if took > timedelta(minutes=1) else "")
 
 
-def _facts(here: Place, there: Place, took: timedelta) -> dict[str, str]:
+def _facts(way: Leg, took: timedelta) -> dict[str, str]:
     minutes = f"{took / timedelta(minutes=1):.0f}"
-    return {"from": str(here), "place": str(there), "km": f"{distance(here, there):.0f}", "minutes": minutes}
+    return {"from": str(way.start), "place": str(way.end), "km": f"{way.km:.0f}", "minutes": minutes}
 
 
 def route_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
