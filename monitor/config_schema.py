@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
         "limit": LIMIT.schema,
         "warn": WARN.schema,
         "change": table_schema(words.change()),
-        "tiers": TIERS.schema,
+        "tier_lists": TIERS.schema,
         "rules": words.rules().schema,
         "match": words.match().schema,
         "route_match": words.match(ROUTABLE).schema,

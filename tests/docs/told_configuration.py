@@ -38,7 +38,7 @@ def configuration() -> str:
     own, tables = list[str](), list[str]()
     defaults = top(Words(vocabulary(load_profiles())))
     for key, node in schema["properties"].items():
-        rows = list(_keys(node, f"{key}.", _inner(key), schema["definitions"]))
+        rows = list(dict.fromkeys(_keys(node, f"{key}.", _inner(key), schema["definitions"])))
         if rows:
             title = f"`[[{key}]]`" if node.get("type") == "array" else f"`[{key}]`"
             tables.append(
@@ -70,6 +70,8 @@ def _keys(node: Mapping[str, Any], path: str, defaults: Table, known: Mapping[st
         if kind:
             yield f'| | | **kind = "{kind[0]}"** | |'
         yield from _keys(each, path, defaults, known)
+    if isinstance(node.get("additionalProperties"), Mapping):
+        yield from _keys(node["additionalProperties"], f"{path}名字.", {}, known)
     required = set(node.get("required", ()))
     for key, inner in node.get("properties", {}).items():
         yield _row(f"{path}{key}", inner, defaults.get(key), must=key in required)
@@ -97,7 +99,7 @@ def _kind(node: Mapping[str, Any]) -> str:
     for each in filter(None, references):
         name = each.rpartition("/")[2]
         return _RECURRING.get(name, name)
-    if len(node.get("enum", ())) > 10:
+    if "late_shipment" in node.get("enum", ()):
         return "[规则](rules.md)的名字"
     if "enum" in node:
         return "、".join(f"`{each}`" for each in node["enum"])
@@ -123,6 +125,10 @@ _WORDS = {
     "normal": "普通地区",
     "remote": "偏远地区",
     "very_remote": "极偏远地区",
+    "excluded": "不适用国内时限的地区",
+    "tiers.remote": "偏远地区的省份，对所有平台",
+    "tiers.very_remote": "极偏远地区的省份，对所有平台",
+    "tiers.excluded": "不适用国内时限的地区，对所有平台",
 }
 """Keys whose schema says nothing."""
 _RECURRING = {
@@ -133,6 +139,7 @@ _RECURRING = {
     "rules": "[规则](#rules)",
     "match": "[匹配](#match)",
     "route_match": "[匹配](#route_match)",
+    "tier_lists": "[名单](#tier_lists)",
 }
 _DEFINED = {
     "duration": '数字加单位 `s` 秒、`m` 分、`h` 小时、`d` 天：`"90s"`、`"30m"`、`"48h"`、`"1.5d"`。',
@@ -142,6 +149,7 @@ _DEFINED = {
     "rules": "规则的名字 = 改动。各平台的默认值见[规则](rules.md)。",
     "match": "哪些包裹。几项要同时满足；值是一个文字或一个列表。",
     "route_match": "哪些消息。几项要同时满足；值是一个文字或一个列表。",
+    "tier_lists": "哪些省份偏远。写了的一级以这里为准，没有写的照平台的名单（`config/tiers.toml`）。",
 }
 
 
