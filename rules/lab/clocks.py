@@ -337,7 +337,7 @@ def _limited(line: Line) -> bool:
 def _order_by_order(line: Line) -> bool:
     """What it says depends on single orders."""
     rule = line.rule
-    return bool(rule.when or rule.promise or rule.goods or line.leaves or rule.penalty)
+    return bool(rule.when or rule.promise or rule.goods or line.leaves)
 
 
 def _as_array(length: Micros | int, found: Spells) -> Micros:

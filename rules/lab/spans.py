@@ -27,10 +27,10 @@ def length_of(length: timedelta) -> int:
 def after(calendar: Calendar, start: Micros, length: Micros) -> Micros:
     """The deadlines of waits of such lengths that started then."""
     if type(calendar) is Calendar:
-        return _counted(_pauses(calendar), start, length) if calendar.pauses else start + length
+        return _counted(calendar, start, length)
     if type(calendar) is WorkingTime:
         begin = _begin(calendar, start)
-        return np.where(length > 0, _counted(_pauses(calendar), begin, length), start)
+        return np.where(length > 0, _counted(calendar, begin, length), start)
     # A calendar of another kind answers for itself.
     each = zip(start.tolist(), length.tolist(), strict=True)
     found = [calendar.after(from_micros(at), timedelta(microseconds=owed)) for at, owed in each]
@@ -53,18 +53,17 @@ class _Pauses:
 
 
 @lru_cache(maxsize=64)
-def _pauses_of(pauses: tuple[object, ...], calendar: Calendar) -> _Pauses:
+def _pauses(calendar: Calendar) -> _Pauses:
     starts = np.array([to_micros(each.starts_at) for each in calendar.pauses], dtype=np.int64)
     ends = np.array([to_micros(each.ends_at) for each in calendar.pauses], dtype=np.int64)
     return _Pauses(starts, ends, np.concatenate(([0], np.cumsum(ends - starts))))
 
 
-def _pauses(calendar: Calendar) -> _Pauses:
-    return _pauses_of(calendar.pauses, calendar)
-
-
-def _counted(pauses: _Pauses, start: Micros, length: Micros) -> Micros:
+def _counted(calendar: Calendar, start: Micros, length: Micros) -> Micros:
     """The first moment at which so much has counted; the start itself where nothing is owed."""
+    if not calendar.pauses:
+        return start + length
+    pauses = _pauses(calendar)
     over = np.searchsorted(pauses.ends, start, side="right")
     at = np.minimum(over, len(pauses.starts) - 1)
     inside = (over < len(pauses.starts)) & (pauses.starts[at] < start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_the_live_sweep_and_the_replay_agree_parcel_by_parcel(
     histories = [*told_parcels(orders, events, owners)]
     found = 0
     for told in histories:
-        lived = store.write_now(lambda conn, told=told: live(conn, told))
+        lived = store.write_now(partial(live, told=told))
         replayed = replay(
             told.orders,
             told.events,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ def test_columns_are_the_replay_on_histories_nobody_wrote(
     assert_equal(milestones(orders, events), BOOK, T0 + hours * HOUR)
 
 
-def days(first: int, last: int, name: str) -> Window:
+def days(first: float, last: float, name: str) -> Window:
     return Window(T0 + timedelta(days=first), T0 + timedelta(days=last), name)
 
 
@@ -248,10 +249,9 @@ def test_an_empty_frame_finds_nothing() -> None:
         pytest.param({"milestone": "gone_fishing"}, "gone_fishing", id="a milestone nobody knows"),
     ],
 )
-def test_what_cannot_be_read_is_refused(change: dict[str, object], said: str) -> None:
+def test_what_cannot_be_read_is_refused(change: dict[str, Any], said: str) -> None:
     orders, events = frames_of([{"parcel": 0, "paid_at": T0}], [(0, T0, "picked_up")])
     events = events.astype({"milestone": object})
-    for name, value in change.items():
-        events.loc[0, name] = value
+    events = events.assign(**change)
     with pytest.raises(ValueError, match=said):
         milestones(orders, events)
