@@ -96,7 +96,7 @@ def _inheritable(file: Path, profile: Profile, known: Mapping[str, Profile]) -> 
 
 def _startable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
     """Refuse a clock started by the breach of no rule with a limit, or of one that a breach starts itself."""
-    for rule in (each for rule in profile.rules.values() for each in (rule, *rule.variants)):
+    for rule in (each for own in profile.rules.values() for each in (own, *own.variants)):
         if not rule.after:
             continue
         other = known.get(rule.after)
@@ -106,9 +106,22 @@ def _startable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
         elif not other.limit:
             reason = f"{rule.after} 没有时限，不会超时"
         elif other.after:
-            reason = f"{rule.after} 自己也从另一条规则的超时起算，不能再接一条"
+            chain = _chain(rule.id, known)
+            reason = f"{rule.after} 自己也从另一条规则的超时起算，不能再接一条：{' → '.join(chain)}"
+            if len({*chain}) < len(chain):
+                reason = f"超时起算的规则绕成了圈：{' → '.join(chain)}"
         if reason:
             raise ConfigError([Problem(1, f"rules.{rule.id}.start", reason)], file)
+
+
+def _chain(rule: str, known: Mapping[str, Rule]) -> list[str]:
+    """The rule, the one whose breach starts it, and so on to the first, or to one that came before."""
+    chain = [rule]
+    while chain[-1] in known and (after := known[chain[-1]].after):
+        chain.append(after)
+        if after in chain[:-1]:
+            break
+    return chain
 
 
 def _stackable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:

@@ -41,7 +41,8 @@ class Notice:
     @property
     def over_at(self) -> datetime:
         """When none of it can make a difference to a new order any more."""
-        return max(each.window.ends_at for each in (*self.exemptions, *self.deferrals))
+        ends = [each.window.ends_at for each in self.exemptions]
+        return max(ends + [each.window.ends_at for each in self.deferrals])
 
 
 def window_file(name: str) -> Path:

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, insert
 from monitor.check import check
 from monitor.config_file import ConfigError
 from monitor.lint import unknown_matches, unknown_names
+from monitor.profiles import load_profiles
 from monitor.settings import load, load_book
 from monitor.store import schema
 from monitor.store.migration import migrate
@@ -197,3 +198,30 @@ def test_check_holds_shops_against_the_store(tmp_path: Path) -> None:
     engine.dispose()
     [only] = told()
     assert "旗见店" in only
+
+
+# ── clocks that each other's breaches start ──────────────────────────────────────────────────────
+
+CLOCK = """
+[rules.{name}]
+kind = "clock"
+start = "{start}"
+stop = "delivered"
+limit = "1h"
+"""
+
+
+@pytest.mark.parametrize(
+    ("starts", "chain"),
+    [
+        pytest.param({"a": "breach:b", "b": "breach:a"}, "绕成了圈：a → b → a", id="a circle"),
+        pytest.param(
+            {"a": "breach:b", "b": "breach:c", "c": "paid"}, "不能再接一条：a → b → c", id="a chain"
+        ),
+    ],
+)
+def test_the_circle_of_breaches_is_named(tmp_path: Path, starts: dict[str, str], chain: str) -> None:
+    rules = "".join(CLOCK.format(name=name, start=start) for name, start in starts.items())
+    (tmp_path / "x.toml").write_text(f'id = "x"\nname = "某平台"\n{rules}', "utf-8")
+    with pytest.raises(ConfigError, match=chain):
+        load_profiles(tmp_path)
