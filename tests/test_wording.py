@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.findings import Finding, FindingState, Stage
+from domain.findings import Blame, Finding, FindingState, Party, Risk, Stage
 from domain.journey import Journey, condense
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case, Waybill
 from domain.tracking import Milestone, TrackingEvent
 from monitor import wording
+from monitor.digest import digest_of
+from monitor.store.outbox import MessageState, Waiting
 from notifiers.wording import MOST_FACTS, VALUE_LIMIT, title_line
 from tests.simulated import T0, at, order, scans
 
@@ -260,3 +262,62 @@ def test_a_long_shop_name_does_not_push_the_order_out_of_its_line() -> None:
 def test_times_are_told_in_the_merchants_zone() -> None:
     assert wording.moment(T0) == "11-10 10:00"
     assert wording.moment(None) == "—"
+
+
+# ── money and blame ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(500, 5000, "¥5–50"), (500, 500, "¥5"), (450, 3000, "¥4.50–30"), (0, 300, "¥0–3"), (0, 0, "¥0")],
+)
+def test_money_is_said_in_few_characters(low: int, high: int, said: str) -> None:
+    assert wording.yuan(Risk(low, high)) == said
+
+
+@pytest.mark.parametrize(
+    ("blame", "said"),
+    [
+        (Blame(Party.CARRIER, "揽收后在快递手里 41 小时"), "耽误在承运商：揽收后在快递手里 41 小时"),
+        (Blame(Party.WAREHOUSE, "付款后 40 小时才发货"), "耽误在仓库：付款后 40 小时才发货"),
+        (Blame(Party.UNKNOWN, "发货后 3 小时仍没有揽收"), ""),
+    ],
+)
+def test_blame_is_said_where_it_is_known(blame: Blame, said: str) -> None:
+    assert wording.blamed(blame) == said
+
+
+def test_a_digest_has_the_dearest_first_and_says_why() -> None:
+    def waiting(
+        n: int, title: str, urgency: Urgency, kind: MessageKind = MessageKind.ALERT, **data: str
+    ) -> Waiting:
+        message = Message(kind, title, urgency=urgency, data=data)
+        return Waiting(n, str(n), "ops", message, MessageState.WAITING, 0, 0, T0, T0)
+
+    rows = [
+        waiting(1, "便宜的", Urgency.CRITICAL, fen_low="500", fen_high="500", severity="90"),
+        waiting(2, "不知道的", Urgency.CRITICAL, severity="95"),
+        waiting(3, "贵的", Urgency.HIGH, fen_low="500", fen_high="5000", severity="60"),
+        waiting(4, "数据源中断", Urgency.HIGH, MessageKind.FEED),
+        waiting(5, "不知道、较轻的", Urgency.CRITICAL, severity="70"),
+    ]
+    digest = digest_of(rows, T0)
+    assert digest.rows == (
+        *("数据源中断", "贵的 · ¥5–50", "便宜的 · ¥5"),
+        *("不知道的", "不知道、较轻的"),
+    )
+    assert digest.urgency is Urgency.CRITICAL, "the most urgent of all, wherever it stands"
+
+
+def test_an_alert_says_the_money_and_the_blame_in_its_second_line() -> None:
+    told = replace(waiting(), risk=Risk(500, 5000), blame=Blame(Party.CARRIER, "揽收后 41 小时没有新的扫描"))
+    message = wording.alert(a_case(), told, TICKET, T0)
+    assert message.facts[1] == ("可能赔付", "¥5–50；耽误在承运商：揽收后 41 小时没有新的扫描")
+    assert len(message.facts) <= MOST_FACTS
+    assert (message.data["fen_low"], message.data["fen_high"]) == ("500", "5000")
+    whole = wording.alert(a_case(), told, TICKET, T0, risk=Risk(500, 6000))
+    assert whole.facts[1][1].startswith("¥5–60；"), "what all its findings cost together"
+    alone = wording.alert(a_case(), replace(told, risk=None), TICKET, T0)
+    assert alone.facts[1] == ("责任", "耽误在承运商：揽收后 41 小时没有新的扫描")
+    silent = wording.alert(a_case(), waiting(), TICKET, T0)
+    assert [label for label, _ in silent.facts if label in ("可能赔付", "责任")] == []

@@ -14,6 +14,7 @@ PAGES = {
     "now": "/",
     "now-48h": "/?hours=48",
     "tickets": "/tickets",
+    "tickets-by-the-hour": "/tickets?sort=risk_per_hour",
     "tickets-none": "/tickets?shop=%E6%B2%A1%E6%9C%89%E8%BF%99%E5%AE%B6%E5%BA%97",
     "ticket": "ticket",
     "parcel": "parcel",
@@ -21,6 +22,7 @@ PAGES = {
     "providers": "/providers",
     "outbox": "/outbox",
     "coverage": "/coverage",
+    "rules": "/rules",
     "demo": "/demo",
     "nothing-here": "/nothing/here",
 }

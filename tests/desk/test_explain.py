@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,9 +17,12 @@ from domain.time import SHANGHAI
 from domain.tracking import TrackingEvent
 from monitor.desk.explain import as_data, as_text, clock_line, clock_lines, short
 from monitor.desk.pages import ticket_data, ticket_text
+from monitor.profiles import load_profiles
 from monitor.store import tickets
 from monitor.store.database import Database
 from rules.judge import judge
+from rules.policy import Change, PolicyBook, PolicySpec
+from rules.regions import Tier
 from tests.simulated import HUB, LOST, PICKED, T0, Robot, Scan, World, at, book, order, scan, scans
 
 BOOK = book()
@@ -228,3 +232,46 @@ def test_any_value_of_ours_as_json_knows_it() -> None:
         **{"a": 1.5, "b": ["x", "y"], "c": [1, None, True], "d": "2026-11-10T10:00:00+08:00"},
         "e": str(at),
     }
+
+
+# ── the line that won, the money, the blame ──────────────────────────────────────────────────────
+
+
+def stalled(rules: dict[str, Change]) -> tuple[dict[str, Any], str]:
+    """A parcel that stood still for 60 hours under a policy of its own, as data and as text."""
+    ours = PolicySpec("旗舰", {"shop": frozenset({"旗舰店"})}, "taobao_tmall", rules)
+    policies = PolicyBook(load_profiles(), [ours, PolicySpec("其余", {}, "taobao_tmall")])
+    of = order("1", paid=-70, shipped=-69, shop="旗舰店", platform="taobao_tmall", amount=Decimal(300))
+    case = Case(Waybill("zhongtong", "Z1"), (of,), condense(scans((-65, PICKED), (-60, HUB))), T0, T0)
+    policy = policies.policy_for(case)
+    arguments = (case, [], judge(case, policy, T0), T0, SHANGHAI, {})
+    return as_data(*arguments, policy), as_text(*arguments, RULES, policy)
+
+
+def test_the_line_that_won_is_named_with_those_it_overruled() -> None:
+    data, told = stalled({"transit_stagnation": Change(limit={Tier.NORMAL: timedelta(hours=47)})})
+    assert "策略 旗舰（版本 " in told
+    assert "match 有 1 项，比「其余」的 0 项更具体；没有轮到 其余" in told
+    assert "依据 旗舰.transit_stagnation（盖过 taobao_tmall.transit_stagnation）" in told
+    assert data["parcel"]["policy_beat"] == ["其余"]
+    [found] = [each for each in data["findings"] if each["rule"] == "transit_stagnation"]
+    assert found["beat"] == ["taobao_tmall.transit_stagnation"]
+    assert clock(data, "transit_stagnation")["beat"] == found["beat"]
+
+
+def test_the_money_the_tariff_and_the_blame_stand_under_a_finding() -> None:
+    data, told = stalled({})
+    assert "可能赔付 ¥15：实付的 5%（最低 ¥5，最高 ¥50）" in told
+    assert "责任：承运商（" in told
+    [found] = [each for each in data["findings"] if each["rule"] == "transit_stagnation"]
+    assert found["risk"] == {"low": 15.0, "high": 15.0}
+    assert found["blame"]["party"] == "carrier"
+    assert found["shadow"] is False
+    assert data["parcel"]["risk"]["high"] >= 15.0
+
+
+def test_a_rule_on_trial_says_so() -> None:
+    data, told = stalled({"transit_stagnation": Change(shadow=True)})
+    assert "试运行：只记录，不通知任何人" in told
+    assert "物流停滞（transit_stagnation） 试运行" in told
+    assert clock(data, "transit_stagnation")["shadow"] is True
