@@ -42,7 +42,7 @@ def run(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
     """
     now = to_micros(as_of)
     if m.latest > now:
-        m = m.once(("until", now), lambda: _until(m, now))
+        m = _until(m, now)
     k = kinds(m, book)
     kept: dict[str, _Kept] = m.once("kept", dict)
     clocks = Clocks(m, k, now)
@@ -98,10 +98,15 @@ def run_rowwise(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFram
 
 
 def _until(m: Milestones, now: int) -> Milestones:
-    """The frame without what was learned later."""
+    """The frame without what was learned later; the last one is kept."""
+    kept: tuple[int, Milestones] | None = m.kept.get("until")
+    if kept is not None and kept[0] == now:
+        return kept[1]
     at, learned = micros(m.events, "occurred_at"), micros(m.events, "learned_at")
     known = np.where(learned == NEVER, at, learned) <= now
-    return milestones(m.orders, m.events.iloc[np.flatnonzero(known)])
+    frame = milestones(m.orders, m.events.iloc[np.flatnonzero(known)])
+    m.kept["until"] = now, frame
+    return frame
 
 
 def _wanted(m: Milestones, replay: Mapping[str, Bools]) -> dict[int, frozenset[str]]:
@@ -125,7 +130,9 @@ def _replayed(
 
 def _histories(m: Milestones, as_of: datetime, wanted: Codes) -> Iterator[tuple[int, tuple[Stretch, ...]]]:
     """What was known of these parcels when, kept for the next policy."""
-    kept: dict[int, tuple[Stretch, ...]] = m.once(("histories", as_of), dict)
+    if m.kept.get("replayed to") != as_of:
+        m.kept.update({"replayed to": as_of, "histories": {}})
+    kept: dict[int, tuple[Stretch, ...]] = m.kept["histories"]
     new = np.array([parcel for parcel in wanted.tolist() if parcel not in kept], dtype=np.int64)
     for told in parcels(m.orders, m.events, new) if len(new) else ():
         kept[told.parcel] = _known(told, as_of)

@@ -38,7 +38,12 @@ def priced(
     mine = owner[rows]
     many = m.bought.many[mine]
     merged = _merged(m, np.unique(mine[many]))
-    keys = [m.bought.kind[mine], m.bought.amount[mine], m.bought.status[mine], _tariffs(rule, deadline[rows])]
+    keys = [
+        _goods(m, k)[m.bought.kind[mine]],
+        m.bought.amount[mine],
+        m.bought.status[mine],
+        _tariffs(rule, deadline[rows]),
+    ]
     keys.append(np.where(many, mine, -1))
     if any(tariff.when is not None and tariff.when.subject == "promise" for tariff in rule.penalty):
         keys.append(pd.factorize(_promised(m, mine, replay))[0])
@@ -57,6 +62,17 @@ def priced(
             prices[n] = risk.low, risk.high
     low[rows], high[rows] = prices[number, 0], prices[number, 1]
     return low, high
+
+
+def _goods(m: Milestones, k: Kinds) -> Codes:
+    """Of the kinds of parcels what a price depends on: goods type and tags, as a number."""
+
+    def numbers() -> Codes:
+        known: dict[object, int] = {}
+        marks = [frozenset((each.goods_type, each.tags) for each in case.orders) for case in k.cases]
+        return np.array([known.setdefault(each, len(known)) for each in marks], dtype=np.int64)
+
+    return m.once("goods", numbers)
 
 
 def _merged(m: Milestones, owner: Codes) -> Mapping[int, tuple[Order, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +16,11 @@ from pandas.testing import assert_frame_equal
 from domain.findings import FindingState
 from domain.time import Window
 from monitor.profiles import load_profiles
+from rules.declare import Rule
 from rules.exemptions import Deferral, Exemption, Grant
 from rules.lab import COLUMNS, Milestones, milestones, run, run_rowwise
 from rules.lines import City, Lines
-from rules.policy import Change, PolicyBook, PolicySpec, Warehouse
+from rules.policy import Change, Line, PolicyBook, PolicySpec, Warehouse
 from rules.regions import Tier
 from tests.rules.lab.histories import HOUR, MS, T0, edges_of, frames_of, generated
 
@@ -255,3 +256,46 @@ def test_what_cannot_be_read_is_refused(change: dict[str, Any], said: str) -> No
     events = events.assign(**change)
     with pytest.raises(ValueError, match=said):
         milestones(orders, events)
+
+
+KNOWN = {
+    Rule: {
+        *(
+            "id",
+            "zh",
+            "kind",
+            "severity",
+            "start",
+            "stops",
+            "all_stops",
+            "restarts",
+            "limit",
+            "goods",
+            "warn",
+        ),
+        *(
+            "grace",
+            "promise",
+            "promises",
+            "calendar",
+            "lines",
+            "promise_plus",
+            "when",
+            "since",
+            "until",
+            "zone",
+        ),
+        *("variants", "exempt", "on", "check", "tolerances", "soft", "penalty", "watch", "notify", "shadow"),
+        *("confidence", "source", "note", "profile"),
+    },
+    Line: {
+        *("rule", "source", "limit", "by_merchant", "calendar", "natural", "asleep", "leaves", "tier"),
+        *("variants", "beat"),
+    },
+}
+
+
+@pytest.mark.parametrize("words", KNOWN)
+def test_the_columns_know_every_word_a_rule_can_say(words: type) -> None:
+    """A new word has to be modelled or sent to the replay (`rules.lab.clocks`), then written down here."""
+    assert {each.name for each in fields(words)} == KNOWN[words]
