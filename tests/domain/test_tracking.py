@@ -597,3 +597,46 @@ def test_an_echoed_scan_does_not_start_a_wait_anew():
     """The same words within five minutes are one scan (§11, notes): the dispatch began with the first."""
     echo = scan(40 + 3 / 60, M.OUT_FOR_DELIVERY, OUT.text, courier="李*")
     assert condense((PICKED, OUT, echo)).last[M.OUT_FOR_DELIVERY] == OUT.occurred_at
+
+
+class TestStays:
+    """Where the parcel was, for the structural checks: cities, the doorstep, pickups, a first line of any kind."""
+
+    def test_cities_stay_by_stay(self) -> None:
+        journey = condense(
+            [
+                scan(-1, M.LABEL_CREATED, area="浙江,杭州市"),
+                scan(0, M.PICKED_UP, area="浙江,杭州市,余杭区"),
+                scan(5, M.IN_TRANSIT, area="浙江,杭州市,萧山区"),
+                scan(9, M.IN_TRANSIT, area="浙江"),
+                scan(20, M.OUT_FOR_DELIVERY, area="四川,成都市"),
+            ]
+        )
+        stays = [(stay.area, stay.at, stay.until) for stay in journey.cities]
+        assert stays == [("浙江,杭州市", at(0), at(5)), ("四川,成都市", at(20), at(20))]
+        assert journey.origin == "浙江,杭州市"
+        assert (journey.first_event_at, journey.first_scan_at) == (at(-1), at(0))
+        assert journey.doorstep == journey.cities[1]
+
+    def test_a_pickup_without_a_city_has_no_origin(self) -> None:
+        journey = condense([PICKED, scan(5, M.IN_TRANSIT, area="浙江,杭州市")])
+        assert len(journey.cities) == 1
+        assert journey.origin == ""
+
+    def test_a_door_on_the_way_back_is_not_the_receivers(self) -> None:
+        outward = [PICKED, scan(20, M.OUT_FOR_DELIVERY, area="四川,成都市"), scan(30, M.RETURNING)]
+        journey = condense([*outward, scan(50, M.OUT_FOR_DELIVERY, area="浙江,杭州市")])
+        assert journey.doorstep is not None
+        assert journey.doorstep.area == "四川,成都市"
+
+    def test_an_echoed_pickup_is_one(self) -> None:
+        again = scan(0.05, M.PICKED_UP, PICKED.text)
+        assert condense([PICKED, again]).pickups == (at(0),)
+        assert condense([PICKED, again, scan(9, M.PICKED_UP)]).pickups == (at(0), at(9))
+
+    def test_that_it_was_sent_on_outlives_the_delivery(self) -> None:
+        sent_on = scan(9, M.IN_TRANSIT, "已转寄", exceptions=frozenset({X.FORWARDED}))
+        journey = condense([PICKED, sent_on, SIGNED])
+        assert journey.forwarded is not None
+        assert journey.forwarded.since == at(9)
+        assert journey.exceptions == ()
