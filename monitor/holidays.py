@@ -36,7 +36,7 @@ def years_to_know(almanac: Almanac, now: datetime) -> list[int]:
 
 def missing(almanac: Almanac, year: int) -> tuple[str, str]:
     """How a year without an official arrangement is told, and what to do about it."""
-    note = almanac.years.get(year, Year(False)).note
+    note = almanac.years.get(year, Year(False, note=almanac.note)).note
     told = f"{almanac.name} {year} 年没有官方放假安排，按工作日计时的规则那一年只按周末推算"
     todo = f"公布后升级到带有它的版本，或照文件开头的说明写进 {calendar_file(almanac.id)}"
     return told + (f"（{note}）" if note else ""), todo

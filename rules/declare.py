@@ -106,7 +106,7 @@ class Rule:
     """Exception kinds or milestones that are the finding."""
     check: str = ""
     """The structural check by its name (`rules.structural`)."""
-    tolerances: Tolerances = Tolerances()
+    tolerances: Tolerances = field(default_factory=Tolerances)
     """What it allows."""
     soft: bool = False
     """Told, but no penalty is known."""

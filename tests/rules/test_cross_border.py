@@ -83,7 +83,7 @@ def test_the_items_own_handling_time_is_a_moment_no_weekend_moves() -> None:
 
 
 def test_orders_paid_before_the_assessment_began_are_spared() -> None:
-    early = beijing("06-01 10:00").replace(year=2024, month=2, day=18)
+    early = beijing("06-01 10:00").replace(year=2024, month=2, day=19)  # the 18th in Los Angeles
     case = paid("aliexpress", "06-01 10:00", paid_at=early)
     assert clock(judged(case, beijing("06-02 10:00")), "online_48h").asleep == "付款时该规则不在有效期内"
     first = paid("aliexpress", "06-01 10:00", paid_at=early + timedelta(days=1))
