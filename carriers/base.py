@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from domain.orders import Waybill
-from domain.remote import Conversation, Secret
+from domain.remote import Conversation, Rejected, Secret
 from domain.tracking import Answer
 
 __all__ = ["Ceilings", "Provider", "Question", "kinds", "provider"]
@@ -62,10 +62,15 @@ class Provider(Protocol):
     def refresh_lag(self) -> timedelta:
         """How far behind the carrier the provider's answer may be: silence is proven that much earlier."""
 
-    def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer]]:
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """What nobody has confirmed of the service, as people read it: a guess that stays a guess."""
+
+    def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[Sequence[Answer | Rejected]]:
         """Ask about up to `batch` waybills; one answer per question, in order.
 
-        Raises a `RemoteError` when there is no answer: an error never passes for an empty history.
+        Raises a `RemoteError` when there is no answer: an error never passes for an empty history. What is
+        one number's fault among several is said in its place, and costs the others nothing.
         """
 
     def needs_phone(self, carrier: str) -> bool:

@@ -21,6 +21,7 @@ from typing import ClassVar, Final
 from carriers.base import Ceilings, Question, provider
 from carriers.kuaidi100_track import read_track
 from carriers.names import phone_needed
+from carriers.replies import opened, starring
 from domain.masking import clean, safe_text
 from domain.orders import Waybill
 from domain.remote import (
@@ -63,6 +64,10 @@ class Kuaidi100:
     batch: ClassVar[int] = 1
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=20.0, concurrency=16)
     """Interval and daily number are the document's; the pace is a cautious default of ours."""
+    uncertain: ClassVar[tuple[str, ...]] = (
+        "504（查询太频繁）要等多久没有写明，按 30 分钟算",
+        "每秒最多几次没有写明，按 20 次算",
+    )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer]]:
         """One call per question. Raises a `RemoteError` when there is no answer."""
@@ -97,24 +102,13 @@ class Kuaidi100:
 
     def _answer(self, question: Question, reply: Reply) -> Answer:
         """The reply as an answer; whatever it says of us is starred before it becomes a message."""
-        try:
+        with starring((self.customer, self.key, question.phone_tail)):
             return _understood(reply, question.waybill)
-        except RemoteError as error:
-            for secret in (self.customer, self.key, question.phone_tail):
-                if secret:
-                    error.args = tuple(str(arg).replace(secret.reveal(), "***") for arg in error.args)
-            raise
 
 
 def _understood(reply: Reply, waybill: Waybill) -> Answer:
     """HTTP, then the outcome in the body, then the track."""
-    if reply.status == 429:
-        raise Throttled("快递100 说请求太快（HTTP 429）", timedelta(minutes=1))
-    if reply.status >= 500:
-        raise Unavailable(f"快递100 服务器错误（HTTP {reply.status}）")
-    body = reply.json()
-    if reply.status != 200 or not isinstance(body, dict):
-        raise Unreadable(f"快递100 的回答不在文档中（HTTP {reply.status}，{type(body).__name__}）")
+    body = opened(reply, "快递100")
     outcome = body.get("returnCode") or body.get("status")
     if not isinstance(outcome, (str, int)) or isinstance(outcome, bool):
         raise Unreadable("快递100 的回答没有 returnCode 和 status")

@@ -501,7 +501,7 @@ def _stale(before: datetime | None, after: datetime | None) -> bool:
     return after is not None and (before is None or after - before > timedelta(seconds=10))
 
 
-def _only(answers: Same | Sequence[Answer]) -> Same | Answer | Unreadable:
+def _only(answers: Same | Sequence[Answer | Rejected]) -> Same | Answer | Rejected | Unreadable:
     """The answer to the one question."""
     if isinstance(answers, Same):
         return answers

@@ -98,7 +98,11 @@ def _call(conversation: Conversation[T], account: str, settings: Settings) -> T:
     try:
         return asyncio.run(main())
     except RemoteError as error:
-        raise click.ClickException(f"{type(error).__name__}（{error.outcome.value}）：{error}") from None
+        raise _failed(error) from None
+
+
+def _failed(error: RemoteError) -> click.ClickException:
+    return click.ClickException(f"{type(error).__name__}（{error.outcome.value}）：{error}")
 
 
 @try_.command("carrier")
@@ -117,6 +121,8 @@ def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Pa
     code = known_carrier(carrier) if carrier else _only(account.carriers)
     question = Question(Waybill(code, waybill_no), Secret(phone) if phone else None)
     answers = _call(account.provider.ask([question], wall()), name, settings)
+    if isinstance(answers[0], RemoteError):
+        raise _failed(answers[0])
     _show(answers[0], settings)
 
 

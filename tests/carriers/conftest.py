@@ -82,7 +82,10 @@ def ask(specimen: Callable[[str], Provider]) -> Ask:
         body = content.encode() if isinstance(content, str) else content
         asked = Question(Waybill(*waybill.split("/")), Secret("0036"))
         conversation = specimen(kind).ask([asked], NOW)
-        return rehearse(conversation, lambda request: Reply(status, body))[0]
+        told = rehearse(conversation, lambda request: Reply(status, body))[0]
+        if isinstance(told, RemoteError):
+            raise told
+        return told
 
     return question
 
