@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from domain.time import from_micros, to_micros
 from monitor.store import schema
@@ -59,10 +59,11 @@ def note_policy(conn: Connection, version: str, body: str, now: datetime) -> boo
 def policy_in_force(conn: Connection) -> str:
     """The version of the policy that applied last, empty before the first."""
     last = _last_span(conn)
-    return last.version if last is not None else ""
+    return str(last.version) if last is not None else ""
 
 
-def _last_span(conn: Connection) -> Row[Any] | None:
+def _last_span(conn: Connection) -> Any:
+    """The row of the policy in force, or None."""
     return conn.execute(
         select(_spans.c.version, _spans.c.since).order_by(_spans.c.id.desc()).limit(1)
     ).first()
