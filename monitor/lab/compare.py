@@ -13,12 +13,32 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-__all__ = ["ENOUGH", "TERMS", "Card", "Difference", "Numbers", "Step", "difference", "numbers", "waits"]
+__all__ = [
+    "COMPARED",
+    "COUNTED",
+    "ENOUGH",
+    "TERMS",
+    "Card",
+    "Difference",
+    "Numbers",
+    "Step",
+    "difference",
+    "numbers",
+    "waits",
+]
 
 ENOUGH: Final = 30
 """With fewer decided waits a share says nothing."""
 LIKELY: Final = 0.8
 """A warning step after which so many waits went on to breach is worth somebody's time."""
+
+COMPARED: Final = ("parcel", "rule", "stage")
+"""The columns of findings that `difference` looks at."""
+COUNTED: Final = (
+    *(*COMPARED, "step", "started_at", "crossed_at", "ended_at", "ended_by", "notify", "shadow"),
+    *("risk_low", "risk_high"),
+)
+"""The columns of findings that `numbers` looks at."""
 
 TERMS: Final = {
     "waits": "计时：一个包裹、一条规则、一次起算",
@@ -136,7 +156,15 @@ class Numbers:
 
 
 def waits(findings: pd.DataFrame) -> pd.DataFrame:
-    """One row for each wait that crossed a step: when first told, when it breached, how it ended."""
+    """One row for each wait that crossed a step: when first told, when it breached, how it ended.
+
+    Rule by rule, because what a million parcels' waits are worked out from takes room.
+    """
+    parts = [_waits(some) for _, some in findings.groupby("rule", sort=True)]
+    return pd.concat(parts, ignore_index=True) if parts else _waits(findings)
+
+
+def _waits(findings: pd.DataFrame) -> pd.DataFrame:
     key = ["parcel", "rule", "started_at"]
     breach = findings["stage"] == "breach"
     told = findings["notify"].astype(bool) & ~findings["shadow"].astype(bool)
@@ -294,7 +322,7 @@ class Difference:
 
 def difference(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
     """Hold two policies' findings over the same history against each other."""
-    key = ["parcel", "rule", "stage"]
+    key = list(COMPARED)
     one, other = (each[key].drop_duplicates() for each in (first, second))
     joined: Any = one.merge(other, on=key, how="outer", indicator=True)
     counts = joined.groupby(["rule", "stage", "_merge"], observed=False).size()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from monitor.lab.compare import Numbers, difference, numbers
+from monitor.lab.compare import COMPARED, COUNTED, Numbers, difference, numbers
 from monitor.lab.outputs import summary, write_findings, write_json
 from monitor.lab.page import page
 from monitor.lab.report import Other, Report
@@ -91,8 +91,10 @@ def _judged(
     write_findings(
         found, asked.out / file, asked.zone, lambda done, total: telling.watch(f"写 {file}", done, total)
     )
+    lean = found[list(COUNTED)]
+    del found
     counted = numbers(
-        found,
+        lean,
         history.parcels.frame["carrier"],
         since=history.since,
         as_of=history.as_of,
@@ -100,4 +102,4 @@ def _judged(
         agents=asked.agents,
         useful=asked.useful,
     )
-    return found, counted
+    return lean[list(COMPARED)], counted
