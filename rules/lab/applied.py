@@ -11,7 +11,8 @@ import pandas as pd
 
 from domain.time import to_micros
 from rules.declare import Kind
-from rules.lab.clocks import Breaches, Clocks, Found
+from rules.lab.breaches import Breaches, breaches
+from rules.lab.clocks import Clocks, Found
 from rules.lab.columns import NEVER, Bools, Codes, micros
 from rules.lab.frame import Milestones, milestones
 from rules.lab.kinds import Lines, kinds
@@ -50,25 +51,26 @@ def run(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
     terms: dict[str, tuple[Any, ...]] = {}
     causes: dict[str, Breaches] = {}
     for name, table in k.rules.items():
-        if not table.lines or table.lines[0].rule.kind in LEFT_OUT:
+        if all(line.rule.kind in LEFT_OUT for line in table.lines):
             continue
         terms[name] = (now, table.lines, k.held(name).tobytes(), k.origin, _after(table, causes))
         if name in kept and kept[name].terms == terms[name]:
-            breaches = kept[name].breaches
+            first = kept[name].breaches
         else:
             kept.pop(name, None)
             found[name] = _found(clocks, name, causes)
-            breaches = clocks.breaches(name, found[name]) if name in k.causes else None
-        if breaches is not None:
-            causes[name] = breaches
+            blocks, replay = found[name]
+            first = breaches(m, table.lines, blocks, replay) if name in k.causes else None
+        if first is not None:
+            causes[name] = first
     rows: dict[str, list[tuple[int, Crossing]]] = {name: [] for name in found}
     for parcel, crossing in _replayed(
         m, book, as_of, _wanted(m, {name: each.replay for name, each in found.items()})
     ):
         rows[crossing.rule].append((parcel, crossing))
     for name, each in found.items():
-        blocks = (*each.blocks, *blocks_of(rows[name]))
-        kept[name] = _Kept(terms[name], blocks, causes.get(name))
+        whole = (*each.blocks, *blocks_of(rows[name]))
+        kept[name] = _Kept(terms[name], whole, causes.get(name))
     sheet = Sheet()
     for name in terms:
         sheet.add(kept[name].blocks)
@@ -76,10 +78,14 @@ def run(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
 
 
 def _found(clocks: Clocks, name: str, causes: Mapping[str, Breaches]) -> Found:
-    """What one rule finds in the columns."""
-    if clocks.kinds.rules[name].lines[0].rule.kind is Kind.EXCEPTION:
-        return Found(*reported(clocks.m, clocks.kinds, name, clocks.now))
-    return clocks.rule(name, causes)
+    """What one rule finds in the columns; it may be of one kind here and of another there."""
+    kinds_ = {line.rule.kind for line in clocks.kinds.rules[name].lines}
+    found = clocks.rule(name, causes)
+    if Kind.EXCEPTION in kinds_:
+        blocks, replay = reported(clocks.m, clocks.kinds, name, clocks.now)
+        replay |= found.replay
+        found = Found([each.taken(~replay[each.owner]) for each in (*found.blocks, *blocks)], replay)
+    return found
 
 
 def _after(table: Lines, causes: Mapping[str, Breaches]) -> tuple[Breaches, ...]:
@@ -90,8 +96,8 @@ def _after(table: Lines, causes: Mapping[str, Breaches]) -> tuple[Breaches, ...]
 
 def run_rowwise(m: Milestones, book: PolicyBook, as_of: datetime) -> pd.DataFrame:
     """The same, every parcel replayed: the truth that `run` is held to."""
-    every = [table.lines[0].rule for table in kinds(m, book).rules.values() if table.lines]
-    names = frozenset(rule.id for rule in every if rule.kind not in LEFT_OUT)
+    lines = (line for table in kinds(m, book).rules.values() for line in table.lines)
+    names = frozenset(line.rule.id for line in lines if line.rule.kind not in LEFT_OUT)
     sheet = Sheet()
     sheet.add(blocks_of(_replayed(m, book, as_of, dict.fromkeys(range(m.parcels), names))))
     return sheet.frame()

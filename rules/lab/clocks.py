@@ -9,22 +9,22 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from domain.findings import Stage
-from domain.time import Calendar, to_micros
+from domain.time import to_micros
 from domain.tracking import MOVEMENTS
 from rules.clock import PROMISED
 from rules.declare import Kind, Rule
+from rules.lab.breaches import Breaches
 from rules.lab.columns import NEVER, Bools, Codes, Micros
 from rules.lab.ends import Spells, spells
 from rules.lab.frame import Milestones
 from rules.lab.kinds import Kinds, choose, dated, marked, places, steady, wavering, ways
-from rules.lab.money import priced
 from rules.lab.sheet import Block
-from rules.lab.spans import after, length_of
-from rules.lab.waits import Plan, Waits, breakable, from_starts, plan_key, settled, waits
+from rules.lab.spans import length_of
+from rules.lab.steps import Part, steps
+from rules.lab.waits import Plan, Waits, from_starts, plan_key, settled, waits
 from rules.policy import Line
 
-__all__ = ["Breaches", "Clocks", "Found"]
+__all__ = ["Clocks", "Found"]
 
 _FLOOR: Final = 8 * 3600 * 1_000_000
 """Waits longer than this are kept, so that the next policy finds them, though its limits be shorter."""
@@ -32,30 +32,11 @@ _PROMISES: Final = {"ship": "promised_ship_at", "delivery": "promised_delivery_a
 _MOVING: Final = frozenset(milestone.value for milestone in MOVEMENTS)
 
 
-@dataclass(frozen=True, eq=False)
-class Breaches:
-    """The first breach of a rule in each parcel, `NEVER` where none was. Equal only to itself."""
-
-    at: Micros
-    claimed_at: Micros
-    replayed: Bools
-    """Parcels whose breaches are not known here."""
-
-
 class Found(NamedTuple):
     """What a rule found in the columns, and the parcels it has to be replayed for."""
 
     blocks: list[Block]
     replay: Bools
-
-
-class _Part(NamedTuple):
-    """Waits that are measured alike."""
-
-    waits: Spells
-    length: Micros | int
-    calendar: Calendar
-    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,29 +58,8 @@ class Clocks:
             if line.rule.kind in (Kind.CLOCK, Kind.STALENESS):
                 for each, found in self._held(line, held == n, replay, causes):
                     for part in self._parts(each, found, replay):
-                        blocks += self._steps(each, part, replay)
+                        blocks += steps(self.m, self.kinds, each.rule, part, replay)
         return Found([block.taken(~replay[block.owner]) for block in blocks], replay)
-
-    def breaches(self, name: str, found: Found) -> Breaches:
-        """The first breach of each parcel, from what the rule found."""
-        at = np.full(self.m.parcels, NEVER, dtype=np.int64)
-        claimed = at.copy()
-        unknown = found.replay.copy()
-        lines = self.kinds.rules[name].lines
-        for each in (part for line in lines for part in (*line.variants, line)):
-            if not breakable(plan_key(each.rule)):
-                unknown[:] = True
-            if each.rule.kind is Kind.CLOCK:
-                # A breach of before the first scan counts when somebody waits again.
-                unknown |= self.m.bought.refunded & (self.m.first_scan < NEVER)
-        grace = max(
-            (length_of(each.rule.grace) for line in lines for each in (*line.variants, line)), default=0
-        )
-        for block in found.blocks:
-            if block.stage is Stage.BREACH:
-                np.minimum.at(at, block.owner, block.at)
-                np.minimum.at(claimed, block.owner, block.at + grace)
-        return Breaches(at, claimed, unknown)
 
     # ── which waits a line is about ──────────────────────────────────────────────────────────────
 
@@ -216,7 +176,7 @@ class Clocks:
 
     # ── how long they may take ───────────────────────────────────────────────────────────────────
 
-    def _parts(self, line: Line, found: Spells, replay: Bools) -> Iterator[_Part]:
+    def _parts(self, line: Line, found: Spells, replay: Bools) -> Iterator[Part]:
         """The waits by how they are measured: by a promise, by the kind of goods, by the line."""
         rule = line.rule
         if rule.lines is not None and not line.by_merchant:
@@ -228,15 +188,15 @@ class Clocks:
             until = self._promised(rule)[found.owner]
             said = (until < NEVER) & (until > found.start)
             length = until[said] - found.start[said] + length_of(rule.promise_plus)
-            yield _Part(found.taken(said), length, line.natural, line.source + PROMISED)
+            yield Part(found.taken(said), length, line.natural, line.source + PROMISED)
             found = found.taken(~said)
         if rule.goods and not line.by_merchant:
             for word_length, of_kind in self._by_goods(line):
                 which = of_kind[self.m.bought.kind[found.owner]]
-                yield _Part(found.taken(which), word_length, line.calendar, line.source)
+                yield Part(found.taken(which), word_length, line.calendar, line.source)
                 found = found.taken(~which)
         if line.limit is not None:
-            yield _Part(found, length_of(line.limit), line.calendar, line.source)
+            yield Part(found, length_of(line.limit), line.calendar, line.source)
 
     def _by_goods(self, line: Line) -> Iterator[tuple[int, Bools]]:
         """The limits of goods, the longest first, and which kinds have such goods."""
@@ -253,42 +213,6 @@ class Clocks:
                 found |= (at >= to_micros(leave.paid.starts_at)) & (at < to_micros(leave.paid.ends_at))
         return found
 
-    # ── what they crossed ────────────────────────────────────────────────────────────────────────
-
-    def _steps(self, line: Line, part: _Part, replay: Bools) -> Iterator[Block]:
-        """The steps crossed by waits that are measured alike."""
-        rule, found = line.rule, part.waits
-        if not len(found.owner):
-            return
-        owed = _as_array(part.length, found)
-        deadline = after(part.calendar, found.start, owed)
-        told = [*_crossed(rule, part, owed, deadline)]
-        crossed = np.zeros(len(owed), dtype=bool)
-        for each in told:
-            crossed[each.rows] = True
-        any_step = np.flatnonzero(crossed)
-        low, high = priced(self.m, self.kinds, rule, found.owner, deadline, replay, any_step)
-        step = np.ones(len(found.owner), dtype=np.int16)
-        for stage, rows, at in told:
-            yield Block(
-                rule=rule.id,
-                stage=stage,
-                policy=part.source,
-                severity=rule.severity,
-                notify=rule.notify,
-                shadow=rule.shadow,
-                step=step[rows],
-                owner=found.owner[rows],
-                start=found.start[rows],
-                at=at,
-                ended_at=found.ended_at[rows],
-                state=found.state[rows],
-                limit=part.length if isinstance(part.length, int) else part.length[rows],
-                low=low if isinstance(low, int) else low[rows],
-                high=high if isinstance(high, int) else high[rows],
-            )
-            step[rows] += 1
-
     # ── asked again and again ────────────────────────────────────────────────────────────────────
 
     def _promised(self, rule: Rule) -> Micros:
@@ -303,32 +227,6 @@ class Clocks:
         return ways(self.m, self.kinds)
 
 
-class _Step(NamedTuple):
-    """One step: which waits crossed it, and when."""
-
-    stage: Stage
-    rows: Codes
-    at: Micros
-
-
-def _crossed(rule: Rule, part: _Part, owed: Micros, deadline: Micros) -> Iterator[_Step]:
-    """The warnings, then the breach: a later step only where the earlier ones were crossed.
-
-    A wait that is too short for a warning goes without it.
-    """
-    start, until = part.waits.start, part.waits.until
-    going = np.arange(len(start))
-    for ahead in (length_of(each) for each in rule.warn):
-        there = ahead < owed[going]
-        rows = going[there]
-        at = after(part.calendar, start[rows], owed[rows] - ahead)
-        crossed = at < until[rows]
-        yield _Step(Stage.WARNING, rows[crossed], at[crossed])
-        going = rows[crossed] if there.all() else np.sort(np.concatenate([going[~there], rows[crossed]]))
-    crossed = deadline[going] + length_of(rule.grace) < until[going]
-    yield _Step(Stage.BREACH, going[crossed], deadline[going[crossed]])
-
-
 def _limited(line: Line) -> bool:
     """Anything says when its time is over."""
     return line.limit is not None or line.rule.promise or bool(line.rule.lines)
@@ -338,7 +236,3 @@ def _order_by_order(line: Line) -> bool:
     """What it says depends on single orders."""
     rule = line.rule
     return bool(rule.when or rule.promise or rule.goods or line.leaves)
-
-
-def _as_array(length: Micros | int, found: Spells) -> Micros:
-    return np.full(len(found.owner), length, dtype=np.int64) if isinstance(length, int) else length

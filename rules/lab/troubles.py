@@ -10,7 +10,7 @@ import numpy as np
 from domain.findings import FindingState, Stage
 from domain.tracking import CLOSED_BY_NEXT_SCAN, ExceptionKind, Milestone
 from rules.changes import STAYS_OPEN
-from rules.declare import Rule
+from rules.declare import Kind, Rule
 from rules.lab.columns import NEVER, Bools, Codes, Micros
 from rules.lab.frame import Milestones
 from rules.lab.kinds import Kinds
@@ -44,6 +44,8 @@ def reported(m: Milestones, k: Kinds, name: str, now: int) -> tuple[list[Block],
     replay = np.zeros(m.parcels, dtype=bool)
     blocks = []
     for n, line in enumerate(table.lines):
+        if line.rule.kind is not Kind.EXCEPTION:
+            continue
         for found in _found(m, line.rule, held == n, replay):
             known = (found.since <= now) & ~replay[found.owner]
             blocks.append(_block(m, k, line, _Trouble(*(each[known] for each in found)), now, replay))
