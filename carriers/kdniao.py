@@ -125,6 +125,7 @@ class Kdniao:
         "一天约 500 次以上官方要求改用订阅，超过会怎样没有写明",
         "查询地址有新旧两个（EbusinessOrderHandle.aspx、api/dist），默认用旧的",
         "服务商比快递公司晚多久没有写明，refresh_lag 按 0 算",
+        "优速（UC）、丰网（FWX）的公司编码没有核对过",
     )
 
     def __post_init__(self) -> None:
