@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from domain.orders import Case, Order, Waybill
 from monitor.calendars import config_folder, load_almanacs
 from monitor.config_file import ConfigError, Problem, read_toml
 from monitor.config_shapes import hint
@@ -35,12 +36,35 @@ class Vocabulary:
 def load_profiles(folder: Path | None = None, beside: Path | None = None) -> dict[str, Profile]:
     """Every profile under `config/profiles/`, by id. Raises ConfigError for the first file with mistakes.
 
-    `beside` is the folder of the operator's configuration, whose `calendars/` and `lines/` count too.
+    `beside` is the folder of the operator's configuration, whose `calendars/` and `lines/` count too. Files that
+    say what they said the last time are not read anew.
     """
+    folder = folder or config_folder() / "profiles"
+    own = beside if beside is not None and any(_beside(beside)) else None
+    return dict(_read_profiles(folder, own, _stamp(folder, own)))
+
+
+def _beside(folder: Path) -> Iterator[Path]:
+    """What the operator adds beside the configuration."""
+    return (file for name in ("calendars", "lines") for file in sorted((folder / name).glob("*")))
+
+
+def _stamp(folder: Path, beside: Path | None) -> str:
+    """Names exactly what the files say now."""
+    files = [*sorted(folder.glob("*.toml")), *sorted((config_folder() / "calendars").glob("*.toml"))]
+    said = sha256()
+    for file in (*files, *(_beside(beside) if beside is not None else ())):
+        if file.is_file():
+            said.update(f"{file}\0".encode() + file.read_bytes() + b"\0")
+    return said.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _read_profiles(folder: Path, beside: Path | None, stamp: str) -> Mapping[str, Profile]:
     calendars, lines = Calendars(load_almanacs(beside=beside).values()), load_lines(beside)
     found: dict[str, Profile] = {}
     parents: list[tuple[Path, Profile]] = []
-    for file in sorted((folder or config_folder() / "profiles").glob("*.toml")):
+    for file in sorted(folder.glob("*.toml")):
         profile = _load(file, calendars, lines)
         if profile.id in found:
             raise ConfigError([Problem(1, "id", f"已经有一个叫 {profile.id} 的平台配置")], file)
@@ -134,7 +158,4 @@ def _stackable(file: Path, profile: Profile, known: Mapping[str, Rule]) -> None:
 
 def vocabulary(profiles: Mapping[str, Profile]) -> Vocabulary:
     """Which rules each profile has once inheritance is done: the book's own answer, without policies."""
-    book = PolicyBook(profiles)
-    nothing = Waybill("", "")
-    lines = {name: book.policy_for(Case(nothing, (Order("", platform=name),))).lines for name in profiles}
-    return Vocabulary({name: {line.rule.id: line.rule for line in each} for name, each in lines.items()})
+    return Vocabulary({name: each.rules for name, each in PolicyBook(profiles).profiles.items()})

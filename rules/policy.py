@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Final
 
@@ -99,7 +99,19 @@ class PolicyBook:
         self._asked = attrgetter(*_OF_POLICY, *sorted(asked & _ASKED))
         self._cache: dict[tuple[object, ...], Policy] = {}
         self._built: dict[tuple[object, ...], Policy] = {}
-        self.version: Final = self._fingerprint()
+
+    @cached_property
+    def version(self) -> str:
+        """A short name for exactly these rules: every finding says which judged it."""
+        said = (
+            self._profiles,
+            self._policies,
+            self._exemptions,
+            self._tiers,
+            self._deferrals,
+            self._warehouses,
+        )
+        return hashlib.sha256(repr(plain(said)).encode()).hexdigest()[:12]
 
     @property
     def profiles(self) -> Mapping[str, Profile]:
@@ -266,18 +278,6 @@ class PolicyBook:
         return {name for match in self._matches for name in match} | (
             {"merchant", "warehouse"} if self._warehouses else set()
         )
-
-    def _fingerprint(self) -> str:
-        """A short name for exactly these rules: every finding says which judged it."""
-        said = (
-            self._profiles,
-            self._policies,
-            self._exemptions,
-            self._tiers,
-            self._deferrals,
-            self._warehouses,
-        )
-        return hashlib.sha256(repr(plain(said)).encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=512)
