@@ -22,8 +22,8 @@ from domain.masking import safe_text
 from domain.tracking import MILESTONE_ZH, Milestone
 from monitor.intake.tables import FileRefused
 from monitor.intake.values import heading_key
-from monitor.lab.orders import Faults, bare, carriers_of, cell
 from monitor.lab.parcels import Parcels
+from monitor.lab.rows import Faults, bare, carriers_of, cell
 from monitor.lab.tables import LINE, TextFile, open_text
 from monitor.lab.telling import Telling
 from monitor.lab.times import EARLIEST, MOMENT, read_times

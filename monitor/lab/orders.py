@@ -8,7 +8,7 @@ The frame has one row for each order in each parcel: the fields of `domain.order
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from carriers.names import CARRIERS, canonical, nearest, watched
 from domain.masking import safe_text
 from domain.orders import OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, REQUIRED, platform_id
@@ -30,22 +29,12 @@ from monitor.intake.statuses import standing
 from monitor.intake.tables import FileRefused
 from monitor.intake.values import Unfit, heading_key, money, shown, text
 from monitor.intake.verdicts import RowKind, RowVerdict
+from monitor.lab.rows import Faults, bare, carriers_of, cell, each_word
 from monitor.lab.tables import LINE, TextFile, open_text
 from monitor.lab.telling import Telling
 from monitor.lab.times import EARLIEST, MOMENT, read_times
 
-__all__ = [
-    "COLUMNS",
-    "PAST",
-    "TIMES",
-    "Faults",
-    "bare",
-    "carriers_of",
-    "cell",
-    "empty_orders",
-    "read_orders",
-    "typed",
-]
+__all__ = ["COLUMNS", "PAST", "TIMES", "empty_orders", "read_orders"]
 
 PAST: Final = ("ordered_at", "paid_at", "confirmed_at", "shipped_at", "finished_at")
 """Moments that have happened."""
@@ -61,7 +50,6 @@ _WORDS: Final = (
 )
 COLUMNS: Final = ("carrier", "waybill_no", "order_no", *_WORDS, "tags", "status", "amount", *TIMES, LINE)
 _KNOWN: Final = frozenset({*OWN.fields, *COLUMNS, "phone_tail"}) - {LINE}
-_LISTED: Final = frozenset(carrier.key for carrier in CARRIERS)
 _WAYBILL: Final = r"[0-9A-Za-z][0-9A-Za-z_-]{0,39}"
 _DAMAGED: Final = r"\d(?:\.\d+)?[eE]\+?\d{1,3}"
 _STAGE: Final = "读订单"
@@ -81,7 +69,7 @@ class Terms:
 
 def empty_orders() -> pd.DataFrame:
     """No order at all."""
-    return typed(pd.DataFrame({name: [] for name in COLUMNS}))
+    return _typed(pd.DataFrame({name: [] for name in COLUMNS}))
 
 
 def read_orders(path: Path, zone: ZoneInfo, latest: datetime, aside: Path, telling: Telling) -> pd.DataFrame:
@@ -126,11 +114,11 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
     faults = Faults(raw, file, telling)
     out = pd.DataFrame(index=raw.index)
     for name in _WORDS:
-        out[name] = _each(cell(raw, name), lambda word: text(word)[:64])
+        out[name] = each_word(cell(raw, name), lambda word: text(word)[:64])
     for name in ("receiver_province", "receiver_city"):
-        out[name] = _each(out[name], place)
-    out["platform"] = _each(out["platform"], lambda word: _platform(word, telling))
-    out["tags"] = _each(
+        out[name] = each_word(out[name], place)
+    out["platform"] = each_word(out["platform"], lambda word: _platform(word, telling))
+    out["tags"] = each_word(
         cell(raw, "tags"), lambda words: ",".join(sorted(text(words).replace(",", " ").split()))
     )
     out["order_no"] = bare(raw, "order_no")
@@ -166,50 +154,7 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
         [each.value if each else "unpaid" for each in status], index=raw.index, dtype="str"
     )
     out[LINE] = raw[LINE]
-    return typed(out[faults.settle()])
-
-
-class Faults:
-    """Which rows of a chunk cannot be taken, with every reason."""
-
-    def __init__(self, raw: pd.DataFrame, file: str, telling: Telling) -> None:
-        self._raw, self._file, self._telling = raw, file, telling
-        self._by_row: dict[int, list[tuple[str, str]]] = {}
-
-    def where(self, wrong: pd.Series[bool], fault: str, reason: str) -> None:
-        for n in wrong.to_numpy(dtype=bool).nonzero()[0].tolist():
-            self.at(n, fault, reason)
-
-    def at(self, n: int, fault: str, reason: str) -> None:
-        self._by_row.setdefault(n, []).append((fault, reason))
-
-    def settle(self) -> pd.Series[bool]:
-        """Tell of them; which rows stay."""
-        good = pd.Series(True, index=self._raw.index)
-        good.iloc[list(self._by_row)] = False
-        for n, found in sorted(self._by_row.items()):
-            reasons = "；".join(dict.fromkeys(reason for _, reason in found))
-            line = int(self._raw[LINE].iloc[n])
-            row = () if self._telling.full else self._raw.drop(columns=LINE).iloc[n]
-            self._telling.reject(self._file, line, found[0][0], reasons, [str(each) for each in row])
-        return good
-
-
-def cell(raw: pd.DataFrame, name: str) -> pd.Series[str]:
-    """A column, or blanks where the file has none."""
-    return raw[name] if name in raw else pd.Series("", index=raw.index, dtype="str")
-
-
-def bare(raw: pd.DataFrame, name: str) -> pd.Series[str]:
-    """A column without blanks around its words; most files have none, so the different ones are looked at."""
-    words = cell(raw, name)
-    padded = {word: word.strip() for word in words.unique() if word != word.strip()}
-    return words.replace(padded) if padded else words
-
-
-def _each(words: pd.Series[str], read: Callable[[str], str]) -> pd.Series[str]:
-    """Every different word read once."""
-    return words.map({word: read(word) for word in words.unique()}).astype("str")
+    return _typed(out[faults.settle()])
 
 
 def _platform(word: str, telling: Telling) -> str:
@@ -219,31 +164,6 @@ def _platform(word: str, telling: Telling) -> str:
         hint = f"，是不是 {near[0]}？" if near else f"；认识的有：{'、'.join(sorted(PLATFORM_IDS))}"
         telling.remark(f"不认识的平台“{safe_text(word, 24)}”，按通用规则看{hint}")
     return name
-
-
-def carriers_of(words: pd.Series[str], telling: Telling) -> tuple[pd.Series[str], dict[int, str]]:
-    """Our keys, and by position why a name is none."""
-    known = {word: _carrier(word, telling) for word in words.unique()}
-    keys = words.map({word: key for word, (key, _) in known.items()}).astype("str")
-    why = {word: reason for word, (_, reason) in known.items() if reason}
-    return keys, {n: why[word] for n, word in enumerate(words) if word in why} if why else {}
-
-
-def _carrier(word: str, telling: Telling) -> tuple[str, str]:
-    name = text(word)
-    if not name:
-        return "", "有运单号，却没有写快递公司"
-    if not watched(name):
-        return "", f"“{safe_text(name, 24)}”没有包裹可看"
-    key, near = canonical(name), "、".join(nearest(name))
-    if key is not None:
-        alike = [] if key in _LISTED else get_close_matches(key, _LISTED, n=1, cutoff=0.87)
-        if not alike:
-            if key not in _LISTED:
-                telling.remark(f"快递公司 {safe_text(key, 40)} 不在名单里，当作快递100的编码")
-            return key, ""
-        near = alike[0]
-    return "", f"认不出快递公司“{safe_text(name, 24)}”" + (f"；相近的有：{near}" if near else "")
 
 
 def _moments(raw: pd.DataFrame, out: pd.DataFrame, terms: Terms, faults: Faults) -> None:
@@ -301,7 +221,7 @@ def _any(path: Path, name: str, terms: Terms, telling: Telling) -> Iterator[pd.D
             else:
                 rows += _rows(row)
         if rows:
-            yield typed(pd.DataFrame(rows))
+            yield _typed(pd.DataFrame(rows))
     for words, count in skipped.items():
         telling.remark(f"{name} 有 {count:,} 行没有看：{words}")
 
@@ -335,7 +255,7 @@ def _yuan(amount: Decimal | None) -> float:
 # ── all of them ──────────────────────────────────────────────────────────────────────────────────
 
 
-def typed(frame: pd.DataFrame) -> pd.DataFrame:
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns in their order and kinds."""
     frame = frame.reindex(columns=list(COLUMNS))
     kinds: dict[str, Any] = dict.fromkeys(TIMES, MOMENT) | {"amount": "float64", LINE: "int64"}
