@@ -41,6 +41,8 @@ ENV = {
     "DING_SECRET": "SEC-44",
     "WECOM_URL": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=hook-31",
     "QQ_TOKEN": "qq-20",
+    "KDNIAO_KEY": "kdniao-30",
+    "SF_CHECK_WORD": "sf-40",
     "DEADMAN_URL": "https://hc.example.com/ping-83",
 }
 CONTRACT = """\
@@ -730,9 +732,11 @@ def test_a_profile_has_its_own_rules_and_the_inherited_ones(tmp_path: Path) -> N
             "没有时限",
             id="started by no clock",
         ),
-        pytest.param(profile("b", after("late")), "自己也从", id="started by itself"),
+        pytest.param(profile("b", after("late")), "绕成了圈：late → late", id="started by itself"),
         pytest.param(
-            profile("b", after("other") + after("late", "other")), "自己也从", id="started in a circle"
+            profile("b", after("other") + after("late", "other")),
+            "绕成了圈：late → other → late",
+            id="started in a circle",
         ),
         pytest.param(
             profile("b") + "severty = 1", "第 7 行 `rules.r_b.severty`", id="an unknown key, by line"

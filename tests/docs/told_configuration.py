@@ -119,6 +119,11 @@ def _kind(node: Mapping[str, Any]) -> str:
 
 _WORDS = {
     "providers.base_url": "服务商的地址；演练时可以指向模拟的服务",
+    "providers.business_id": "快递鸟的用户 ID（EBusinessID）",
+    "providers.request_type": "买的套餐：`8001` 高级（每行有状态）、`1002` 基础（只有文字）",
+    "providers.try_other_plan": "这个套餐没有或用完时，用另一个再查一次",
+    "providers.partner_id": "丰桥的顾客编码",
+    "providers.own_waybills": "查的都是自己月结账号的单，不需要手机号后四位",
     "channels.keyword": "机器人设了关键词的，写其中一个；每条消息都会带上它",
     "channels.url": "OneBot 的 HTTP 接口地址",
     "channels.group_id": "群号",
