@@ -190,6 +190,7 @@ class Adapter:
     ceilings: Ceilings = POLITE
     batch: int = 1
     refresh_lag: timedelta = timedelta(0)
+    uncertain: tuple[str, ...] = ()
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer]]:
         answers = []

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carriers.base import Ceilings, Question
-from domain.remote import Conversation, Request
+from domain.remote import Conversation, Rejected, Reply, Request
 from domain.time import to_micros
 from domain.tracking import Answer
 from monitor.routing import Route
@@ -543,6 +543,26 @@ def test_an_adapter_that_trips_stops_only_its_own_question(
     assert tripped <= world.now + 31 * MINUTE, "it is asked about again"
     assert world.column("SELECT count(*) FROM oddities WHERE reason LIKE 'Z2：%'") == [1]
     assert "13812345601" not in str(world.rows("SELECT * FROM oddities"))
+    assert feed_news(world) == []
+
+
+class Declining(Adapter):
+    """Has no answer for Z2 and says so in its place, as an adapter that asks about several at once does."""
+
+    def _read(self, question: Question, reply: Reply) -> Any:
+        return Rejected("看不见") if question.waybill.waybill_no == "Z2" else super()._read(question, reply)
+
+
+def test_a_refusal_in_the_place_of_an_answer_is_that_numbers_and_no_empty_history(database: Database) -> None:
+    world = World(database, [Robot("ops")], adapter=Declining())
+    parcels_ = [world.import_(f"Z{n}") for n in (1, 2)]
+    world.due_now()
+    world.poll()
+    answered, refused = (world.loaded(each) for each in parcels_)
+    assert answered.case.observed_at is not None
+    assert refused.case.observed_at is None, "its silence is not proven"
+    assert refused.next_poll_at is not None
+    assert refused.next_poll_at >= world.now + DAY
     assert feed_news(world) == []
 
 

@@ -18,6 +18,7 @@ from monitor.cli.common import (
     json_option,
     open_store,
     rules_zh,
+    say,
     settings_from,
     yuan_range,
 )
@@ -111,7 +112,7 @@ def outbox_(config: Path | None, as_json_: bool, all_: bool) -> None:
 @config_option
 @json_option
 def providers_(config: Path | None, as_json_: bool) -> None:
-    """列出数据源账号：是否正常、今天问了多少次、花了多少、有多少不认识的编码。"""
+    """列出数据源账号：是否正常、今天问了多少次、花了多少、有多少不认识的编码；服务商的哪些事没有确认。"""
     settings = settings_from(config)
     with open_store(settings) as db:
         listed = db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
@@ -130,6 +131,9 @@ def providers_(config: Path | None, as_json_: bool) -> None:
         "unknown_codes": "未识别编码",
     }
     emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
+    for account in () if as_json_ else settings.providers:
+        for said in account.provider.uncertain:
+            say(f"  {account.name} 没有确认：{said}")
 
 
 def _reasons(conn: Connection, names: Iterable[str], zone: ZoneInfo) -> dict[str, str]:

@@ -17,6 +17,7 @@ import click
 import pytest
 import structlog
 
+from carriers.kuaidi100 import Kuaidi100
 from domain.history import merge
 from domain.journey import condense
 from domain.messages import Message, MessageKind
@@ -297,7 +298,9 @@ def test_providers(watched: Shell) -> None:
         1.5,
         1,
     )
-    assert "k100" in watched("providers").stdout
+    told = watched("providers").stdout
+    assert "k100" in told
+    assert [f"k100 没有确认：{said}" in told for said in Kuaidi100.uncertain] == [True, True]
 
 
 def test_providers_says_why_an_account_is_down_and_since_when(watched: Shell) -> None:
