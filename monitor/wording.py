@@ -156,14 +156,14 @@ def _facts(
         span = f"{moment(finding.started_at, zone)}（{began}）起，时限 {moment(finding.deadline, zone)}"
         facts.append(("计时", span + (f"，按{counted}计" if counted else "")))
         facts.append(("在等", finding.evidence.get("waits_for", "")))
-    whereabouts = finding.evidence.get("whereabouts")
-    if whereabouts:
-        stop = journey.node + (f" → {journey.next_stop}" if journey.next_stop else "")
-        facts.append(("位置", f"{Whereabouts(whereabouts).zh} {safe_text(stop, _TEXT_LIMIT)}".strip()))
     if unread := finding.evidence.get("unread"):
         facts.append(("注意", f"其后另有 {unread} 条未能识别的轨迹，请人工看一眼"))
     if others:
         facts.append(("同时", "、".join(other.evidence.get("rule_zh", other.rule) for other in others[:4])))
+    whereabouts = finding.evidence.get("whereabouts")
+    if whereabouts:
+        stop = journey.node + (f" → {journey.next_stop}" if journey.next_stop else "")
+        facts.append(("位置", f"{Whereabouts(whereabouts).zh} {safe_text(stop, _TEXT_LIMIT)}".strip()))
     return tuple((label, value) for label, value in facts if value)[:_FACTS]
 
 
