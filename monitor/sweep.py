@@ -140,7 +140,7 @@ class Sweep:
         elif ticket is not None:
             self._note(conn, ticket, look, heard, ids, now)
         if ticket is not None:
-            done.messages += self._tell(conn, ticket, look.case, heard.standing, says, ids, now)
+            done.messages += self._tell(conn, ticket, look.case, heard.standing, weighs, says, ids, now)
             over = relief(look.case, heard)
             if over is not None:
                 done.messages += self._resolve(conn, ticket, look.case, over, now)
@@ -284,11 +284,13 @@ class Sweep:
         ticket: LiveTicket,
         case: Case,
         standing: Sequence[Finding],
+        weighs: Stake | None,
         says: Mapping[str, Telling],
         ids: Mapping[str, int],
         now: datetime,
     ) -> int:
         """Put what is to be said into the outbox: one row per finding, step and channel."""
+        together = weighs.risk if weighs is not None else None
         rows: list[outbox.NewMessage] = []
         spoken = [(ids[rule], telling.finding.step) for rule, telling in says.items() if telling.spoken]
         for rule, telling in says.items():
@@ -302,6 +304,7 @@ class Sweep:
                     others=telling.others,
                     mentions=mentions,
                     link=self.link(ticket.number),
+                    risk=together if telling.others else None,
                 )
                 key = f"finding:{ids[rule]}:{finding.step}:{channel}"
                 rows.append(self._row(key, channel, message, now, ticket.id, ids[rule]))

@@ -17,7 +17,7 @@ from domain.journey import condense
 from domain.orders import Waybill
 from domain.tickets import TicketState
 from monitor.desk.stake import Stake, stake, stands, unhurried
-from monitor.store import findings, parcels, tickets
+from monitor.store import findings, outbox, parcels, tickets
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming, LiveTicket
 from rules.declare import parse_profile
@@ -27,9 +27,9 @@ from tests.simulated import PICKED, PROFILE, T0, Robot, Scan, World, at, order, 
 FINES = {"late_pickup": [{"flat": 3}], "transit_stagnation": [{"pct": 5, "min": 5}]}
 
 
-def fined(*policies: PolicySpec) -> PolicyBook:
+def fined(*policies: PolicySpec, fines: dict[str, Any] = FINES) -> PolicyBook:
     rules = {
-        name: {**rule, **({"penalty": FINES[name]} if name in FINES else {})}
+        name: {**rule, **({"penalty": fines[name], "soft": False} if name in fines else {})}
         for name, rule in PROFILE["rules"].items()
     }
     profile, problems = parse_profile({**PROFILE, "rules": rules})
@@ -71,6 +71,17 @@ def test_a_worse_finding_is_added_and_leads(world: World) -> None:
     assert "transit_stagnation" in before["rules"]
     assert before["yuan_at_risk"] == 10.0, "5 % of 200; of `slow` nobody knows"
     assert world.loaded(parcel).ticket.risk == Risk(1000, 1000)  # type: ignore[union-attr]
+
+
+def test_what_one_message_tells_of_several_findings_is_their_money_together(database: Database) -> None:
+    fines = {**FINES, "slow": [{"flat": 4}]}
+    world = World(database, [Robot("ops")], book=fined(fines=fines))
+    parcel = world.import_("Z1", amount=Decimal("200.00"))
+    look(world, parcel, 61, (0, PICKED))
+    [row] = world.store.read_now(lambda conn: outbox.waiting(conn, "ops", at(99), 9))
+    facts = dict(row.message.facts)
+    assert facts["同时"] == "支付到签收过长"
+    assert facts["可能赔付"].startswith("¥10–14；"), "the dearest of the two to both"
 
 
 def test_what_ends_is_taken_off(world: World) -> None:
