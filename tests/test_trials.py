@@ -158,7 +158,9 @@ def test_it_holds_up_no_end_and_ends_with_the_watch(world: World) -> None:
     world.judge(on_trial(*ALL))
     look(world, parcel, 5, (0, PICKED), (4, LOST))
     assert standing(world) == [("lost", True, "open", "")]
-    closed = Incoming(replace(order("Z1"), status=OrderStatus.CLOSED), (Waybill("zhongtong", "Z1"),), "", at(6))
+    closed = Incoming(
+        replace(order("Z1"), status=OrderStatus.CLOSED), (Waybill("zhongtong", "Z1"),), "", at(6)
+    )
     world.set(6)
     world.store.write_now(lambda conn: parcels.intake(conn, [closed], at(6)))
     world.tick()
@@ -269,6 +271,8 @@ def test_with_every_rule_on_trial_nobody_hears_a_thing_and_as_much_is_found(
             world.settle(parcel)
         if rules:
             assert {**world.counts(), "findings": before["findings"]} == before
-        rows = "SELECT rule, stage, step, started_at, crossed_at FROM findings WHERE parcel_id = :p ORDER BY id"
+        rows = (
+            "SELECT rule, stage, step, started_at, crossed_at FROM findings WHERE parcel_id = :p ORDER BY id"
+        )
         found.append(world.rows(rows, p=parcel))
     assert found[0] == found[1]

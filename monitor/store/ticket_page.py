@@ -140,7 +140,9 @@ def detail(conn: Connection, number: str) -> Detail | None:
         ticket,
         parcels.load(conn, [ticket.parcel_id])[0],
         _entries(conn, ticket.id),
-        findings_where(conn, (schema.findings.c.ticket_id == ticket.id) & schema.findings.c.shadow.is_(False)),
+        findings_where(
+            conn, (schema.findings.c.ticket_id == ticket.id) & schema.findings.c.shadow.is_(False)
+        ),
         findings_where(conn, (schema.findings.c.parcel_id == ticket.parcel_id) & schema.findings.c.shadow),
         tuple(events.known(conn, [ticket.parcel_id])[ticket.parcel_id]),
         parcels.clocks(conn, ticket.parcel_id),

@@ -198,7 +198,9 @@ def _use(conn: Connection, loaded: Loaded) -> Use:
         _scans(conn, loaded.id),
         _edits(conn, loaded.id),
         parcels.clocks(conn, loaded.id),
-        findings_where(conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow.is_(False)),
+        findings_where(
+            conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow.is_(False)
+        ),
         findings_where(conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow),
         tuple(tickets.read(conn, ticket_ids)),
         ledger.of_tickets(conn, ticket_ids),
