@@ -22,6 +22,7 @@ from urllib.parse import quote_plus
 from uuid import NAMESPACE_URL, uuid5
 
 from carriers.base import Ceilings, Question, provider
+from carriers.names import display
 from carriers.replies import opened, starring
 from carriers.scans import (
     BY_WORDS,
@@ -57,6 +58,7 @@ __all__ = ["Sf", "signature"]
 
 _OF_A_NUMBER: Final = frozenset({"8013", "8016", "8018", "8024", "8247", "6150"})
 """Inner codes about one number or order (not existing, not placed, invalid): an answer about it."""
+_OWN_CARRIERS: Final = frozenset({"shunfeng", "shunfengkuaiyun"})
 _TOO_MANY: Final = "8003"
 _REPEATED: Final = "A1007"
 
@@ -137,6 +139,7 @@ class Sf:
         "firstStatusCode 11（待取件）可能是等收件员来取，按文字判断",
         "126、130、123、658、870 和海关类编码各表说法不一，以官方表和备注为准",
         "reasonCode 的含义来自别人的记录，查询里不一定有",
+        "顺丰快运的单是否查得到没有写明",
         "648（已退回/转寄）按退回算，备注明说转寄的除外",
     )
 
@@ -205,6 +208,10 @@ class Sf:
 
     def _nothing(self, question: Question, said: str) -> Answer | Rejected:
         """Nothing known, if the question could have shown it: a hidden parcel's silence proves nothing."""
+        if question.waybill.carrier not in _OWN_CARRIERS:
+            return Rejected(
+                f"顺丰的接口只看得见顺丰的单，查不了 {display(question.waybill.carrier)}（{said}）"
+            )
         if not question.phone_tail and not self.own_waybills:
             return Rejected(f"顺丰没有给路由，也没有给它收/寄件人手机号后四位，看不见不等于没有（{said}）")
         return Answer(

@@ -185,6 +185,12 @@ class TestTogether:
         assert [type(each) for each in told] == [Rejected, Answer, Answer]
         assert "手机号后四位" in str(told[0])
 
+    def test_of_another_carrier_nothing_seen_proves_nothing(self) -> None:
+        asked = Question(Waybill("yuantong", "YT9000000000001"), Secret("0036"))
+        told = rehearse(OWN.ask([asked], PAID), lambda _: Reply(200, routes(YT9000000000001=[])))
+        assert [type(each) for each in told] == [Rejected]
+        assert "圆通" in str(told[0])
+
     def test_of_the_own_account_nothing_seen_is_an_answer(self) -> None:
         told = rehearse(OWN.ask([question(tail="")], PAID), lambda _: Reply(200, routes(**{NUMBER: []})))
         assert [type(each) for each in told] == [Answer]
