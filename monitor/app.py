@@ -81,6 +81,7 @@ class App:
             for account in settings.providers
         ]
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
+        self.policy = Reschedule(db, settings.book, self.clock.now)
 
     def _heard(self, call: CallRecord) -> None:
         """Every answer tells the time too."""
@@ -110,13 +111,20 @@ class App:
         if abs(self.clock.offset) > TOLERANCE:
             log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
 
-    async def prepare(self, until: asyncio.Event | None = None) -> None:
-        """What a start owes: a new policy finds the parcels it touches, what was leaving is settled."""
-        await Reschedule(self.db, self.settings.book, self.clock.now).run(until)
+    async def prepare(self) -> None:
+        """What a start owes before anything is done: the policy is noted, what was leaving is settled."""
+        await self.policy.begin()
         await self.deliverer.recover()
         for each in self.settings.providers:
             if each.carriers:
                 log.info("watching", provider=each.name, carriers=sorted(each.carriers))
+
+    async def apply_policy(self, until: asyncio.Event | None = None) -> None:
+        """A new policy finds the parcels it touches, beside everything else: a million take their time.
+
+        Cut short, it goes on at the next ring, or at the next start.
+        """
+        await self.policy.run(until)
 
     async def sweep_tick(self) -> None:
         """Settle everything that is due; a parcel that cannot be judged stops only itself."""
@@ -161,8 +169,8 @@ class App:
         """Ring the verbs until told to stop; `ready` is called when they are about to ring."""
         self.db.listen(self.metrics.committed)
         try:
-            await self.prepare(until)
-            self._register()
+            await self.prepare()
+            self._register(until)
             if not until.is_set():
                 log.info("ready", store=self.db.dialect, policy=self.settings.book.version)
                 ready()
@@ -171,7 +179,8 @@ class App:
             await self.deliverer.settle()
             await self.net.close()
 
-    def _register(self) -> None:
+    def _register(self, until: asyncio.Event) -> None:
+        self.engine.register("policy", 5.0, partial(self.apply_policy, until))
         self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("pulse", 10.0, self._feel_pulse)
         upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)

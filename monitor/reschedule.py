@@ -45,18 +45,26 @@ class Reschedule:
     compared: int = 0
     touched: int = 0
     """Groups of which the policy says something else than was said last."""
+    begun: list[str] | None = None
+    """The policies whose parcels are to be gone through; empty when that is done, None before `begin`."""
+
+    async def begin(self) -> None:
+        """The policy applies from now on; what it touches is still to be gone through."""
+        self.begun = await self.db.write(self._begin)
 
     async def run(self, until: asyncio.Event | None = None) -> bool:
         """Whether it came to its end; False: cut short (by `until`)."""
-        begun = await self.db.write(self._begin)
-        if not begun:
+        if self.begun is None:
+            await self.begin()
+        if not self.begun:
             return True
-        others = [version for version in begun if version != self.book.version]
+        others = [version for version in self.begun if version != self.book.version]
         done = (
             await self._groups(until) and await self._without(until) and await self._judged_by(others, until)
         )
         if done:
             await self.db.write(partial(finished, version=self.book.version, now=self.now()))
+            self.begun = []
             log.info("policy in force", policy=self.book.version, groups=self.compared, touched=self.touched)
         return done
 

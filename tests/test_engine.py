@@ -322,11 +322,11 @@ def test_a_sweep_goes_on_until_nothing_is_due(
 
 def test_a_start_judges_again_only_under_another_policy(world: World, tmp_path: Path) -> None:
     """E5: also when it goes back to an earlier one."""
-    world.import_("Z1", paid=-60, shipped=None)
+    world.import_("Z1", paid=-60, shipped=None, platform="taobao_tmall")
     sweep(app_of(world, tmp_path), world)
     touched = []
     for limit in ("48h", "48h", "72h", "72h", "48h", "48h"):
-        simulate(app_of(world, tmp_path, limit).prepare, world.clock)
+        simulate(app_of(world, tmp_path, limit).apply_policy, world.clock)
         [due] = world.column(
             "SELECT count(*) FROM due WHERE next_deadline_at <= :now", now=_micros(world.now)
         )
@@ -338,16 +338,16 @@ def test_a_start_judges_again_only_under_another_policy(world: World, tmp_path: 
 
 def test_a_start_that_is_cut_short_judges_again_the_next_time(world: World, tmp_path: Path) -> None:
     """SIGTERM within ten seconds (promise 8), and no parcel left under the policy of before."""
-    world.import_("Z1", paid=-60, shipped=None)
+    world.import_("Z1", paid=-60, shipped=None, platform="taobao_tmall")
     sweep(app_of(world, tmp_path), world)
     stopped = asyncio.Event()
     stopped.set()
     due = "SELECT count(*) FROM due WHERE next_deadline_at <= :now"
 
-    simulate(lambda: app_of(world, tmp_path, "72h").prepare(stopped), world.clock)
+    simulate(lambda: app_of(world, tmp_path, "72h").apply_policy(stopped), world.clock)
     assert world.column(due, now=_micros(world.now)) == [0]
 
-    simulate(app_of(world, tmp_path, "72h").prepare, world.clock)
+    simulate(app_of(world, tmp_path, "72h").apply_policy, world.clock)
     assert world.column(due, now=_micros(world.now)) == [1]
 
 

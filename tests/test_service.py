@@ -23,11 +23,13 @@ from structlog.testing import capture_logs
 from monitor import service, serving
 from monitor.config_service import Web
 from monitor.notify_socket import NotifySocket
+from monitor.reschedule import Reschedule
 from monitor.service import Service, signals
 from monitor.settings import Settings, load
 from monitor.store import meta, upkeep
 from monitor.store.database import Database, StoreFull, StoreUnavailable
 from tests.conftest import opened
+from tests.simulated import T0
 
 
 class Manager(NotifySocket):
@@ -174,6 +176,8 @@ def test_a_full_disk_is_told_but_not_bitten_for(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restart makes no room, and what can be read is to stay readable."""
+    given = settings(tmp_path)
+    assert asyncio.run(Reschedule(db, given.book, lambda: T0).run()), "nothing else is left to be noted"
 
     async def play(daemon: Service, manager: Manager) -> None:
         broken = failing(monkeypatch, upkeep, "note", StoreFull("磁盘空间已满"))
@@ -183,7 +187,7 @@ def test_a_full_disk_is_told_but_not_bitten_for(
         await manager.hear("WATCHDOG", manager.count("WATCHDOG") + 2)
         assert daemon.problems() == ()
 
-    logged = played(db, settings(tmp_path), play)
+    logged = played(db, given, play)
     told = [each["event"] for each in logged if "the store" in each["event"]]
     assert told == ["the store does not answer", "the store answers again"]
 
