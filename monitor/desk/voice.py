@@ -253,8 +253,9 @@ class Voice:
         """The phrase it was made from, said anew with its fields; nothing when there is none."""
         for phrase in _PHRASES:
             found = _pattern(phrase).fullmatch(text)
-            if found is not None:
-                fields = found.groupdict()
+            fields = found.groupdict() if found is not None else {}
+            # A field that holds the joint of two sayings is not one saying.
+            if found is not None and not any("；" in fields[name] for name in fields if name != "text"):
                 told = {name: self.reword(fields[name]) for name in fields if name != "text"}
                 return self._(phrase, **{**fields, **told})
         return ""

@@ -81,3 +81,9 @@ def test_a_hostile_claim_is_cut_and_has_no_second_line() -> None:
     [fact, *_] = why(Ground(claim, Case(Waybill("zhongtong", "1"), (Order("1"),))), NOW, Voice())
     assert "\n" not in fact.text
     assert len(fact.text) < 330
+
+
+def test_two_sayings_joined_are_said_one_by_one() -> None:
+    said = EN.reword("实付的 5%（最低 ¥5，最高 ¥50）；实付的 30%（最低 ¥5，最高 ¥500）")
+    assert not HAN.findall(said)
+    assert ("¥50" in said, "30 %" in said, said.count("of the amount paid")) == (True, True, 2)
