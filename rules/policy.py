@@ -119,6 +119,16 @@ class PolicyBook:
         return self._profiles
 
     @property
+    def exemptions(self) -> tuple[Exemption, ...]:
+        """Time that does not count, the switched on windows' too."""
+        return self._exemptions
+
+    @property
+    def deferrals(self) -> tuple[Deferral, ...]:
+        """Windows that give more time."""
+        return self._deferrals
+
+    @property
     def matched(self) -> list[tuple[str, Match]]:
         """Every match of the book, under the name of what it belongs to."""
         over = [

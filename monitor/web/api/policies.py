@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
-from domain.time import from_micros
+from domain.time import Calendar, from_micros
 from monitor.store import schema
 from monitor.web.api.problems import router as api_router
 from monitor.web.api.values import Word, Zone, answer, zone_of
@@ -19,7 +19,9 @@ from monitor.web.context import Context
 from rules.calendars import WorkingTime
 from rules.declare import Profile as Declared
 from rules.declare import Rule as DeclaredRule
-from rules.policy import Change, Exemption, PolicySpec
+from rules.exemptions import Deferral as Given
+from rules.exemptions import Exemption
+from rules.policy import Change, PolicySpec
 from rules.values import Limit
 
 __all__ = ["router"]
@@ -51,6 +53,7 @@ class Rule(BaseModel):
     when: list[str] = Field(description="只管这些商品类型、标签的订单；空：全部")
     since: date | None = Field(description="从这一天起付款的订单（北京时间）；空：不限")
     until: date | None = Field(description="到这一天为止付款的订单；空：不限")
+    variants: list[Rule] = Field(description="别的时候付款的订单按这些判（看 since、until）")
     watch: bool
     notify: bool
     shadow: bool = Field(description="试运行：只记录，不通知任何人")
@@ -79,6 +82,7 @@ class RuleChange(BaseModel):
     watch: bool | None
     notify: bool | None
     shadow: bool | None = Field(description="true：试运行；false：转正")
+    calendar: str | None = Field(description="时限按什么日子算；空文字：自然时间")
 
 
 class Policy(BaseModel):
@@ -100,6 +104,31 @@ class Exempt(BaseModel):
     ends_at: datetime
     match: dict[str, list[str]]
     rules: list[str] = Field(description="空：所有规则")
+    kind: str = Field(description="festival、carrier、campaign、force_majeure 或 own")
+    by: str = Field(description="启用了哪个随附的窗口；空：自己写的")
+    proof: str
+
+
+class Grant(BaseModel):
+    """What the orders paid in a window are given under one rule: of both the later counts."""
+
+    rule: str
+    deadline_at: datetime | None
+    limit_hours: dict[str, float] | None
+
+
+class Deferral(BaseModel):
+    """More time for the orders paid in a window; never less."""
+
+    name: str
+    paid_from: datetime
+    paid_until: datetime
+    match: dict[str, list[str]]
+    grants: list[Grant]
+    opt_in: str = Field(description="写着这个标签的订单不享受")
+    opted_in: list[str] = Field(description="这些店铺不享受")
+    kind: str = Field(description="festival、carrier、campaign、force_majeure 或 own")
+    by: str = Field(description="启用了哪个随附的窗口；空：自己写的")
     proof: str
 
 
@@ -110,7 +139,8 @@ class Policies(BaseModel):
     since: datetime | None = Field(description="这个版本从何时起生效；空：还没有生效过")
     profiles: list[Profile]
     policies: list[Policy]
-    exemptions: list[Exempt]
+    exemptions: list[Exempt] = Field(description="这段时间不计时")
+    deferrals: list[Deferral] = Field(description="这段时间付款的订单多给时间")
 
 
 @router.get("/policies", summary="现行规则", response_model=Policies)
@@ -129,7 +159,8 @@ async def get_policies(request: Request, asked: Annotated[PolicyQuery, Query()])
         since=since.astimezone(zone) if since else None,
         profiles=[_profile(each) for each in wanted],
         policies=[_policy(each) for each in settings.policies],
-        exemptions=[_exempt(each, zone) for each in settings.exemptions],
+        exemptions=[_exempt(each, zone) for each in settings.book.exemptions],
+        deferrals=[_deferral(each, zone) for each in settings.book.deferrals],
     )
     return answer(told)
 
@@ -158,13 +189,14 @@ def _rule(of: DeclaredRule) -> Rule:
         limit_hours=_hours(of.limit),
         goods_hours={word: each.total_seconds() / 3600 for word, each in sorted(of.goods.items())},
         after_promise_hours=of.promise_plus.total_seconds() / 3600,
-        calendar=of.calendar.week.id if isinstance(of.calendar, WorkingTime) else "",
+        calendar=_calendar(of.calendar),
         warn_hours=_lengths(of.warn),
         starts=of.start,
         stops=list(of.stops),
         when=sorted(of.when),
         since=of.since,
         until=of.until,
+        variants=[_rule(each) for each in of.variants],
         watch=of.watch,
         notify=of.notify,
         shadow=of.shadow,
@@ -194,6 +226,7 @@ def _change(rule: str, of: Change) -> RuleChange:
         watch=of.watch,
         notify=of.notify,
         shadow=of.shadow,
+        calendar=None if of.calendar is None else _calendar(of.calendar),
     )
 
 
@@ -204,8 +237,36 @@ def _exempt(of: Exemption, zone: Zone) -> Exempt:
         ends_at=of.window.ends_at.astimezone(zone),
         match=_match(of.match),
         rules=sorted(of.rules),
+        kind=of.kind.value,
+        by=of.by,
         proof=of.proof,
     )
+
+
+def _deferral(of: Given, zone: Zone) -> Deferral:
+    return Deferral(
+        name=of.window.name,
+        paid_from=of.window.starts_at.astimezone(zone),
+        paid_until=of.window.ends_at.astimezone(zone),
+        match=_match(of.match),
+        grants=[
+            Grant(
+                rule=rule,
+                deadline_at=each.deadline_at.astimezone(zone) if each.deadline_at else None,
+                limit_hours=_hours(each.limit) if each.limit is not None else None,
+            )
+            for rule, each in sorted(of.grants.items())
+        ],
+        opt_in=of.opt_in,
+        opted_in=sorted(of.opted_in),
+        kind=of.kind.value,
+        by=of.by,
+        proof=of.proof,
+    )
+
+
+def _calendar(of: Calendar) -> str:
+    return of.week.id if isinstance(of, WorkingTime) else ""
 
 
 def _match(of: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:

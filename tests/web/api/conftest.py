@@ -91,9 +91,9 @@ class Api:
         return column(self.store, query, **values)
 
 
-def settings_in(folder: Path) -> Settings:
+def settings_in(folder: Path, more: str = "", first: str = "") -> Settings:
     path = folder / "parcelwatch.toml"
-    path.write_text(CONFIG, "utf-8")
+    path.write_text(first + CONFIG + more, "utf-8")
     return load(path, {})
 
 
@@ -103,8 +103,9 @@ def api(database: Database, tmp_path: Path) -> Api:
     return api_over(database, tmp_path)
 
 
-def api_over(store: Database, folder: Path) -> Api:
-    settings, now = settings_in(folder), [NOW]
+def api_over(store: Database, folder: Path, more: str = "", first: str = "") -> Api:
+    """`first` and `more` of the configuration: before and after its usual tables."""
+    settings, now = settings_in(folder, more, first), [NOW]
     context = Context(store, lambda: now[0], lambda: settings, Vitals(NOW))
     return Api(context, now)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from monitor.store.database import Database
 from tests.store import given
 from tests.store.given import T0, H
-from tests.web.api.conftest import NOW, Api, problem
+from tests.web.api.conftest import NOW, Api, api_over, problem
 from tests.web.api.world import CLEAN, Story, fill
 
 
@@ -202,6 +204,34 @@ def test_the_rules_in_force_are_readable(api: Api) -> None:
     assert told["since"] is None
     assert rules["trajectory_to_out_of_stock"]["since"] == "2025-08-26"
     assert len(api.get("/policies")["profiles"]) > 1
+
+
+def test_the_rules_in_force_tell_who_is_given_time(database: Database, tmp_path: Path) -> None:
+    own = """
+[[policies]]
+name = "site"
+match = {platform = "taobao_tmall"}
+rules.late_shipment = {calendar = "cn_six_days"}
+[[exemptions]]
+name = "台风"
+from = 2026-09-01T00:00:00+08:00
+until = 2026-09-03T00:00:00+08:00
+proof = "https://example.com/1"
+"""
+    api = api_over(database, tmp_path, own, 'windows = ["pdd_2023_spring"]\n')
+    told = api.get("/policies", profile="pinduoduo")
+    [policy] = told["policies"]
+    assert policy["rules"][0]["calendar"] == "cn_six_days"
+    storm = next(each for each in told["exemptions"] if each["name"] == "台风")
+    assert (storm["by"], storm["proof"]) == ("", "https://example.com/1")
+    spring = next(each for each in told["deferrals"] if each["by"] == "pdd_2023_spring")
+    assert spring["paid_from"].startswith("2023-01-14T00:00:00+08:00")
+    grants = {each["rule"]: each for each in spring["grants"]}
+    assert grants["no_pickup"]["limit_hours"]["normal"] == 72
+    [profile] = told["profiles"]
+    late = next(each for each in profile["rules"] if each["id"] == "late_shipment")
+    assert [each["stops"] for each in late["variants"]] == [["shipped"]], "before 2025-05-15"
+    assert late["variants"][0]["until"] == "2025-05-14"
 
 
 def test_a_rule_says_which_orders_and_days_it_counts(api: Api) -> None:
