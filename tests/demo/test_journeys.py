@@ -17,6 +17,7 @@ from monitor.demo.scans import Scan, events_at
 from monitor.demo.story import Kind
 from monitor.demo.truth import Limit, crossings, troubles, waits
 from monitor.demo.world import Parcel, World
+from monitor.profiles import load_profiles
 
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 END = START + timedelta(days=150)
@@ -53,6 +54,9 @@ LAST_MILE = {
 }
 """Hours that no platform prescribes to a taobao_tmall shop."""
 
+RECORDED = {"paid_to_signed", "inter_city", "same_city"}
+"""What an ordinary far parcel breaks: means and service times, which no profile tells anybody of by default."""
+
 
 def breached(parcel: Parcel) -> set[str]:
     """The rules whose limit a parcel really breaks."""
@@ -60,10 +64,18 @@ def breached(parcel: Parcel) -> set[str]:
     return {step.rule for step in steps if step.stage is Stage.BREACH and not step.retracted}
 
 
-def test_normal_parcels_break_nothing_but_the_mean_of_paid_to_signed() -> None:
+def test_what_ordinary_parcels_may_break_tells_nobody() -> None:
+    rules = load_profiles()
+    for name in RECORDED:
+        assert not any(
+            each.notify for profile in rules.values() for each in [profile.rules.get(name)] if each
+        )
+
+
+def test_normal_parcels_break_nothing_that_anybody_is_told_of() -> None:
     for parcel in World(11, START, mix={}, jams=(), noise=Noise.none()).parcels(1500):
         assert parcel.kind is Kind.NORMAL
-        assert breached(parcel) <= {"paid_to_signed"}
+        assert breached(parcel) <= RECORDED
         assert parcel.scans[-1].milestone is M.DELIVERED
         assert troubles(parcel) == ()
 
@@ -71,7 +83,7 @@ def test_normal_parcels_break_nothing_but_the_mean_of_paid_to_signed() -> None:
 def test_normal_parcels_do_not_even_warn_of_a_stall() -> None:
     for parcel in World(11, START, mix={}, jams=(), noise=Noise.none()).parcels(1500):
         warned = {step.rule for step in crossings(parcel) if not step.retracted}
-        assert warned <= {"paid_to_signed"}
+        assert warned <= RECORDED
 
 
 def test_late_pickup_is_more_than_48_hours_after_payment() -> None:
@@ -197,7 +209,7 @@ def test_signed_then_stored_within_the_hour_under_a_plain_transit_code() -> None
 def test_a_missing_pickup_is_harmless() -> None:
     for parcel in many(Kind.MISSING_PICKUP):
         assert not only(parcel, M.PICKED_UP)
-        assert breached(parcel) <= {"paid_to_signed"}
+        assert breached(parcel) <= RECORDED
 
 
 def test_back_dated_scans_were_in_time_and_came_too_late_to_know() -> None:
@@ -220,7 +232,7 @@ def test_a_wrong_phone_hides_an_ordinary_parcel() -> None:
     for parcel in many(Kind.WRONG_PHONE):
         assert parcel.carrier.key == "shunfeng"
         assert parcel.told_tail != parcel.phone_tail
-        assert breached(parcel) <= {"paid_to_signed"}
+        assert breached(parcel) <= RECORDED
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.HUB_JAM])
