@@ -95,8 +95,9 @@ def _headings(file: TextFile, telling: Telling) -> dict[str, str]:
         missing.append("description（或 milestone）")
     if missing:
         seen = "、".join(safe_text(each, 20) for each in file.header[:20])
+        swapped = "；是不是和 --orders 写反了？" if "order_no" in names.values() else ""
         raise FileRefused(
-            file.name, "missing_columns", f"缺少必需的列：{'、'.join(missing)}；看到的列：{seen}"
+            file.name, "missing_columns", f"缺少必需的列：{'、'.join(missing)}；看到的列：{seen}{swapped}"
         )
     for heading, name in names.items():
         if name not in _KNOWN:
@@ -153,9 +154,12 @@ class _Reader:
             out[name] = found.at
             for n, reason in found.faults.items():
                 faults.at(n, "bad_time", f"{name}：{reason}")
+            if name == "occurred_at":  # `-`, `null` and the like are also nothing
+                untold = found.at.isna().to_numpy(copy=True)
+                untold[list(found.faults)] = False
+                faults.where(pd.Series(untold), "bad_time", "occurred_at 是空的")
             faults.where(found.at < EARLIEST, "too_early", f"{name} 早于 2010 年")
             faults.where(found.at > newest, "in_the_future", f"{name} {told}")
-        faults.where(bare(raw, "occurred_at") == "", "bad_time", "occurred_at 是空的")
 
 
 def _milestones(words: pd.Series[str], faults: Faults) -> pd.Series[str]:

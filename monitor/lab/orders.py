@@ -99,7 +99,8 @@ def _own(file: TextFile, terms: Terms, telling: Telling) -> Iterator[pd.DataFram
             f"{each}（最像的列：{near[0]}）" if (near := get_close_matches(each, file.header, 1)) else each
             for each in missing
         ]
-        raise FileRefused(file.name, "missing_columns", f"缺少必需的列：{'、'.join(near)}")
+        swapped = "；是不是和 --events 写反了？" if "occurred_at" in names.values() else ""
+        raise FileRefused(file.name, "missing_columns", f"缺少必需的列：{'、'.join(near)}{swapped}")
     for heading, name in names.items():
         if name not in _KNOWN:
             close = get_close_matches(name, sorted(_KNOWN), n=1)

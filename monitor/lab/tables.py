@@ -1,7 +1,7 @@
 """A CSV file as frames of text, however large: gz, UTF-8 with or without BOM, GB18030, chunk by chunk.
 
-pandas reads the rows fast. Where a record could span lines (an odd quote) or a row has too many cells, the
-careful reader of `monitor/intake/delimited.py` goes on from there: a row that is broken stops only itself.
+pandas reads the rows fast where `monitor/lab/looked.py` has proven that every line is one record. Every other file
+goes through the careful reader of `monitor/intake/delimited.py`: a row that is broken stops only itself.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import pandas as pd
 
 from monitor.intake.delimited import DelimitedText
 from monitor.intake.tables import FileRefused, Record
-from monitor.intake.values import clean
+from monitor.intake.values import clean, heading_key
+from monitor.intake.workbooks import MAX_UNPACKED
+from monitor.lab.looked import look
 from monitor.lab.telling import Telling
 
 __all__ = ["LINE", "TextFile", "open_text"]
@@ -29,7 +30,8 @@ LINE: Final = "line"
 """The column of the line numbers, the heading being 1."""
 CHUNK: Final = 200_000
 _BYTES: Final = 1 << 22
-_BOM: Final = codecs.BOM_UTF8
+_PACKED: Final = 50
+"""A table of texts becomes so many times smaller at most; what unpacks to more, and is large, is no table."""
 _DELIMITERS: Final = ",\t;|"
 
 
@@ -50,21 +52,19 @@ class TextFile:
 
     def frames(self, telling: Telling, stage: str) -> Iterator[pd.DataFrame]:
         """The rows in order, as text by heading, with `LINE`. Rows whose shape is broken are told and left out."""
-        names = [*range(len(self.header))]
-        line = 2
-        if self.plain:
-            with self._fast(names) as chunks:
-                try:
-                    for chunk in chunks:
-                        chunk[LINE] = range(line, line + len(chunk))
-                        line += len(chunk)
-                        telling.watch(stage, line, self.lines)
-                        yield self._headed(chunk)
-                except pd.errors.ParserError:
-                    pass  # too many cells somewhere from `line` on: read that part with care
-                else:
-                    return
-        yield from self._careful(line, telling, stage)
+        if not self.plain:
+            yield from self._careful(telling, stage)
+            return
+        names, line = range(len(self.header)), 2
+        with self._fast(names) as chunks:
+            for chunk in chunks:
+                chunk[LINE] = range(line, line + len(chunk))
+                line += len(chunk)
+                telling.watch(stage, line, self.lines)
+                yield self._headed(chunk)
+        if line - 1 != self.lines:
+            told = f"读到 {line - 1} 行，文件有 {self.lines} 行，对不上；请用表格软件另存为 CSV UTF-8"
+            raise FileRefused(self.name, "lost_rows", told)
 
     def _fast(self, names: Sequence[int]) -> pd.io.parsers.TextFileReader:
         return pd.read_csv(
@@ -83,24 +83,39 @@ class TextFile:
             chunksize=CHUNK,
         )
 
-    def _careful(self, line: int, telling: Telling, stage: str) -> Iterator[pd.DataFrame]:
-        """From this line on, record by record."""
+    def _careful(self, telling: Telling, stage: str) -> Iterator[pd.DataFrame]:
+        """Record by record."""
         width = len(self.header)
-        text = DelimitedText(self.path, self.encoding, self.delimiter, "replace")
-        rows = text.records(Record(1, list(self.header)))
-        records = (each for each in rows if each.number >= line)
+        text = DelimitedText(self.path, self.encoding, self.delimiter)
+        records = (each for each in text.records(Record(1, list(self.header))) if each.number > 1)
+        spanning = 0
         while some := list(islice(records, CHUNK)):
             good = []
             for each in some:
                 cells = [str(cell) for cell in each.cells]
-                if each.fault is not None or any(cells[width:]):
-                    why = each.fault.text if each.fault else f"这一行有 {len(cells)} 格，表头有 {width} 格"
-                    telling.reject(self.name, each.number, "odd_row", why, cells)
+                if (why := self._odd(each, cells)) is not None:
+                    shown = [cell.encode("utf-8", "replace").decode() for cell in cells]
+                    telling.reject(self.name, each.number, "odd_row", why, shown)
                 else:
+                    spanning += any(cell.count("\n") for cell in cells)
                     good.append([*cells[:width], *[""] * (width - len(cells)), each.number])
             chunk = pd.DataFrame(good, columns=[*range(width), LINE])
             telling.watch(stage, some[-1].number, self.lines)
             yield self._headed(chunk.astype(dict.fromkeys(range(width), "str")))
+        if spanning:
+            told = "引号里有换行，几行合为一条；若并非如此，请检查引号"
+            telling.remark(f"{self.name} 有 {spanning:,} 条{told}")
+
+    def _odd(self, record: Record, cells: Sequence[str]) -> str | None:
+        """Why a record cannot be taken."""
+        width = len(self.header)
+        if record.fault is not None:
+            return record.fault.text
+        if any(cells[width:]):
+            return f"这一行有 {len(cells)} 格，表头有 {width} 格"
+        if any(not cell.isascii() and _undecoded(cell) for cell in cells):
+            return f"这一行的编码不是整个文件的 {self.encoding.removesuffix('-sig').upper()}，读不出来"
+        return None
 
     def _headed(self, chunk: pd.DataFrame) -> pd.DataFrame:
         """With the headings as names; rows without anything in them left out."""
@@ -120,18 +135,21 @@ def open_text(path: Path, aside: Path) -> TextFile:
             head = source.read(4)
             if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
                 raise FileRefused(name, "workbook", "这里要 CSV 文件；请把工作簿另存为 CSV UTF-8")
+            if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) == 4 and 0 in (head[0], head[1])):
+                raise FileRefused(name, "utf16", "文件是 UTF-16 编码，这里读不了；请另存为 CSV UTF-8")
             source.seek(0)
-            encoding, lines, plain = _look(source)
-        first = _first_line(unpacked, encoding)
+            raw = source.readline(1 << 16).removeprefix(codecs.BOM_UTF8).decode("latin-1").rstrip("\r\n")
+        delimiter = max(_DELIMITERS, key=raw.count)
+        seen = look(unpacked, delimiter, len(next(csv.reader([raw], delimiter=delimiter), ())))
+        first = _first_line(unpacked, seen.encoding)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise FileRefused(
             name, "unreadable", f"读不了：{getattr(error, 'strerror', None) or error}"
         ) from None
     if not first.strip():
         raise FileRefused(name, "empty", "文件是空的，或第一行不是表头")
-    delimiter = max(_DELIMITERS, key=first.count)
     header = tuple(clean(cell) for cell in next(csv.reader([first], delimiter=delimiter)))
-    return TextFile(name, unpacked, encoding, delimiter, _unique(name, header), lines, plain)
+    return TextFile(name, unpacked, seen.encoding, delimiter, _unique(name, header), seen.lines, seen.plain)
 
 
 def _unpacked(path: Path, aside: Path) -> Path:
@@ -139,31 +157,15 @@ def _unpacked(path: Path, aside: Path) -> Path:
         if source.read(2) != b"\x1f\x8b":
             return path
     target = aside / (path.name.removesuffix(".gz") or "unpacked")
+    most, done = max(MAX_UNPACKED, _PACKED * path.stat().st_size), 0
     with gzip.open(path) as packed, target.open("wb") as out:
-        shutil.copyfileobj(packed, out, _BYTES)
+        while block := packed.read(_BYTES):
+            done += len(block)
+            if done > most:
+                why = f"解压后超过 {most >> 20:,} MB，疑似异常文件；请核对，或自己解压后再用"
+                raise FileRefused(path.name, "too_large_unpacked", why)
+            out.write(block)
     return target
-
-
-def _look(source: IO[bytes]) -> tuple[str, int, bool]:
-    """Encoding, lines, and whether no quote can hold a line break: strict UTF-8, else GB18030."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    utf8, lines, odd, rest, marked = True, 0, False, b"", False
-    while block := source.read(_BYTES):
-        marked = marked or (not lines and not rest and block.startswith(_BOM))
-        if utf8:
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                utf8 = False
-        lines += block.count(b"\n")
-        if not odd and b'"' in (whole := rest + block):
-            *parts, rest = whole.split(b"\n")
-            odd = any(part.count(b'"') & 1 for part in parts)
-        else:
-            rest = block.rpartition(b"\n")[2] if b"\n" in block else rest + block
-    odd = odd or bool(rest.count(b'"') & 1)
-    encoding = "utf-8-sig" if marked else "utf-8" if utf8 else "gb18030"
-    return encoding, lines, not odd
 
 
 def _first_line(path: Path, encoding: str) -> str:
@@ -171,8 +173,16 @@ def _first_line(path: Path, encoding: str) -> str:
         return source.readline(1 << 16).rstrip("\r\n")
 
 
+def _undecoded(cell: str) -> bool:
+    return any("\udc80" <= letter <= "\udcff" for letter in cell)
+
+
 def _unique(name: str, header: tuple[str, ...]) -> tuple[str, ...]:
-    double = sorted({each for each in header if each and header.count(each) > 1})
+    """Raises `FileRefused` where two headings are the same column, in capitals or not."""
+    keys = [heading_key(each)[0] for each in header]
+    double = list(
+        dict.fromkeys(each for each, key in zip(header, keys, strict=True) if key and keys.count(key) > 1)
+    )
     if double:
         raise FileRefused(name, "double_heading", f"有几列同名：{'、'.join(double)}")
     return tuple(each or f"（第 {n} 列）" for n, each in enumerate(header, 1))
