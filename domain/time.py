@@ -117,7 +117,14 @@ class Calendar:
 
     def note(self, start: datetime, end: datetime) -> str:
         """What a person has to know of how the time between two moments was counted; nothing of natural time."""
-        return ""
+        excused = self.excused(start, end)
+        return f"自然时间{excused}" if excused else ""
+
+    def excused(self, start: datetime, end: datetime) -> str:
+        """The pauses with a name that lie between two moments: `，扣除「台风」`; nothing where there are none."""
+        names = (pause.name for pause in self._from(start) if max(pause.starts_at, start) < end)
+        told = "、".join(f"「{name}」" for name in dict.fromkeys(names) if name)
+        return f"，扣除{told}" if told else ""
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
         """How much counting time lies between two moments; zero when `end` is not after `start`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.time import format_duration
 from monitor.config_lines import KeyPath
-from monitor.config_shapes import Reading, hint, read_table
+from monitor.config_shapes import Reading, Remark, hint, read_table
 from monitor.config_words import Words
 from rules.declare import Rule
 from rules.policy import Change, PolicySpec
@@ -115,3 +115,8 @@ def _possible(
             "warn 是超时前多久，要比时限短"
         )
         reading.problems.at((*path, "warn"), reason)
+    above = before.warn if before is not None and change.warn is None else None
+    if above and above[0] >= limit:
+        late = "、".join(format_duration(each) for each in above if each >= limit)
+        what = f"策略写的提前 {late} 预警不早于这里的时限 {format_duration(limit)}，这一步在这里不会有"
+        reading.remarks.append(Remark((*path, "limit"), what, "在这里也写上比时限短的 warn"))

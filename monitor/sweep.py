@@ -390,7 +390,7 @@ class Sweep:
             why = MILESTONE_ZH[case.journey.milestone]
         if why and len(changes.heard.standing) < len(changes.standing):
             findings.end_trials(conn, loaded.id, now, f"不再监控：{why}")
-        limit_at, limit_rule = (None, "") if why else _next_limit(verdict, policy, now)
+        limit_at, limit_rule = (None, "") if why else _next_limit(policy, verdict, now)
         # The limit itself too: while nobody looks no step is ahead, and another clock's limit may be next.
         looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION)
         ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
@@ -480,19 +480,13 @@ def _restated(
     return [*heard, *(finding for finding in _reworded(changes, before) if finding not in heard)]
 
 
-def _next_limit(verdict: Verdict, policy: Policy, now: datetime) -> tuple[datetime | None, str]:
-    """The nearest limit ahead of the clocks that run, and whose it is; of equals the first of the policy.
-
-    It is shown as what is coming, so a rule on trial has none.
-    """
-    on_trial = {line.rule.id for line in policy.lines if line.rule.shadow}
+def _next_limit(policy: Policy, verdict: Verdict, now: datetime) -> tuple[datetime | None, str]:
+    """The nearest limit ahead of which somebody would be told, and whose it is; of equals the first of the policy."""
+    told = {line.rule.id for line in policy.lines if line.rule.notify and not line.rule.shadow}
     ahead = [
         (clock.deadline, clock.rule)
         for clock in verdict.clocks
-        if clock.running
-        and clock.deadline is not None
-        and clock.deadline > now
-        and clock.rule not in on_trial
+        if clock.running and clock.deadline is not None and clock.deadline > now and clock.rule in told
     ]
     return min(ahead, key=lambda each: each[0], default=(None, ""))
 

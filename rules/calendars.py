@@ -180,7 +180,8 @@ class WorkingTime(Calendar):
     def note(self, start: datetime, end: datetime) -> str:
         """By what was counted, and which years were a guess."""
         years = "、".join(map(str, self.guessed(start, end)))
-        return f"{self.week.zh}（没有 {years} 年的官方放假安排，只按周末推算）" if years else self.week.zh
+        guess = f"（没有 {years} 年的官方放假安排，只按周末推算）" if years else ""
+        return f"{self.week.zh}{guess}{self.excused(start, end)}"
 
 
 class Calendars(Mapping[str, Calendar]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from domain.orders import Order
 from rules.declare import Rule
@@ -11,7 +12,7 @@ from rules.facets import matches
 from rules.regions import Tier
 from rules.spec import Change, PolicySpec
 
-__all__ = ["asleep", "changed", "excuses", "most_specific", "overrides", "ranked", "why_first"]
+__all__ = ["asleep", "changed", "excuses", "most_specific", "overrides", "ranked", "spared", "why_first"]
 
 
 def ranked(specs: Sequence[PolicySpec], of: Mapping[str, frozenset[str]]) -> list[PolicySpec]:
@@ -66,13 +67,23 @@ def excuses(orders: Sequence[Order]) -> frozenset[str]:
     return frozenset.intersection(*each) if orders else frozenset()
 
 
+def spared(rule: Rule, tier: Tier) -> bool:
+    """The platform's rule does not apply to this destination."""
+    return (tier is Tier.EXCLUDED and bool(rule.limit)) or tier.value in rule.exempt
+
+
 def asleep(rule: Rule, tier: Tier, marks: frozenset[str], for_place: bool) -> str:
     """Why a rule does not apply; a limit the merchant wrote for the place beats the exemption."""
     if not rule.watch:
         return "该规则已关闭（watch = false）"
-    if tier is Tier.EXCLUDED and rule.limit and not for_place:
-        return "港澳台件不适用国内时限"
-    if tier.value in rule.exempt and not for_place:
-        return "偏远地区豁免" if tier is Tier.REMOTE else "极偏远地区豁免"
+    if spared(rule, tier) and not for_place:
+        return _SPARED[tier]
     excused = rule.exempt & marks
     return f"商品类型豁免：{'、'.join(sorted(excused))}" if excused else ""
+
+
+_SPARED: Final = {
+    Tier.EXCLUDED: "港澳台件不适用国内时限",
+    Tier.REMOTE: "偏远地区豁免",
+    Tier.VERY_REMOTE: "极偏远地区豁免",
+}

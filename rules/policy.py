@@ -30,7 +30,7 @@ from rules.facets import (
     said_of,
 )
 from rules.fingerprint import plain, terms
-from rules.layers import asleep, changed, excuses, most_specific, overrides, ranked, why_first
+from rules.layers import asleep, changed, excuses, most_specific, overrides, ranked, spared, why_first
 from rules.regions import DEFAULT_TIERS, Tier, TierLists, retiered, tier_of
 from rules.spec import Change, Line, Policy, PolicySpec
 
@@ -268,6 +268,10 @@ class PolicyBook:
             if change.limit is not None:
                 by_merchant = True
                 for_place = for_place or bool(_PLACES & (layer.match.keys() | layers[0].match.keys()))
+        if for_place and spared(rule, tier):
+            rule = replace(
+                rule, penalty=()
+            )  # the limit is the merchant's own: the platform fines nobody there
         windows = pauses(self._exemptions, of, rule.id)
         return Line(
             rule=rule,

@@ -150,6 +150,27 @@ def test_what_does_not_go_together(tmp_path: Path, text: str, words: str) -> Non
     assert [each.line for each in caught.value.problems] == [5]
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [("12h", "提前 16h 预警不早于这里的时限 12h"), ("16h", "提前 16h"), ("17h", ""), ("3h", "提前 16h、4h")],
+)
+def test_a_shorter_limit_under_a_longer_warning_is_remarked(tmp_path: Path, limit: str, said: str) -> None:
+    """It is no error: the file worked before, and the shorter steps still come."""
+    file = tmp_path / "parcelwatch.toml"
+    file.write_text(
+        f"""[[policies]]
+name = "店"
+rules.transit_stagnation = {{limit = "40h", warn = ["16h", "4h"]}}
+[[policies.overrides]]
+match = {{receiver_province = "新疆"}}
+rules.transit_stagnation = {{limit = "{limit}"}}
+""",
+        "utf-8",
+    )
+    told = [each.what for each in load(file, {}).written.remarks if "预警" in each.what]
+    assert [said in each for each in told] == ([True] if said else [])
+
+
 # ── names that nothing known carries ─────────────────────────────────────────────────────────────
 
 OWN = """\

@@ -181,14 +181,23 @@ def _limit(finding: Finding, voice: Voice) -> str:
     if finding.limit is None:
         return voice._("最晚到 {until}。", until=until)
     limit = voice.length(finding.limit)
-    if counted := finding.evidence.get("calendar", ""):
+    paused = finding.deadline - finding.started_at - finding.limit
+    counted = finding.evidence.get("calendar", "")
+    if counted and paused > timedelta(0):
+        return voice._(
+            "时限 {limit}，按{calendar}计（其间 {paused} 不算），最晚到 {until}。",
+            limit=limit,
+            calendar=voice.reword(counted),
+            paused=voice.length(paused),
+            until=until,
+        )
+    if counted:
         return voice._(
             "时限 {limit}，按{calendar}计，最晚到 {until}。",
             limit=limit,
             calendar=voice.reword(counted),
             until=until,
         )
-    paused = finding.deadline - finding.started_at - finding.limit
     if paused > timedelta(0):
         return voice._(
             "时限 {limit}，其间有 {paused} 因豁免不计，最晚到 {until}。",

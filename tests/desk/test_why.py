@@ -169,7 +169,10 @@ def test_the_orders_own_promise_says_so() -> None:
 def test_time_that_does_not_count_is_told() -> None:
     pause = Exemption(Window(at(10), at(34), "台风"))
     of = ground("transit_stagnation", "揽收", "东莞", now=80, book=PolicyBook(load_profiles(), (), [pause]))
-    assert said(of, 80)[Part.LIMIT] == "时限 48 小时，其间有 24 小时 因豁免不计，最晚到 11月13日 10:00。"
+    assert (
+        said(of, 80)[Part.LIMIT]
+        == "时限 48 小时，按自然时间，扣除「台风」计（其间 24 小时 不算），最晚到 11月13日 10:00。"
+    )
 
 
 def test_time_counted_by_a_calendar_is_told() -> None:
@@ -181,9 +184,12 @@ def test_time_counted_by_a_calendar_is_told() -> None:
     mine = replace(known["taobao_tmall"], rules={**known["taobao_tmall"].rules, rule.id: counted})
     book = PolicyBook({**known, "taobao_tmall": mine})
     of = ground("transit_stagnation", "揽收", "东莞", now=170, book=book)
-    assert said(of, 170)[Part.LIMIT] == "时限 120 小时，按中国工作日计，最晚到 11月17日 10:00。"
+    assert (
+        said(of, 170)[Part.LIMIT]
+        == "时限 120 小时，按中国工作日计（其间 48 小时 不算），最晚到 11月17日 10:00。"
+    )
     assert said(of, 170, EN)[Part.LIMIT] == (
-        "The limit is 120 h, counted in working days in China: until 17 Nov 10:00 at the latest."
+        "The limit is 120 h, counted in working days in China (48 h in between do not count): until 17 Nov 10:00 at the latest."
     )
 
 

@@ -134,6 +134,15 @@ def test_a_year_that_is_not_official_has_its_weekends_only_and_says_so() -> None
     assert AROUND_THE_CLOCK.note(at("12-31 10:00"), at("2027-01-01 10:00")) == ""
 
 
+def test_named_pauses_between_two_moments_are_said() -> None:
+    storm = Window(at("12-30 12:00"), at("12-30 18:00"), "台风")
+    plain, working = AROUND_THE_CLOCK.pausing([storm]), calendars()["cn_working_days"].pausing([storm])
+    assert plain.note(at("12-30 10:00"), at("12-31 10:00")) == "自然时间，扣除「台风」"
+    assert working.note(at("12-30 10:00"), at("12-31 10:00")) == "中国工作日，扣除「台风」"
+    assert plain.note(at("12-30 18:00"), at("12-31 10:00")) == "", "it was over"
+    assert plain.note(at("12-29 10:00"), at("12-30 12:00")) == "", "it had not begun"
+
+
 def test_a_year_begins_where_the_calendar_is() -> None:
     """2026-12-31 16:00 UTC is 2027 in Shanghai."""
     midnight = datetime(2026, 12, 31, 16, tzinfo=UTC)

@@ -267,6 +267,20 @@ def test_the_merchants_own_tiers_replace_the_default() -> None:
     assert line(none, receiver_province="新疆").asleep == ""
 
 
+def test_where_the_platform_spares_a_place_the_merchants_own_limit_costs_nothing() -> None:
+    """§8: remote areas excepted. A limit of one's own there is a promise to oneself."""
+    here = spec("here", {"receiver_province": frozenset({"新疆"})}, transit_stagnation=change(limit="30h"))
+    own, plain = book(here), plain_book()
+
+    def of(book: PolicyBook, province: str) -> Any:
+        found = book.policy_for(parcel(platform="taobao_tmall", receiver_province=province))
+        return found.line("transit_stagnation")
+
+    assert (of(own, "新疆").asleep, of(own, "新疆").rule.penalty) == ("", ())
+    assert of(own, "四川").rule.penalty
+    assert of(plain, "新疆").asleep
+
+
 # ── exemptions ───────────────────────────────────────────────────────────────────────────────────
 
 
