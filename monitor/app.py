@@ -127,8 +127,8 @@ class App:
         await self.policy.run(until)
 
     async def sweep_tick(self) -> None:
-        """Settle everything that is due; a parcel that cannot be judged stops only itself."""
-        while await self._sweep_some(self.clock.now()):
+        """Settle everything that is due, or as much as there is time for; one that cannot be judged stops only itself."""
+        while not self.engine.stopping and await self._sweep_some(self.clock.now()):
             self.vitals.judged(self.clock.now())
         self.vitals.judged(self.clock.now())
 

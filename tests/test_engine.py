@@ -320,6 +320,24 @@ def test_a_sweep_goes_on_until_nothing_is_due(
         assert app.db.writes == 0, "an idle sweep writes nothing"  # type: ignore[attr-defined]
 
 
+def test_a_sweep_that_is_told_to_stop_leaves_the_rest_for_the_next_start(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 8: SIGTERM finishes leased work within ten seconds, whatever has piled up."""
+    monkeypatch.setattr("monitor.app._SWEEP", 10)
+    with opened(sqlite_url, tmp_path) as store:
+        world = World(store)
+        world.import_many(35)
+        app = app_of(world, tmp_path)
+        app.engine._stopping = True
+        sweep(app, world)
+        due = "SELECT count(*) FROM due WHERE next_deadline_at <= :now"
+        left = world.column(due, now=_micros(world.now))
+        app.engine._stopping = False
+        sweep(app, world)
+        assert (left, world.column(due, now=_micros(world.now))) == ([35], [0])
+
+
 def test_a_start_judges_again_only_under_another_policy(world: World, tmp_path: Path) -> None:
     """E5: also when it goes back to an earlier one."""
     world.import_("Z1", paid=-60, shipped=None, platform="taobao_tmall")
