@@ -43,11 +43,12 @@ _MOMENTS: Final = (
 _LATELY: Final = frozenset({"finished", "closed", "refunded", "refunding"})
 """What is said of an order after a while; it was said when the row last changed."""
 
-_orders, _parcels, _links, _events = (
+_orders, _parcels, _links, _events, _due = (
     schema.orders.c,
     schema.parcels.c,
     schema.order_parcels.c,
     schema.events.c,
+    schema.due.c,
 )
 
 
@@ -56,7 +57,7 @@ class Kept:
     """What the store knows: frames as `rules.lab` wants them."""
 
     orders: pd.DataFrame
-    """Also `observed_at`: up to when the silence of the order's parcel is proven."""
+    """Also `observed_at`: the last look at the order's parcel, up to which its silence is proven; missing without one."""
     events: pd.DataFrame
     parcels: Parcels
 
@@ -101,13 +102,14 @@ def _orders_of(start: int, end: int, since: datetime, as_of: datetime) -> Select
     joined = schema.order_parcels.join(schema.orders, _orders.id == _links.order_id).join(
         schema.parcels, _parcels.id == _links.parcel_id
     )
+    joined = joined.outerjoin(schema.due, _due.parcel_id == _parcels.id)
     return (
         select(
             _parcels.id.label("parcel_id"),
             _parcels.carrier,
             _parcels.waybill_no,
             _parcels.observed_at,
-            _orders.observed_at.label("told_at"),
+            _due.seen_at,
             _orders.updated_at,
             _orders.amount_cents,
             *(_orders[name] for name in (*_TEXTS, *_MOMENTS)),
@@ -133,15 +135,15 @@ def _events_of(start: int, end: int, as_of: datetime) -> Select[Any]:
 
 def _order_frame(rows: list[Any]) -> pd.DataFrame:
     """Orders of a window, moments as UTC."""
-    names = ("parcel_id", "carrier", "waybill_no", "observed_at", "told_at", "updated_at", "amount_cents")
+    names = ("parcel_id", "carrier", "waybill_no", "observed_at", "seen_at", "updated_at", "amount_cents")
     frame = pd.DataFrame.from_records([tuple(row) for row in rows], columns=[*names, *_TEXTS, *_MOMENTS])
-    for name in (*_MOMENTS, "observed_at", "told_at", "updated_at"):
+    for name in (*_MOMENTS, "observed_at", "seen_at", "updated_at"):
         frame[name] = _moment(frame[name])
     frame["tags"] = frame["tags"].str.replace(" ", ",")
     frame["amount"] = pd.to_numeric(frame["amount_cents"], errors="coerce").astype("float64") / 100
     frame["status_at"] = frame["updated_at"].where(frame["status"].isin(_LATELY))
-    frame["observed_at"] = frame[["observed_at", "told_at"]].max(axis=1)
-    frame = frame.drop(columns=["amount_cents", "told_at", "updated_at"])
+    frame["observed_at"] = frame[["observed_at", "seen_at"]].max(axis=1)
+    frame = frame.drop(columns=["amount_cents", "seen_at", "updated_at"])
     return frame.astype(dict.fromkeys(("carrier", "waybill_no", *_TEXTS), "str"))
 
 

@@ -29,11 +29,14 @@ __all__ = ["History", "from_files", "from_store", "judged", "too_short", "unhear
 
 _MARGIN: Final = timedelta(days=7)
 """A history should be so much longer than the longest limit, or its breaches were mostly not seen."""
+_NO_SCANS: Final = "凡是等快递动作的计时都没有意义，下面的超时和罚款不能当真"
 _TEXTS: Final = (
     *("platform", "shop", "merchant", "carrier", "status", "receiver_province", "receiver_city"),
     *("warehouse", "goods_type", "tags"),
 )
 _MOMENTS: Final = ("started_at", "crossed_at", "ended_at")
+_OVER: Final = ((OrderStatus.CLOSED, "已关闭", "关闭"), (OrderStatus.REFUNDED, "已退款", "退款"))
+"""What a file says of an order without saying since when: before that somebody may have waited for it."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ def from_files(
     scans = read_events(events, parcels, zone, latest, aside, telling)
     if len(bought) < len(told):
         scans = scans[scans["parcel"].isin(bought["parcel"])].reset_index(drop=True)
-    for file, frame, what in ((orders, bought, "订单"), (events, scans, "轨迹")):
-        if frame.empty:
-            raise FileRefused(file.name, "no_rows", f"没有一行{what}可用")
+    if bought.empty:
+        raise FileRefused(orders.name, "no_rows", "没有一行订单可用")
+    if scans.empty:
+        telling.remarks.insert(0, f"{events.name} 没有一条轨迹可用：{_NO_SCANS}")
     return _history(bought, scans, parcels, as_of)
 
 
@@ -89,8 +93,23 @@ def from_store(
     if kept.orders.empty:
         raise FileRefused("数据库", "no_rows", "这段时间没有订单")
     telling.remark("历史按一直看着、扫描一发生就知道来重放；补传的扫描从知道时算起")
-    proven = kept.orders.groupby("parcel")["observed_at"].max()
-    return _history(kept.orders, kept.events, kept.parcels, as_of, proven)
+    bought = _looked_at(kept.orders, telling)
+    proven = bought.groupby("parcel")["observed_at"].max()
+    scans = kept.events[kept.events["parcel"].isin(proven.index)].reset_index(drop=True)
+    return _history(bought, scans, kept.parcels, as_of, proven)
+
+
+def _looked_at(orders: pd.DataFrame, telling: Telling) -> pd.DataFrame:
+    """Without the parcels that no carrier was ever asked about: their silence means nothing (L1)."""
+    unseen = orders["observed_at"].isna()
+    if not unseen.any():
+        return orders
+    count = orders.loc[unseen, "parcel"].nunique()
+    if unseen.all():
+        why = f"{count:,} 个包裹一个也没有查过轨迹，没有轨迹不等于没有动：先让服务运行并查询，或用轨迹文件"
+        raise FileRefused("数据库", "never_looked", why)
+    telling.remark(f"有 {count:,} 个包裹从来没有查过轨迹，沉默没有证据，没有看")
+    return orders[~unseen].reset_index(drop=True)
 
 
 def _told_of(orders: pd.DataFrame, file: str, telling: Telling) -> pd.DataFrame:
@@ -98,10 +117,13 @@ def _told_of(orders: pd.DataFrame, file: str, telling: Telling) -> pd.DataFrame:
     unpaid = orders["status"] == "unpaid"
     if unpaid.any():
         telling.remark(f"{file} 有 {int(unpaid.sum()):,} 行还没付款，没有看")
-    closed = orders["status"] == OrderStatus.CLOSED
-    if closed.any():
-        telling.remark(f"{file} 有 {int(closed.sum()):,} 行已关闭，不知道何时关闭，没有看")
-    orders = orders[~unpaid & ~closed].reset_index(drop=True)
+    over = pd.Series(False, index=orders.index)
+    for status, words, done in _OVER:
+        those = orders["status"] == status
+        over |= those
+        if those.any():
+            telling.remark(f"{file} 有 {int(those.sum()):,} 行{words}，不知道何时{done}，没有看")
+    orders = orders[~unpaid & ~over].reset_index(drop=True)
     homeless = int((orders["platform"] == "").sum())
     if homeless:
         telling.remark(f"{file} 有 {homeless:,} 行没有平台，按通用规则看，除非策略写了 profile")

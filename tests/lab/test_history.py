@@ -142,6 +142,24 @@ def test_silence_that_nobody_proved_is_not_claimed(database: Database) -> None:
     assert ("breach", T0 + 50 * H) in stalled
 
 
+def test_a_parcel_that_nobody_ever_asked_about_is_left_out_and_counted(database: Database) -> None:
+    asked = a_parcel(database, "Z1")
+    a_parcel(database, "Z2")
+    seen(database, asked, NOW)
+    telling = Telling()
+    history = from_store(database, since=T0 - 30 * DAY, as_of=NOW, lag=LAG, telling=telling)
+    assert history.watched == 1
+    assert set(judged(history, BOOK)["waybill_no"]) == {"Z1"}
+    assert "有 1 个包裹从来没有查过轨迹，沉默没有证据，没有看" in telling.remarks
+
+
+def test_a_store_that_never_asked_anybody_is_refused(database: Database) -> None:
+    a_parcel(database, "Z1")
+    take(database, incoming("later", "Z1", known=T0 + 5 * DAY))
+    with pytest.raises(FileRefused, match="1 个包裹一个也没有查过轨迹"):
+        studied(database)
+
+
 def test_orders_of_the_last_days_in_windows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WINDOW", 3)
     a_parcel(database, "OLD", paid_at=T0 - 40 * DAY)
