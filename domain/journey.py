@@ -25,6 +25,7 @@ from domain.tracking import (
 
 __all__ = [
     "HUB_WORDS",
+    "KEPT_MOVEMENTS",
     "Journey",
     "OpenException",
     "Sighting",
@@ -147,7 +148,8 @@ class Journey:
 HUB_WORDS: Final = ("分拨", "转运", "中转", "集散", "分拣", "枢纽", "处理中心")
 """What the name of a sorting centre contains (`facts/platform-rules.md` §11, notes)."""
 _SORTED: Final = re.compile(r"\b(?:sort(?:ing|ation|ed)?|hub)\b", re.IGNORECASE)
-_KEPT_MOVEMENTS: Final = 40
+KEPT_MOVEMENTS: Final = 40
+"""So many of the latest movements a condensed history keeps."""
 _KEPT_CITIES: Final = 20
 _KEPT_PICKUPS: Final = 8
 _SAME_SCAN: Final = timedelta(minutes=5)
@@ -215,7 +217,7 @@ def condense(events: Iterable[TrackingEvent]) -> Journey:
         last_movement_at=latest.occurred_at if latest else None,
         update_after_first_scan_at=_second(movements),
         update_after_pickup_at=_after_pickup(movements),
-        movements=tuple(e.occurred_at for e in movements[-_KEPT_MOVEMENTS:]),
+        movements=tuple(e.occurred_at for e in movements[-KEPT_MOVEMENTS:]),
         whereabouts=_whereabouts(state, latest),
         last_text=newest.text,
         last_event_at=newest.occurred_at,

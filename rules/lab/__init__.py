@@ -30,6 +30,8 @@ The columns model the usual parcel exactly. What they do not model they know: su
 single parcels, go through `rules.replay` row by row, so that the result is the row-wise one by construction.
 `Milestones.odd` is the share of parcels that must. `run_rowwise` does so for every parcel: the truth of the tests.
 
+A parcel of more than `MOST_ROWS` orders and scans is left out, whatever `as_of`: `Milestones.too_long` names it.
+
 Structural checks are not the lab's (`LEFT_OUT`): they have no limit to try out, and what else a number was used
 for is not in the files.
 """
@@ -38,6 +40,7 @@ from __future__ import annotations
 
 from rules.lab.applied import LEFT_OUT, run, run_rowwise
 from rules.lab.frame import Milestones, milestones
+from rules.lab.odd import MOST_ROWS
 from rules.lab.sheet import COLUMNS
 
-__all__ = ["COLUMNS", "LEFT_OUT", "Milestones", "milestones", "run", "run_rowwise"]
+__all__ = ["COLUMNS", "LEFT_OUT", "MOST_ROWS", "Milestones", "milestones", "run", "run_rowwise"]

@@ -10,11 +10,12 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
+from domain.journey import KEPT_MOVEMENTS
 from domain.tracking import MOVEMENTS, Milestone
 from rules.lab.bought import Bought, bought
 from rules.lab.columns import NEVER, Bools, Codes, Micros, micros
 from rules.lab.meanings import MARKS, Meanings, mark, meanings
-from rules.lab.odd import late_learned, taken_back, unusual
+from rules.lab.odd import late_learned, taken_back, too_long, unusual
 from rules.lab.scans import Rows, at_row, first_each, in_order, movements, turned
 
 __all__ = ["Milestones", "milestones"]
@@ -46,6 +47,8 @@ class Milestones:
     """Those that are replayed row by row, ascending."""
     taken_back: Codes
     """Those whose signature did not end the way, ascending: some of their rules are replayed."""
+    too_long: Codes
+    """Those of more orders and scans than `MOST_ROWS`, ascending: left out, nothing is found of them."""
     latest: int
     """The last moment at which a scan was learned."""
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -81,6 +84,12 @@ class Milestones:
         """For each parcel whether its signature did not end the way."""
         found = np.zeros(self.parcels, dtype=bool)
         found[self.taken_back] = True
+        return found
+
+    @cached_property
+    def is_forgetful(self) -> Bools:
+        """For each parcel whether its condensed history does not hold all its movements (`domain.journey`)."""
+        found: Bools = np.diff(self.offsets) > KEPT_MOVEMENTS
         return found
 
     @cached_property
@@ -182,6 +191,10 @@ def milestones(orders: pd.DataFrame, events: pd.DataFrame) -> Milestones:
     if (occurred == NEVER).any():
         raise ValueError("events without a time")
     count = 1 + max(int(frame["parcel"].max()) if len(frame) else -1 for frame in (orders, events))
+    long = too_long(orders, events, count)
+    if len(long):
+        orders, events = (frame[~frame["parcel"].isin(long)] for frame in (orders, events))
+        occurred = micros(events, "occurred_at")
     number, table = meanings(events)
     late = late_learned(events, occurred)
     owner = events["parcel"].to_numpy().astype(np.int32, copy=False)
@@ -213,6 +226,7 @@ def milestones(orders: pd.DataFrame, events: pd.DataFrame) -> Milestones:
         bought=bound,
         odd_parcels=odd.astype(np.int64),
         taken_back=taken_back(rows, count),
+        too_long=long,
         latest=latest,
     )
 

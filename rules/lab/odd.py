@@ -12,11 +12,11 @@ from rules.lab.columns import NEVER, Codes, Micros, micros
 from rules.lab.meanings import Meanings, mark
 from rules.lab.scans import Rows, first_each
 
-__all__ = ["late_learned", "taken_back", "unusual"]
+__all__ = ["MOST_ROWS", "late_learned", "taken_back", "too_long", "unusual"]
 
 _DAY: Final = 24 * 3600 * 1_000_000
-_MOST_MOVEMENTS: Final = 40
-"""The condensed history keeps no more of them (`domain.journey`)."""
+MOST_ROWS: Final = 400
+"""A parcel of more orders and scans is no parcel: a replay of it takes the square of that in time."""
 _OF_THE_SHOP: Final = (
     Milestone.ORDERED,
     Milestone.PAID,
@@ -25,6 +25,13 @@ _OF_THE_SHOP: Final = (
     Milestone.BUYER_CONFIRMED,
 )
 _AGAIN: Final = (Milestone.OUT_FOR_DELIVERY, Milestone.DELIVERY_FAILED)
+
+
+def too_long(orders: pd.DataFrame, events: pd.DataFrame, count: int) -> Codes:
+    """The parcels of more than `MOST_ROWS` orders and scans, ascending."""
+    held = np.bincount(events["parcel"].to_numpy(), minlength=count)
+    held += np.bincount(orders["parcel"].to_numpy(), minlength=count)
+    return np.flatnonzero(held > MOST_ROWS)
 
 
 def late_learned(events: pd.DataFrame, at: Micros) -> Codes:
@@ -37,9 +44,8 @@ def late_learned(events: pd.DataFrame, at: Micros) -> Codes:
 
 
 def unusual(told: Rows, moved: Rows, table: Meanings, count: int) -> Codes:
-    """The parcels whose history is not only of scans, contradicts itself, or is too long."""
+    """The parcels whose history is not only of scans, or contradicts itself."""
     found = [moved.owner[:0]]
-    found.append(np.flatnonzero(np.bincount(moved.owner, minlength=count) > _MOST_MOVEMENTS))
     if table.transit_signed.any():
         found.append(told.owner[table.transit_signed[told.number]])
     found += [told.owner[told.mark == mark(milestone)] for milestone in _OF_THE_SHOP]

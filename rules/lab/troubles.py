@@ -87,6 +87,7 @@ def _beyond(m: Milestones, rows: Codes, said: Codes, turned: Micros) -> Bools:
         | ((signed < NEVER) & (back < NEVER))
         | np.isin(owner, m.echoed)
         | m.is_taken_back[owner]
+        | m.is_forgetful[owner]
     )
     return beyond
 

@@ -99,6 +99,27 @@ def generated(
     return frames(world)
 
 
+def longer(seed: int, platform: str, count: int, *, texts: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Parcels of 41 to 90 movements, mostly hours apart, now and then days; a few turn up at the door between."""
+    world = World(Random(seed), edges_of(platform))
+    for parcel in range(count):
+        _order(world, parcel, 0, platform, T0, odd=False)
+        at = T0 + 5 * HOUR
+        _scan(world, parcel, at, "picked_up", texts=False)
+        for _ in range(world.rng.randrange(40, 90)):
+            at += world.gap(200) if world.maybe(0.06) else timedelta(minutes=world.rng.randrange(6, 900))
+            door = world.maybe(0.03)
+            mark = (
+                world.rng.choice(("out_for_delivery", "delivery_failed", "returning"))
+                if door
+                else "in_transit"
+            )
+            _scan(world, parcel, at, mark, texts=texts and world.maybe(0.05))
+    for row in world.events:
+        row.setdefault("text", "")
+    return frames(world)
+
+
 def frames_of(
     orders: Sequence[dict[str, Any]], scans: Sequence[tuple[int, datetime, str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

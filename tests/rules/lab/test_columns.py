@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from domain.findings import FindingState
+from domain.journey import KEPT_MOVEMENTS
 from domain.time import Window
 from monitor.profiles import load_profiles
 from rules.declare import Rule
 from rules.exemptions import Deferral, Exemption, Grant
-from rules.lab import COLUMNS, Milestones, milestones, run, run_rowwise
+from rules.lab import COLUMNS, MOST_ROWS, Milestones, milestones, run, run_rowwise
 from rules.lines import City, Lines
 from rules.policy import Change, Line, PolicyBook, PolicySpec, Warehouse
 from rules.regions import Tier
-from tests.rules.lab.histories import HOUR, MS, T0, edges_of, frames_of, generated
+from tests.rules.lab.histories import HOUR, MS, T0, edges_of, frames_of, generated, longer
 
 PROFILES = load_profiles()
 BOOK = PolicyBook(PROFILES)
@@ -65,6 +66,55 @@ def test_columns_are_the_replay_on_histories_nobody_wrote(
 ) -> None:
     orders, events = generated(seed, profile, edges_of(profile), 12, texts=texts, odd=0.2)
     assert_equal(milestones(orders, events), BOOK, T0 + hours * HOUR)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6), texts=st.booleans(), days_=st.integers(5, 60))
+def test_columns_are_the_replay_on_histories_longer_than_what_is_kept_of_them(
+    seed: int, texts: bool, days_: int
+) -> None:
+    """Beyond so many movements a condensed history forgets the earliest (`domain.journey`)."""
+    orders, events = longer(seed, "taobao_tmall", 3, texts=texts)
+    m = milestones(orders, events)
+    assert m.is_forgetful.any()
+    for book in (BOOK, POLICIES["a merchant's own limits"]):
+        assert_equal(m, book, T0 + timedelta(days=days_))
+
+
+def test_a_long_history_is_no_reason_to_replay_a_parcel() -> None:
+    scans = [(0, T0 + n * HOUR, "in_transit") for n in range(KEPT_MOVEMENTS * 5)]
+    m = milestones(*frames_of([{"parcel": 0, "platform": "taobao_tmall", "paid_at": T0 - HOUR}], scans))
+    assert m.odd == 0
+    assert_equal(m, BOOK, T0 + timedelta(days=30))
+    assert m.kept["histories"].keys() == {0}, "by the row-wise truth"
+    fresh = milestones(m.orders, m.events)
+    run(fresh, BOOK, T0 + timedelta(days=30))
+    assert not fresh.kept["histories"]
+
+
+@pytest.mark.parametrize(("rows", "left_out"), [(MOST_ROWS, []), (MOST_ROWS + 1, [1])])
+def test_what_is_no_parcel_any_more_is_left_out_and_named(rows: int, left_out: list[int]) -> None:
+    """The row of its order counts too; the other parcels are judged as without it."""
+    orders = [{"parcel": n, "platform": "taobao_tmall", "paid_at": T0 - HOUR} for n in range(3)]
+    few = [(n, T0 + HOUR, "picked_up") for n in (0, 2)]
+    many = [(1, T0 + n * HOUR, "in_transit") for n in range(rows - 1)]
+    as_of = T0 + timedelta(days=40)
+    m = milestones(*frames_of(orders, few + many))
+    found = run(m, BOOK, as_of)
+    assert m.too_long.tolist() == left_out
+    assert m.parcels == 3
+    assert set(found["parcel"]) == {0, 1, 2} - set(left_out)
+    others = run(milestones(*frames_of([orders[0], orders[2]], few)), BOOK, as_of)
+    assert_frame_equal(plain(found[found["parcel"] != 1]), plain(others))
+
+
+def test_all_parcels_left_out_find_nothing() -> None:
+    scans = [(0, T0 + n * HOUR, "in_transit") for n in range(MOST_ROWS)]
+    orders = [{"parcel": 0, "platform": "taobao_tmall", "paid_at": T0 - HOUR}]
+    for said in (orders, [{**orders[0], "order_no": str(n)} for n in range(MOST_ROWS + 1)]):
+        m = milestones(*frames_of(said, scans))
+        assert m.too_long.tolist() == [0]
+        assert run(m, BOOK, T0 + timedelta(days=40)).empty
 
 
 def days(first: float, last: float, name: str) -> Window:
