@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +33,20 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_LONGEST: Final = timedelta(days=36_500)
+
+
+class _File(click.Path):
+    """A file with an end: a pipe or a device may never have one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if not Path(path).is_file():
+            self.fail(f"{path} 不是普通文件（是管道或设备）；请先存成文件", param, ctx)
+        return path
+
+
+_FILE: Final = _File(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Zone(click.ParamType[ZoneInfo]):
@@ -58,6 +73,8 @@ class _Length(click.ParamType[timedelta]):
             self.fail(f"{value!r} 不是时长；写法如 30d、4h", param, ctx)
         if not length:
             self.fail("时长不能是零", param, ctx)
+        if length > _LONGEST:
+            self.fail(f"{value!r} 太长，最多 36500d", param, ctx)
         return length
 
 
@@ -67,9 +84,7 @@ class _Length(click.ParamType[timedelta]):
 @click.option("--since", type=_Length(), metavar="时长", help="不用文件，看数据库里这么久以来的历史，如 30d")
 @click.option("--policy", type=_FILE, help="要看的策略文件；看数据库时不写就是现行配置")
 @click.option("--against", type=_FILE, help="另一份策略，和它比")
-@click.option(
-    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="结果放进这个目录"
-)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="结果放进这个目录")
 @click.option("--as-of", "as_of", metavar="时间", help="还在走的时效看到这时；不写就是数据里最晚的时间")
 @click.option(
     "--zone",
@@ -106,6 +121,7 @@ def lab(
     if find_spec("pandas") is None:
         click.echo("实验室需要 pandas，这里没有安装。请安装：pip install 'parcelwatch[lab]'", err=True)
         ctx.exit(CHANGE)
+    from monitor.lab.drafts import Drafts
     from monitor.lab.session import Asked, study
     from monitor.lab.study import unheard
     from monitor.lab.telling import Telling
@@ -115,18 +131,24 @@ def lab(
     until = _moment(as_of, zone)
     asked = Asked(_book(policy, settings, zone), _book(against, None, zone) if against else None, out, zone)
     asked = replace(asked, agents=agents, useful=useful, rules_zh=rules_zh(), carriers_zh=carriers_zh())
-    out.mkdir(parents=True, exist_ok=True)
-    with _progress(as_json_) as watch:
+    _folder(out)
+    with _ended_in_order(), _progress(as_json_) as watch:
         telling = Telling(watch)
         try:
             history = _history(orders, events, since, settings, until, zone, telling)
         except FileRefused as refused:
-            telling.write(out / "rejected.csv")
+            with Drafts(out) as drafts:
+                telling.write(drafts.path("rejected.csv"))
             _complain(telling, refused)
             ctx.exit(CHANGE)
         for file in filter(None, (policy, against)):
             telling.remarks += unheard(file, history)
-        told = study(history, asked, telling)
+        try:
+            told = study(history, asked, telling)
+        except OSError as error:
+            why = error.strerror or error
+            click.echo(f"结果写不进 {out}：{why}。原有的结果没有动；请腾出空间或换一个目录再来", err=True)
+            ctx.exit(1)
     if as_json_:
         as_json(told.data)
     else:
@@ -143,6 +165,25 @@ def _check(orders: Path | None, events: Path | None, since: timedelta | None, po
         raise click.UsageError("要写 --orders 和 --events 两个文件，或者 --since 30d 看数据库")
     if since is None and policy is None:
         raise click.UsageError("要写 --policy：用哪份策略来看")
+
+
+def _folder(out: Path) -> None:
+    """The folder for the results, made where there is none. Raises BadParameter."""
+    from monitor.lab.drafts import taken
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        other = taken(out)
+    except (FileExistsError, NotADirectoryError):
+        what = "是指向别处的断链" if out.is_symlink() else "或它的上级是一个文件"
+        raise click.BadParameter(f"{out} {what}，不能放结果；请写另一个目录", param_hint="--out") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise click.BadParameter(f"建不了目录 {out}：{why}；请写另一个目录", param_hint="--out") from None
+    if other is not None:
+        raise click.BadParameter(
+            f"{other} 不是文件，结果写不进去；请移走它，或写另一个目录", param_hint="--out"
+        )
 
 
 def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
@@ -190,6 +231,19 @@ def _complain(telling: Telling, refused: FileRefused) -> None:
     for line in telling.lines():
         click.echo(line, err=True)
     click.echo(str(refused).replace("没有导入", "用不了", 1), err=True)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Who is told to end (SIGTERM) leaves no draft and no unpacked file behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from monitor.lab.compare import COMPARED, COUNTED, Numbers, difference, numbers
+from monitor.lab.drafts import Drafts
 from monitor.lab.outputs import summary, write_findings, write_json
 from monitor.lab.page import page
 from monitor.lab.report import Other, Report
@@ -49,17 +50,25 @@ class Told:
 
 
 def study(history: History, asked: Asked, telling: Telling) -> Told:
-    """Writes `findings.csv`, `summary.json`, `report.html`, `rejected.csv`; with another policy `findings.against.csv`."""
+    """Writes `findings.csv`, `summary.json`, `report.html`, `rejected.csv`; with another policy `findings.against.csv`.
+
+    All of them or none. Raises OSError, as of a full disk.
+    """
+    with Drafts(asked.out) as drafts:
+        return _written(history, asked, telling, drafts)
+
+
+def _written(history: History, asked: Asked, telling: Telling, drafts: Drafts) -> Told:
     short = too_short(history, asked.policy[1])
     if short:
         telling.remark(short)
-    found, counted = _judged(history, asked.policy, asked, telling, "findings.csv")
+    found, counted = _judged(history, asked.policy, asked, telling, drafts, "findings.csv")
     other = None
     if asked.against is not None:
-        second, counted_too = _judged(history, asked.against, asked, telling, "findings.against.csv")
+        second, counted_too = _judged(history, asked.against, asked, telling, drafts, "findings.against.csv")
         other = Other(asked.against[0], counted_too, difference(found, second))
     else:
-        (asked.out / "findings.against.csv").unlink(missing_ok=True)
+        drafts.drop("findings.against.csv")
     report = Report(
         policy=asked.policy[0],
         numbers=counted,
@@ -76,20 +85,28 @@ def study(history: History, asked: Asked, telling: Telling) -> Told:
         other=other,
     )
     data = summary(report)
-    write_json(data, asked.out / "summary.json")
-    (asked.out / "report.html").write_text(page(report), "utf-8")
-    telling.write(asked.out / "rejected.csv")
+    write_json(data, drafts.path("summary.json"))
+    drafts.path("report.html").write_text(page(report), "utf-8")
+    telling.write(drafts.path("rejected.csv"))
     return Told(data, text(report, asked.out))
 
 
 def _judged(
-    history: History, policy: tuple[str, PolicyBook], asked: Asked, telling: Telling, file: str
+    history: History,
+    policy: tuple[str, PolicyBook],
+    asked: Asked,
+    telling: Telling,
+    drafts: Drafts,
+    file: str,
 ) -> tuple[pd.DataFrame, Numbers]:
     name, book = policy
     telling.watch(f"用 {name} 判定", 0, history.watched)
     found = judged(history, book)
     write_findings(
-        found, asked.out / file, asked.zone, lambda done, total: telling.watch(f"写 {file}", done, total)
+        found,
+        drafts.path(file),
+        asked.zone,
+        lambda done, total: telling.watch(f"写 {file}", done, total),
     )
     lean = found[list(COUNTED)]
     del found
