@@ -69,6 +69,11 @@ class Order:
     goods_type: str = ""
     tags: frozenset[str] = frozenset()
 
+    @property
+    def sent(self) -> bool:
+        """It went out, as far as the shop says; a number on it before that may be taken back."""
+        return self.shipped_at is not None or self.status in (OrderStatus.SHIPPED, OrderStatus.FINISHED)
+
 
 @dataclass(frozen=True, slots=True)
 class Waybill:
@@ -92,6 +97,8 @@ class Neighbour:
     """When the number was used for it."""
     phone: int = 0
     """Equal for equal ends of the receivers' phones, within one parcel; 0 where none is known."""
+    sent: bool = True
+    """As `Order.sent`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
-from itertools import combinations
+from datetime import datetime, timedelta
+from itertools import combinations, pairwise
 from operator import itemgetter
 from typing import Final
 
+from domain.journey import Sighting
 from domain.masking import safe_text
 from domain.numbers import looks_like, shape_hint
 from domain.orders import Case, Neighbour, Order, OrderStatus
@@ -16,6 +17,7 @@ from domain.tracking import DeliveredKind, ExceptionKind, Milestone
 from rules.places import apart, area_of, place_of, province_of
 from rules.showing import Showing, moment, span
 from rules.tolerances import Tolerances
+from rules.travel import leaps
 
 __all__ = [
     "carrier_mismatch",
@@ -31,6 +33,8 @@ _NEW_NUMBER: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _KEPT: Final = 4
+_TOGETHER: Final = timedelta(hours=24)
+"""Orders of one city sent so close to each other are one parcel: platforms give each order a phone of its own."""
 _REFUNDS: Final = frozenset({OrderStatus.REFUNDING, OrderStatus.REFUNDED})
 
 
@@ -65,7 +69,8 @@ def waybill_reuse(case: Case, allowed: Tolerances) -> Showing | None:
     reused = (
         (used_at, earlier_at, later, earlier)
         for (earlier_at, earlier), (used_at, later) in combinations(uses, 2)
-        if used_at - earlier_at <= allowed.lookback and _other_receiver(earlier, later)
+        if used_at - earlier_at <= allowed.lookback
+        and _other_receiver(earlier, later, used_at - earlier_at > _TOGETHER)
     )
     found = min(reused, key=itemgetter(0, 1), default=None)
     if found is None:
@@ -80,9 +85,12 @@ def waybill_reuse(case: Case, allowed: Tolerances) -> Showing | None:
 
 
 def shared(case: Case) -> tuple[Neighbour, ...]:
-    """Every use of the number, as the store knows them or else as the orders inside tell."""
+    """Every use of the number, as the store knows them or else as the orders inside tell.
+
+    Not that of an order that was never sent: its number was taken back.
+    """
     if case.neighbours:
-        return case.neighbours
+        return tuple(use for use in case.neighbours if use.sent)
     if len(case.orders) < 2:
         return ()
     return tuple(
@@ -93,18 +101,19 @@ def shared(case: Case) -> tuple[Neighbour, ...]:
             order.shipped_at or _bought_at(order),
         )
         for order in case.orders
+        if order.sent
     )
 
 
-def _other_receiver(one: Neighbour, other: Neighbour) -> bool:
-    """Another city or province, or another phone; what is not known is taken for the same."""
+def _other_receiver(one: Neighbour, other: Neighbour, by_phone: bool) -> bool:
+    """Another city or province, or another phone where that proves it; what is not known is taken for the same."""
     provinces = province_of(one.province), province_of(other.province)
     if all(provinces) and provinces[0] != provinces[1]:
         return True
     here, there = place_of(area_of(one.province, one.city)), place_of(area_of(other.province, other.city))
     if here is not None and there is not None and here != there:
         return True
-    return bool(one.phone and other.phone and one.phone != other.phone)
+    return bool(by_phone and one.phone and other.phone and one.phone != other.phone)
 
 
 def _where(use: Neighbour) -> str:
@@ -120,7 +129,12 @@ def duplicate_pickup(case: Case, allowed: Tolerances) -> Showing | None:
     if len(pickups) < 2:
         return None
     again = next(
-        (at for at in pickups[1:] if at - pickups[0] > allowed.apart or _moved(case, pickups[0], at)), None
+        (
+            at
+            for at in pickups[1:]
+            if at - pickups[0] > allowed.apart or _moved(case, pickups[0], at, allowed)
+        ),
+        None,
     )
     if again is None:
         return None
@@ -138,18 +152,26 @@ def _few(pickups: Sequence[datetime]) -> Sequence[datetime]:
     return pickups if len(pickups) <= _KEPT else (*pickups[: _KEPT - 1], pickups[-1])
 
 
-def _moved(case: Case, first: datetime, again: datetime) -> bool:
-    here, there = place_of(_area_at(case, first)), place_of(_area_at(case, again))
-    return here is not None and there is not None and apart(here, there) > 0
+def _moved(case: Case, first: datetime, again: datetime, allowed: Tolerances) -> bool:
+    """Two cities that are surely apart, neither of them garbled: what nothing can have travelled is a slip."""
+    stays = _stay_at(case, first), _stay_at(case, again)
+    if stays[0] is None or stays[1] is None:
+        return False
+    here, there = place_of(stays[0].area), place_of(stays[1].area)
+    if here is None or there is None or apart(here, there) <= 0:
+        return False
+    steps = [each for each in pairwise(case.journey.cities) if set(each) & set(stays)]
+    return not any(leaps(case, *step, allowed) for step in steps)
 
 
-def _area_at(case: Case, at: datetime) -> str:
-    """The city in which the parcel was scanned at that moment, or nothing."""
-    return next((stay.area for stay in case.journey.cities if stay.at <= at <= stay.until), "")
+def _stay_at(case: Case, at: datetime) -> Sighting | None:
+    """The city in which the parcel was scanned at that moment."""
+    return next((stay for stay in case.journey.cities if stay.at <= at <= stay.until), None)
 
 
 def _city_at(case: Case, at: datetime) -> str:
-    place = place_of(_area_at(case, at))
+    stay = _stay_at(case, at)
+    place = place_of(stay.area) if stay is not None else None
     return f"（{place}）" if place is not None else ""
 
 

@@ -1,7 +1,8 @@
 """Places by name: is it the same city, and how far apart are two.
 
-Names are those of providers (`浙江,杭州市,余杭区`) and of shops (province and city apart). What is not in the
-gazetteer has no place: nothing is claimed of it (L7). Distances are great circles between the seats of two
+Names are those of providers (`浙江,杭州市,余杭区`) and of shops (province and city apart). A county-level city in
+the city's place stands for the city it belongs to. What is not in the gazetteer has no place: nothing is
+claimed of it (L7). Distances are great circles between the seats of two
 cities, so a road is always longer; `apart` leaves out how far both reach, so two scans are at least so far
 from each other.
 """
@@ -15,6 +16,7 @@ from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from typing import Final
 
+from rules.counties import COUNTIES
 from rules.gazetteer import NEWER, TABLE
 from rules.regions import PROVINCES, province
 
@@ -75,10 +77,19 @@ def _parts(area: str) -> list[str]:
 
 
 def _named(within: str, name: str) -> Place | None:
-    """The city whose name this one begins with, the longest of several: 黔西南州, 伊犁哈萨克自治州."""
+    """The city whose name this one begins with, the longest of several: 黔西南州, 伊犁哈萨克自治州; else a county's."""
     cities = _CITIES[within]
     stems = [stem for stem in cities if name.startswith(stem)]
-    return cities[max(stems, key=len)] if stems else None
+    if not stems:
+        return cities.get(_COUNTIES.get((within, name.removesuffix("市")), ""))
+    return cities[max(stems, key=len)]
+
+
+def _by_county(area: str) -> bool:
+    """A county stands in the city's place, so the city's seat may be far from where it says."""
+    within = province_of(area)
+    names = [part for part in _parts(area) if not _DIRECT.fullmatch(part)]
+    return bool(names) and (within, names[0].removesuffix("市")) in _COUNTIES
 
 
 def distance(one: Place, other: Place) -> float:
@@ -104,6 +115,8 @@ class Leg:
     """As `distance`."""
     sure: float
     """As `apart`."""
+    far: float
+    """What may be held against it: `km`, but `sure` where a county is all that is known of a city."""
 
 
 @lru_cache(maxsize=32768)
@@ -112,7 +125,8 @@ def leg(one: str, other: str) -> Leg | None:
     start, end = place_of(one), place_of(other)
     if start is None or end is None:
         return None
-    return Leg(start, end, distance(start, end), apart(start, end))
+    km, sure = distance(start, end), apart(start, end)
+    return Leg(start, end, km, sure, sure if _by_county(one) or _by_county(other) else km)
 
 
 def _read(table: str) -> Mapping[str, Mapping[str, Place]]:
@@ -129,6 +143,17 @@ def _read(table: str) -> Mapping[str, Mapping[str, Place]]:
     return found
 
 
+def _belongs(table: str) -> Mapping[tuple[str, str], str]:
+    """By province and county-level city, the short name of the city it belongs to."""
+    found: dict[tuple[str, str], str] = {}
+    for line in re.sub(r"\n +", " ", table.strip()).splitlines():
+        within, cities = line.split(": ")
+        for city, *counties in (group.split() for group in cities.split("; ")):
+            found |= {(within, county): city for county in counties}
+    return found
+
+
+_COUNTIES: Final = _belongs(COUNTIES)
 _CITIES: Final = _read(TABLE)
 CITIES: Final = frozenset(name for within in _CITIES.values() for name in within)
 """The short names of all cities: a longer name begins with one."""

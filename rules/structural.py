@@ -8,6 +8,7 @@ the number show, never silence, so no look is due for them: only news makes them
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -59,8 +60,13 @@ _NOBODY: Final = Blame(Party.UNKNOWN, "面单贴错、单号错填或承运商�
 
 
 def shown(case: Case, line: Line) -> Finding | None:
-    """The finding of a line's check, if it shows anything."""
+    """The finding of a line's check, if it shows anything; orders that the rule exempts prove nothing."""
     rule = line.rule
+    meant = tuple(order for order in case.orders if not rule.exempt & (order.tags | {order.goods_type}))
+    if not meant:
+        return None
+    if len(meant) < len(case.orders):
+        case = replace(case, orders=meant)
     showing = CHECKS[rule.check](case, rule.tolerances)
     if showing is None:
         return None

@@ -14,12 +14,13 @@ from domain.journey import Journey, Sighting
 from domain.masking import safe_text
 from domain.orders import Case, Order
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone
-from rules.places import Leg, Place, distance, leg, place_of, province_of
+from rules.borders import touch
+from rules.places import Leg, Place, area_of, distance, leg, place_of, province_of
 from rules.regions import province
 from rules.showing import Showing, km_text, moment, receiver, span
 from rules.tolerances import Tolerances
 
-__all__ = ["impossible_speed", "origin_mismatch", "route_mismatch", "signed_too_soon"]
+__all__ = ["impossible_speed", "leaps", "origin_mismatch", "route_mismatch", "signed_too_soon"]
 
 _HOUR = timedelta(hours=1)
 
@@ -27,7 +28,7 @@ _HOUR = timedelta(hours=1)
 def origin_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
     """Picked up far from the warehouse; sleeps where the configuration does not say where that stands."""
     way = leg(case.journey.origin, case.origin)
-    if way is None or way.km <= allowed.max_km:
+    if way is None or way.far <= allowed.max_km:
         return None
     at, far, picked, warehouse = case.journey.cities[0].at, way.km, way.start, way.end
     return Showing(
@@ -69,6 +70,12 @@ def _to_and_fro(journey: Journey, n: int) -> bool:
     return not journey.over and n + 3 >= len(areas) and len(areas) > 2 and areas[-1] == areas[-3]
 
 
+def leaps(case: Case, earlier: Sighting, later: Sighting, allowed: Tolerances) -> bool:
+    """From one stay to the next faster than anything that carries parcels: one of the two is garbled."""
+    way = leg(earlier.area, later.area)
+    return way is not None and _too_fast(way, later.at - earlier.until, _speed(case, way, allowed))
+
+
 def signed_too_soon(case: Case, allowed: Tolerances) -> Showing | None:
     """Signed for in another city sooner after the pickup than anything could have brought it."""
     journey, door = case.journey, case.journey.doorstep
@@ -80,7 +87,7 @@ def signed_too_soon(case: Case, allowed: Tolerances) -> Showing | None:
         return None
     took = signed_at - picked_at
     flies = case.waybill.carrier in allowed.air_carriers
-    far = way.km > (allowed.air_from_km if flies else allowed.near_km)
+    far = way.far > (allowed.air_from_km if flies else allowed.near_km)
     if not (far and took < allowed.at_least) and not _too_fast(way, took, _speed(case, way, allowed)):
         return None
     text = f"{moment(picked_at)} 在{way.start}揽收，{moment(signed_at)} 已在{way.end}签收：{_pace(way, took)}"
@@ -153,14 +160,17 @@ def _led_astray(journey: Journey) -> bool:
 
 
 def _off(door: Sighting, order: Order, allowed: Tolerances) -> str:
-    """`city` or `province` where the parcel is in another one than the order's; nothing where nobody can say."""
-    here, there = place_of(door.area), receiver(order)
-    if here is not None and there is not None and (here == there or distance(here, there) <= allowed.near_km):
+    """`city` or `province` where the parcel is in another one than the order's; nothing where nobody can say.
+
+    A city nobody knows may lie at the border, so only provinces that do not touch are held against it.
+    """
+    way = leg(door.area, area_of(order.receiver_province, order.receiver_city))
+    if way is not None and way.far <= allowed.near_km:
         return ""
     mine, meant = province_of(door.area), province_of(order.receiver_province)
-    if mine and meant and mine != meant:
-        return "province"
-    return "city" if here is not None and there is not None else ""
+    if way is None:
+        return "province" if mine and meant and not touch(mine, meant) else ""
+    return "province" if mine != meant else "city"
 
 
 def _signed_at(journey: Journey, door: Sighting) -> datetime | None:

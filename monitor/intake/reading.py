@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from carriers.names import phone_needed
+from domain.goods import tagged
 from domain.orders import Order, OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, platform_id
 from monitor.intake.layouts import Layout
@@ -162,7 +163,10 @@ class Reading:
             receiver_city=place(fields.get("receiver_city", "")) or city,
             warehouse=self._words("warehouse"),
             goods_type=self._words("goods_type"),
-            tags=frozenset(text(tag)[:64] for tag in split_list(fields.get("tags", ""))) - {""},
+            tags=tagged(
+                self._words("goods_type"),
+                frozenset(text(tag)[:64] for tag in split_list(fields.get("tags", ""))) - {""},
+            ),
         )
 
     def whose(self) -> tuple[str, str, str]:

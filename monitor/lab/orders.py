@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from domain.goods import tagged
 from domain.masking import safe_text
 from domain.orders import OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, REQUIRED, platform_id
@@ -119,9 +120,7 @@ def _columns(raw: pd.DataFrame, file: str, terms: Terms, telling: Telling) -> pd
     for name in ("receiver_province", "receiver_city"):
         out[name] = each_word(out[name], place)
     out["platform"] = each_word(out["platform"], lambda word: _platform(word, telling))
-    out["tags"] = each_word(
-        cell(raw, "tags"), lambda words: ",".join(sorted(text(words).replace(",", " ").split()))
-    )
+    out["tags"] = each_word(out["goods_type"] + "\n" + cell(raw, "tags"), _tags)
     out["order_no"] = bare(raw, "order_no")
     faults.where(out["order_no"] == "", "bad_order", "order_no 是空的")
     faults.where(
@@ -196,6 +195,12 @@ def _amounts(words: pd.Series[str]) -> tuple[pd.Series[float], dict[int, str]]:
         except Unfit as unfit:
             faults[n] = f"amount：{unfit}"
     return found, faults
+
+
+def _tags(said: str) -> str:
+    """The tags of a row, of its goods type and its tags in two lines."""
+    goods_type, _, words = said.partition("\n")
+    return ",".join(sorted(tagged(goods_type, frozenset(text(words).replace(",", " ").split()))))
 
 
 # ── everybody else's exports ─────────────────────────────────────────────────────────────────────

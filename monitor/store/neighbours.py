@@ -16,6 +16,7 @@ from domain.orders import Neighbour
 from monitor.store import schema
 from monitor.store.claims import open_tail
 from monitor.store.codec import moment
+from monitor.store.rows import read_order
 
 __all__ = ["USE_COLUMNS", "siblings", "uses"]
 
@@ -51,7 +52,14 @@ def uses(conn: Connection, linked: Sequence[Row[Any]]) -> tuple[Neighbour, ...]:
 def _use(row: Row[Any], phone: int) -> Neighbour:
     found = row._mapping
     used_at = next((found[name] for name in _USED_AT if found[name] is not None), None)
-    return Neighbour(row.order_no, row.receiver_province, row.receiver_city, moment(used_at), phone)
+    return Neighbour(
+        row.order_no,
+        row.receiver_province,
+        row.receiver_city,
+        moment(used_at),
+        phone,
+        read_order(row).sent,
+    )
 
 
 def _phone(conn: Connection, row: Row[Any], phones: dict[str, int]) -> int:

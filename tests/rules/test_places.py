@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.borders import BORDERS, touch
+from rules.counties import COUNTIES
 from rules.gazetteer import NEWER, TABLE
 from rules.places import apart, area_of, distance, place_of, province_of
 from rules.regions import PROVINCES
@@ -63,7 +67,11 @@ def test_great_circles(one: str, other: str, km: int) -> None:
         pytest.param("湖北,襄樊市", "湖北襄阳", id="an old name"),
         pytest.param("浙江", None, id="a bare province"),
         pytest.param("浙江,", None, id="an empty city"),
-        pytest.param("浙江,昆山市", None, id="a county that does not say its city"),
+        pytest.param("江苏,昆山市", "江苏苏州", id="a county that does not say its city"),
+        pytest.param("河北省,三河市", "河北廊坊", id="another"),
+        pytest.param("浙江,义乌", "浙江金华", id="without its kind"),
+        pytest.param("浙江,昆山市", None, id="a county of another province"),
+        pytest.param("河北,香河县", None, id="a county that is no city"),
         pytest.param("", None, id="nothing"),
         pytest.param("加利福尼亚,洛杉矶", None, id="abroad"),
         pytest.param("杭州市,余杭区", None, id="no province"),
@@ -114,3 +122,23 @@ def test_the_gazetteer_is_whole() -> None:
     cities = TABLE.count(";") + len(PROVINCES)
     assert cities == 365
     assert len(NEWER) == 17
+
+
+def test_every_county_belongs_to_a_city_of_the_table() -> None:
+    lines = [line.split(": ") for line in re.sub(r"\n +", " ", COUNTIES.strip()).splitlines()]
+    groups = [(within, group.split()) for within, cities in lines for group in cities.split("; ")]
+    pairs = [(within, city, county) for within, (city, *counties) in groups for county in counties]
+    assert len(pairs) == len({(within, county) for within, _, county in pairs}) == 369
+    for within, city, county in pairs:
+        assert place_of(f"{within},{county}市") == place_of(f"{within},{city}"), county
+
+
+def test_borders_hold_both_ways() -> None:
+    assert BORDERS.keys() == set(PROVINCES)
+    for one, others in BORDERS.items():
+        assert one not in others
+        assert all(one in BORDERS[other] for other in others)
+    assert touch("四川", "陕西")
+    assert touch("台湾", "台湾")
+    assert not touch("四川", "广西")
+    assert not touch("", "四川")

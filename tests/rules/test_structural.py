@@ -166,6 +166,24 @@ def test_of_several_orders_the_one_paid_last_counts() -> None:
     assert "早了 48 小时" in said
 
 
+@pytest.mark.parametrize(
+    ("goods", "scan", "claimed"),
+    [
+        pytest.param("presale", -26, False, id="only the presale was paid later"),
+        pytest.param("", -26, True, id="an ordinary order was"),
+        pytest.param("presale", -31, True, id="before the ordinary one as well"),
+    ],
+)
+def test_an_exempt_order_in_the_parcel_proves_nothing(goods: str, scan: float, claimed: bool) -> None:
+    orders = (order("1", paid_at=-30), order("2", paid_at=-10, goods_type=goods))
+    assert bool(text(parcel((scan, PICKED), orders=orders), "tracking_before_order")) is claimed
+
+
+def test_two_exempt_orders_of_different_kinds_leave_nobody_to_claim_for() -> None:
+    orders = (order("1", goods_type="presale"), order("2", tags=frozenset({"cod"})))
+    assert not text(parcel((-26, PICKED), orders=orders), "tracking_before_order")
+
+
 # ── waybill_reuse ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -186,7 +204,11 @@ DAY = 24.0
         pytest.param((GUANGZHOU, 0, 0), (SHENZHEN, 5, 0), True, id="another city"),
         pytest.param((HANGZHOU, 0, 0), (HANGZHOU, 5, 0), False, id="a merged order"),
         pytest.param((HANGZHOU, 0, 1), (HANGZHOU, 5, 1), False, id="merged, the same phone"),
-        pytest.param((HANGZHOU, 0, 1), (HANGZHOU, 5, 2), True, id="the same city, another phone"),
+        pytest.param((HANGZHOU, 0, 1), (HANGZHOU, 24, 2), False, id="sent together, a phone for each order"),
+        pytest.param((HANGZHOU, 0, 1), (HANGZHOU, 24 + 1 / 3600, 2), True, id="the same city, another phone"),
+        pytest.param((HANGZHOU, 0, 1), (CHENGDU, 0, 2), True, id="sent together to two cities"),
+        pytest.param(("浙江,义乌市", 0, 0), ("浙江,金华市", 5, 0), False, id="a county and its city"),
+        pytest.param(("浙江,义乌市", 0, 0), ("浙江,杭州市", 5, 0), True, id="a county of another city"),
         pytest.param((HANGZHOU, 0, 1), (HANGZHOU, 5, 0), False, id="a phone that is not known"),
         pytest.param((HANGZHOU, 0, 1), (CHENGDU, 5, 1), True, id="the same phone, another address"),
         pytest.param((HANGZHOU, 0, 0), (CHENGDU, 30 * DAY, 0), True, id="thirty days"),
@@ -215,6 +237,24 @@ def test_the_orders_inside_tell_as_well_where_no_store_does() -> None:
     assert "A0000001" not in found.evidence["text"]
     assert found.blame is not None
     assert found.blame.party is Party.WAREHOUSE
+
+
+@pytest.mark.parametrize(
+    ("said", "claimed"),
+    [
+        pytest.param({"status": OrderStatus.REFUNDED, "shipped_at": None}, False, id="taken back: refunded"),
+        pytest.param({"status": OrderStatus.CLOSED, "shipped_at": None}, False, id="taken back: closed"),
+        pytest.param({"status": OrderStatus.AWAITING, "shipped_at": None}, False, id="not sent yet"),
+        pytest.param({"status": OrderStatus.REFUNDED, "shipped_at": 2}, True, id="sent, then refunded"),
+        pytest.param({"status": OrderStatus.SHIPPED, "shipped_at": None}, True, id="sent, nobody says when"),
+    ],
+)
+def test_a_number_taken_back_before_it_was_sent_is_free(said: dict[str, Any], claimed: bool) -> None:
+    orders = (order("A0000001", **to(SHENZHEN), **said), order("B0000002", **to(HANGZHOU), shipped_at=9))
+    assert orders[0].sent is claimed
+    assert bool(text(parcel((10, there(PICKED, HANGZHOU)), orders=orders), "waybill_reuse")) is claimed
+    uses = (replace(used("A0000001", SHENZHEN, 2), sent=orders[0].sent), used("B0000002", HANGZHOU, 9))
+    assert bool(text(replace(parcel(), neighbours=uses), "waybill_reuse")) is claimed
 
 
 def test_the_first_reuse_of_three_is_told() -> None:
@@ -252,6 +292,20 @@ PATH = ((2, there(PICKED, HANGZHOU)), (20, there(HUB, HANGZHOU)))
         pytest.param(
             [(40, there(SIGNED, "四川,不知道市"))], CHENGDU, "", id="an unknown city, right province"
         ),
+        pytest.param(
+            [(40, there(SIGNED, "四川,不知道市"))], "贵州,遵义市", "", id="unknown, over the border"
+        ),
+        pytest.param([(40, there(SIGNED, "陕西,西安市"))], "四川", "", id="a bare province next door"),
+        pytest.param(
+            [(40, there(SIGNED, "北京,北京市,通州区"))], "河北,三河市", "", id="a county at the border"
+        ),
+        pytest.param([(40, there(SIGNED, "北京,北京市,通州区"))], "河北,香河县", "", id="one nobody knows"),
+        pytest.param([(40, there(SIGNED, SHANGHAI))], "江苏,昆山市", "", id="昆山 may lie at the border"),
+        pytest.param([(40, there(SIGNED, "江苏,苏州市"))], "江苏,昆山市", "", id="a county's own city"),
+        pytest.param([(40, there(SIGNED, "浙江,义乌市"))], "浙江,金华市", "", id="a scan's county"),
+        pytest.param([(40, there(SIGNED, CHENGDU))], "江苏,昆山市", "province", id="a county far away"),
+        pytest.param([(40, there(SIGNED, "江苏,徐州市"))], "江苏,昆山市", "city", id="far in its province"),
+        pytest.param([(40, there(SIGNED, NANNING))], "新疆,石河子市", "province", id="石河子"),
         pytest.param([(40, there(SIGNED, "Moon,Base"))], NANNING, "", id="garbled"),
         pytest.param([(40, there(SIGNED, ",,,"))], NANNING, "", id="commas"),
         pytest.param([(40, SIGNED)], NANNING, "", id="no area"),
@@ -331,6 +385,8 @@ def test_between_60_km_there_is_the_line() -> None:
         pytest.param(HANGZHOU, PICKED, False, id="a pickup without a city"),
         pytest.param(HANGZHOU, there(PICKED, "北京"), False, id="a bare province proves nothing"),
         pytest.param("上海,上海市", there(PICKED, SHANGHAI), False, id="a municipality"),
+        pytest.param("内蒙古,满洲里市", there(PICKED, "内蒙古,兴安盟"), False, id="a county of a wide city"),
+        pytest.param("浙江,义乌市", there(PICKED, BEIJING), True, id="a county far away"),
     ],
 )
 def test_origin_mismatch(origin: str, scan: Word, claimed: bool) -> None:
@@ -489,7 +545,26 @@ def test_signed_faster_than_a_lorry() -> None:
         pytest.param([(2, PICKED), (5, PICKED)], False, id="the courier, then his outlet"),
         pytest.param([(2, PICKED), (14, PICKED)], False, id="twelve hours"),
         pytest.param([(2, PICKED), (14 + 1 / 3600, PICKED)], True, id="a second more"),
-        pytest.param([(2, there(PICKED, HANGZHOU)), (3, there(PICKED, BEIJING))], True, id="another city"),
+        pytest.param([(2, there(PICKED, HANGZHOU)), (5, there(PICKED, BEIJING))], True, id="another city"),
+        pytest.param(
+            [(2, there(PICKED, GUANGZHOU)), (2 + 8 / 60, there(PICKED, BEIJING))],
+            False,
+            id="eight minutes to Beijing are a slip",
+        ),
+        pytest.param(
+            [
+                (2, there(PICKED, BEIJING)),
+                (2 + 8 / 60, there(PICKED, GUANGZHOU)),
+                (6, there(PICKED, GUANGZHOU)),
+            ],
+            False,
+            id="the first one was garbled",
+        ),
+        pytest.param(
+            [(2, there(PICKED, GUANGZHOU)), (6, there(PICKED, BEIJING)), (6.2, there(HUB, GUANGZHOU))],
+            False,
+            id="back at once, so it never was there",
+        ),
         pytest.param([(2, there(PICKED, HANGZHOU)), (3, there(PICKED, SHANGHAI))], False, id="the next city"),
         pytest.param([(2, there(PICKED, "浙江")), (3, there(PICKED, "北京"))], False, id="bare provinces"),
         pytest.param([(2, PICKED), (20, SIGNED), (40, PICKED)], False, id="booked after the signature"),
