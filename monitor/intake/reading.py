@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
 from typing import Final, TypeVar
@@ -158,7 +159,7 @@ class Reading:
             shipped_at=self.time("shipped_at"),
             promised_ship_at=self.time("promised_ship_at", _PROMISES_AHEAD),
             promised_delivery_at=self.time("promised_delivery_at", _PROMISES_AHEAD),
-            amount=self._try("amount", money, fields.get("amount", "")),
+            amount=self._amount(),
             receiver_province=place(fields.get("receiver_province", "")) or province,
             receiver_city=place(fields.get("receiver_city", "")) or city,
             warehouse=self._words("warehouse"),
@@ -168,6 +169,14 @@ class Reading:
                 frozenset(text(tag)[:64] for tag in split_list(fields.get("tags", ""))) - {""},
             ),
         )
+
+    def _amount(self) -> Decimal | None:
+        """Yuan. One that cannot be read is left out and said: the parcel is watched all the same."""
+        try:
+            return money(self.row.fields.get("amount", ""))
+        except Unfit as unfit:
+            self.warn(unfit.reason, "amount", f"{unfit}；这一单按没有金额监控")
+            return None
 
     def whose(self) -> tuple[str, str, str]:
         """Merchant, platform and shop: the row's own, else what was told at import, else the source's."""

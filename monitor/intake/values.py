@@ -284,11 +284,14 @@ def _from_text(written: str) -> tuple[datetime, Precision]:
     return whole.replace(second=int(second), microsecond=micros), Precision.SECOND
 
 
-_MONEY: Final = re.compile(r"[¥￥]?\s*((?:\d{1,3}(?:[,，]\d{3})+|\d+)(?:\.\d+)?)\s*元?")
+_MONEY: Final = re.compile(
+    r"[¥￥]?\s*(-?)((?:\d{1,3}(?:[,，]\d{3})+|\d+)(?:\.\d+)?(?:[eE]\+?\d{1,2})?)\s*元?"
+)
+_MOST_YUAN: Final = 10**9
 
 
 def money(cell: Cell) -> Decimal | None:
-    """Yuan, or None for an empty cell. Raises `Unfit` for anything else, negative amounts included."""
+    """Yuan, or None for an empty cell. Raises `Unfit` for anything else; below nothing and from 10⁹ on as well."""
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         written = f"{cell:.2f}" if isinstance(cell, float) else str(cell)
     else:
@@ -296,7 +299,11 @@ def money(cell: Cell) -> Decimal | None:
     if not written:
         return None
     match = _MONEY.fullmatch(written)
-    amount = Decimal(re.sub("[,，]", "", match[1])) if match else None
-    if amount is None or amount >= 10**9:
+    if match is None:
         raise Unfit("bad_amount", f"{quoted(cell)}不是金额；请只写数字，如 59.90")
-    return amount
+    amount = Decimal(re.sub("[,，]", "", match[2]))
+    if match[1]:
+        raise Unfit("bad_amount", f"{quoted(cell)}是负数，不会是这一单的金额")
+    if amount >= _MOST_YUAN:
+        raise Unfit("bad_amount", f"{quoted(cell)}太大，金额应少于十亿元，请核对")
+    return Decimal(f"{amount:f}")

@@ -168,8 +168,6 @@ def test_a_phones_tail_is_kept_only_where_the_carrier_asks(
         ("3.1E+18,圆通,YT2600000000002,,", "number_damaged", "order_no"),
         ("A-2,圆通,YT2600000000002,昨天,", "bad_time", "paid_at"),
         ("A-2,圆通,YT2600000000002,2009-01-01 00:00:00,", "bad_time", "paid_at"),
-        ("A-2,圆通,YT2600000000002,,很贵", "bad_amount", "amount"),
-        ("A-2,圆通,YT2600000000002,,-1", "bad_amount", "amount"),
         ("A-2,圆通,YT2600000000002,,5,多出来的", "column_count", "整行"),
         ("A-2,圆通", "column_count", "整行"),
     ],
@@ -188,8 +186,16 @@ def test_all_reasons_of_a_row_are_told_at_once(read: Reader) -> None:
         "number_damaged",
         "unknown_carrier",
         "bad_time",
-        "bad_amount",
     ]
+    assert got.warnings() == [(2, "bad_amount")]
+
+
+@pytest.mark.parametrize("amount", ["很贵", "-5", "1000000000"])
+def test_a_parcel_is_watched_though_its_amount_cannot_be_read(read: Reader, amount: str) -> None:
+    got = read(short(f"A-1,圆通,YT2600000000001,,{amount}"))
+    assert (got.kinds(), got.warnings()) == (["shipment"], [(2, "bad_amount")])
+    assert got.orders()[0].amount is None
+    assert "按没有金额监控" in got.rows[0].warnings[0].text
 
 
 def test_a_missing_order_is_told_beside_other_reasons(read: Reader) -> None:

@@ -190,18 +190,29 @@ def test_what_is_no_moment(cell: Cell) -> None:
     ("cell", "yuan"),
     [
         ("59.00", "59.00"), ("¥1,234.50", "1234.50"), ("￥ 20", "20"), ("19.9元", "19.9"), ("\t8.8", "8.8"),
-        (88.5, "88.5"), (0.1 + 0.2, "0.30"), (12, "12"), ("0", "0"),
+        (88.5, "88.5"), ("1e3", "1000"), ("1.5E+03", "1500"), ("999999999.99", "999999999.99"), (0.1 + 0.2, "0.30"), (12, "12"), ("0", "0"),
     ],
 )  # fmt: skip
 def test_money(cell: Cell, yuan: str) -> None:
     assert money(cell) == Decimal(yuan)
 
 
-@pytest.mark.parametrize("cell", ["-5", "59,90", "1e3", "免费", "12.3.4", 1e9, float("nan"), -1, True])
+@pytest.mark.parametrize(
+    "cell", ["-5", "59,90", "1e9", "1e99", "1e-3", "免费", "12.3.4", 1e9, float("nan"), -1, True]
+)
 def test_what_is_no_money(cell: Cell) -> None:
     with pytest.raises(Unfit) as unfit:
         money(cell)
     assert unfit.value.reason == "bad_amount"
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [("1000000000", "太大"), ("1e9", "太大"), ("-5", "是负数"), (-1, "是负数"), ("免费", "不是金额")],
+)
+def test_why_it_is_no_money(cell: Cell, why: str) -> None:
+    with pytest.raises(Unfit, match=why):
+        money(cell)
 
 
 def test_no_money() -> None:

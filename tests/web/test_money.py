@@ -65,9 +65,11 @@ def test_the_list_says_the_range_and_how_it_is_sorted(given: Site) -> None:
     assert "每小时 ¥50.00" in told
     assert "¥90.00" in told
     assert "时限都已超过的排在还来得及的后面" in told
+    assert "多于 10000 张时，只有可能赔付最多的 10000 张这样排" in told
     assert "承运商" in told
     english = words(given.get("/tickets?sort=risk_per_hour&lang=en").text)
     assert "By money at risk per hour left" in english
+    assert "Of more than 10000 tickets" in english
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 
 from monitor.store.views.paging import Mark, Page, decode, encode, within
 
-__all__ = ["SPAN", "Key", "Part", "Walked", "count", "head", "walk"]
+__all__ = ["SPAN", "Key", "Part", "Walked", "count", "walk"]
 
 SPAN: Final = 20_000
 """The most rows one page looks at."""
@@ -114,11 +114,6 @@ def count(conn: Connection, parts: Sequence[Part], at_most: int) -> int:
             some = select(rows.c[0]).where(part.fits(rows)).limit(at_most - n).subquery()
             n += conn.execute(select(func.count()).select_from(some)).scalar_one()
     return int(n)
-
-
-def head(conn: Connection, part: Part, key: Key, at_most: int) -> Select[Any]:
-    """The first rows of a part; of one whose key runs one way."""
-    return next(_segments(conn, part, key, None)).limit(at_most)
 
 
 def _cursor(key: Key, at: tuple[int, ...] | None, *, back: bool = False) -> str | None:

@@ -17,6 +17,7 @@ from monitor.store import tickets as store
 from monitor.store.codec import clean
 from monitor.store.ticket_page import Detail
 from monitor.store.views import tickets as views
+from monitor.store.views.hourly import RANKED
 from monitor.store.views.numbers import MOST_NUMBERS
 from monitor.store.views.ticket_filter import LIVE
 from monitor.store.views.tickets import Sort, TicketFilter, TicketRow
@@ -65,7 +66,8 @@ class TicketQuery(Asked):
         Sort.NEWEST,
         description="newest：新的在前。urgent：严重的在前。risk：可能赔付（高端）多的在前，不知道的最后。"
         "risk_per_hour：每小时可能赔付多的在前，即高端除以离最近时限的小时数（至少算一刻钟）；"
-        "时限都已过的在后，不知道的最后；只列未结束的工单",
+        "时限都已过的在后，不知道的最后；只列未结束的工单。"
+        f"多于 {RANKED} 张时，只有高端最多的 {RANKED} 张这样排，其余跟在后面，高端多的在前",
     )
 
 

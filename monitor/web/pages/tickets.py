@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from domain.findings import Party
 from monitor.store.views import tickets as view_of_tickets
+from monitor.store.views.hourly import RANKED
 from monitor.store.views.numbers import TooMany
 from monitor.store.views.paging import Page
 from monitor.store.views.tickets import BadFilter, Choices, TicketRow
@@ -85,6 +86,7 @@ async def listing(request: Request) -> Response:
         all_columns=COLUMNS,
         stages=STAGE_ZH,
         counted=_COUNTED,
+        ranked=RANKED,
         menu=partial(menu, view=view),
         parties=[(party.value, view.party(party)) for party in Party],
         query=_query(request),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
+from typing import Any
 
 import pytest
 
 from domain.findings import Blame, FindingState, Party, Risk
 from monitor.store.database import Database
-from monitor.store.views import findings, hourly, now, tickets
+from monitor.store.views import findings, hourly, now, tickets, walking
 from monitor.store.views.findings import FindingFilter
 from monitor.store.views.paging import BadCursor, Mark, encode
 from monitor.store.views.ticket_filter import BadFilter, Sort, TicketFilter
@@ -107,20 +110,112 @@ def test_a_walk_goes_on_where_a_ticket_has_gone(database: Database) -> None:
 
 def test_behind_the_end_a_page_is_empty_and_leads_back(database: Database) -> None:
     put_tickets(database, [Given(risk=(0, 100), findings=(warned(60),))])
-    far = walk(database, cursor=encode("tickets-hourly", Mark((0, 1 << 60, 0, 0, 0))))
+    far = walk(database, cursor=encode("tickets-hourly", Mark((0, 0, 0, 0, 1 << 60, 0, 0))))
     assert (far.rows, far.next) == ((), None)
     assert numbers(walk(database, cursor=far.previous).rows) == [1]
 
 
-@pytest.mark.parametrize("key", [(1,), (1, 2, 3, 4), (1 << 62, 1, 1, 1, 1), (-1, 1, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "key",
+    [
+        (1,),
+        (1, 2, 3, 4, 5),
+        (1 << 62,) + 6 * (1,),
+        (-1,) + 6 * (1,),
+        (0, -1 << 63, 1, 1, 1 << 62, -1 << 63, 1),
+        (1, 0, 0, 0, -1 << 63, 1, (1 << 63) - 1),
+    ],
+)
 def test_a_strange_cursor_is_refused_or_does_no_harm(database: Database, key: tuple[int, ...]) -> None:
     put_tickets(database, [Given(risk=(0, 100))])
     cursor = encode("tickets-hourly", Mark(key))
-    if len(key) != 5:
+    if len(key) != 7:
         with pytest.raises(BadCursor):
             walk(database, cursor=cursor)
     else:
         assert len(walk(database, cursor=cursor).rows) <= 1
+
+
+# ── more than are ranked ─────────────────────────────────────────────────────────────────────────
+
+
+def pages(store: Database, filter_: TicketFilter, limit: int) -> tuple[list[list[int]], list[list[int]]]:
+    """A walk to the end, while time passes, and the way back from there."""
+    there, back = [walk(store, filter_, limit=limit)], []
+    later = replace(filter_, now=NOW + timedelta(hours=3))
+    while there[-1].next is not None:
+        there.append(walk(store, later, there[-1].next, limit))
+    cursor = there[-1].previous
+    while cursor is not None:
+        back.append(walk(store, later, cursor, limit))
+        cursor = back[-1].previous
+    return [numbers(each.rows) for each in there], [numbers(each.rows) for each in back[::-1]]
+
+
+def many() -> list[Given]:
+    """Forty tickets: many of the same money, the same limit and the same minute; some over, some of unknown risk."""
+    return [
+        Given(
+            state="acknowledged" if n % 4 == 0 else "open",
+            age=60 + n % 2,
+            shop="东" if n % 3 else "西",
+            blame="carrier" if n % 5 else "",
+            risk=None if n % 9 == 0 else (0, 100 * (n % 7)),
+            findings=(warned(20 * (n % 4) - 5) if n % 5 else Find("lost", stage="breach", left=-30),),
+        )
+        for n in range(1, 41)
+    ]
+
+
+FILTERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"states": ("open",)},
+    {"shops": ("西",)},
+    {"blames": ("carrier",)},
+    {"rules": ("lost",)},
+    {"stages": ("warning",), "shops": ("东",)},
+    {"opened_since": NOW - 60 * MINUTE},
+    {"text": "物流停滞"},
+    {"shops": ("南",)},
+)
+
+
+@pytest.mark.parametrize("said", FILTERS, ids=lambda said: "-".join(said) or "all")
+@pytest.mark.parametrize(("ranked", "span"), [(10_000, 20_000), (5, 20_000), (5, 8), (1, 4), (18, 20_000)])
+def test_a_walk_to_the_end_gives_every_ticket_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], ranked: int, span: int
+) -> None:
+    put_tickets(database, many())
+    filter_ = replace(HOURLY, **said)
+    by_money = numbers(walk(database, replace(filter_, sort=Sort.RISK)).rows)
+    by_the_hour = numbers(walk(database, filter_).rows)
+    monkeypatch.setattr(hourly, "RANKED", ranked)
+    monkeypatch.setattr(walking, "SPAN", span)
+    dearest = [n for n in by_the_hour if n in by_money[:ranked] and many()[n - 1].risk is not None]
+    expected = dearest + [n for n in by_money if n not in dearest]
+    assert len(expected) == len(by_money) == len(by_the_hour)
+    for limit in (1, 3, 5, 50):
+        there, back = pages(database, filter_, limit)
+        assert [*chain(*there)] == expected
+        assert [*chain(*back)] == [*chain(*there[:-1])], "and the same on the way back"
+
+
+def test_a_ticket_that_fits_is_not_hidden_by_dearer_ones_that_do_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_tickets(database, [Given(risk=(0, 9000), findings=(warned(60),), shop="东") for _ in range(9)])
+    put_tickets(database, [Given(risk=(0, 100 * n), findings=(warned(n**3),), shop="西") for n in (2, 3, 4)])
+    monkeypatch.setattr(hourly, "RANKED", 3)
+    assert numbers(walk(database, replace(HOURLY, shops=("西",))).rows) == [10, 11, 12]
+
+
+def test_a_cursor_that_would_rank_too_many_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_tickets(database, [Given(risk=(0, 100), findings=(warned(60),)) for _ in range(5)])
+    monkeypatch.setattr(hourly, "RANKED", 2)
+    with pytest.raises(BadCursor):
+        walk(database, cursor=encode("tickets-hourly", Mark((0, 0, 0, 0, -(1 << 60), 0, 0))))
 
 
 def test_what_has_ended_has_no_hours_left() -> None:

@@ -107,7 +107,6 @@ def test_a_word_from_the_future_counts_as_of_now(api: Api) -> None:
         pytest.param(order(waybill_no="运单"), "waybill_no", "bad_waybill", id="no waybill number"),
         pytest.param(order(waybill_no=7.5812345e18), "waybill_no", "number_damaged", id="rounded by a sheet"),
         pytest.param(order(paid_at="昨天"), "paid_at", "bad_time", id="no time"),
-        pytest.param(order(amount="很多"), "amount", "bad_amount", id="no amount"),
         pytest.param(order(amount={"yuan": 5}), "amount", "bad_value", id="an object as a value"),
         pytest.param(order(tags=[["a"]]), "tags", "bad_value", id="a list in a list"),
         pytest.param(order(order_no="9" * 65), "order_no", "bad_number", id="a number too long"),
@@ -147,12 +146,19 @@ def test_a_rejected_row_names_the_order_that_was_sent(api: Api) -> None:
 
 def test_every_reason_of_a_row_is_told_at_once(api: Api) -> None:
     [row] = api.post("/orders", order(carrier="没有这家", paid_at="昨天", amount="很多"))["verdicts"]
-    assert {each["field"] for each in row["problems"]} == {"carrier", "paid_at", "amount"}
+    assert {each["field"] for each in row["problems"]} == {"carrier", "paid_at"}
+    assert [each["field"] for each in row["warnings"]] == ["amount"]
 
 
 def test_a_misspelt_field_names_the_nearest_one(api: Api) -> None:
     [row] = api.post("/orders", order(waybil_no="1"))["verdicts"]
     assert "waybill_no" in row["problems"][0]["text"]
+
+
+@pytest.mark.parametrize("amount", ["很多", -5, 1_000_000_000])
+def test_an_amount_that_cannot_be_read_is_a_warning(api: Api, amount: Any) -> None:
+    [row] = api.post("/orders", order(amount=amount))["verdicts"]
+    assert (row["outcome"], row["warnings"][0]["reason"]) == ("accepted", "bad_amount")
 
 
 def test_an_unknown_platform_is_a_warning(api: Api) -> None:
