@@ -84,7 +84,7 @@ def _found(clocks: Clocks, name: str, causes: Mapping[str, Breaches]) -> Found:
     if Kind.EXCEPTION in kinds_:
         blocks, replay = reported(clocks.m, clocks.kinds, name, clocks.now)
         replay |= found.replay
-        found = Found([each.taken(~replay[each.owner]) for each in (*found.blocks, *blocks)], replay)
+        found = Found([each.without(replay) for each in (*found.blocks, *blocks)], replay)
     return found
 
 

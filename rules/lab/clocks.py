@@ -59,7 +59,7 @@ class Clocks:
                 for each, found in self._held(line, held == n, replay, causes):
                     for part in self._parts(each, found, replay):
                         blocks += steps(self.m, self.kinds, each.rule, part, replay)
-        return Found([block.taken(~replay[block.owner]) for block in blocks], replay)
+        return Found([block.without(replay) for block in blocks], replay)
 
     # ── which waits a line is about ──────────────────────────────────────────────────────────────
 

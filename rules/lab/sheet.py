@@ -55,6 +55,11 @@ class Block(NamedTuple):
         values = (value[which] if isinstance(value, np.ndarray) else value for value in self)
         return Block._make(values)
 
+    def without(self, parcels: Bools) -> Block:
+        """All but those of these parcels; itself, not a copy, where none is."""
+        theirs = parcels[self.owner]
+        return self.taken(~theirs) if theirs.any() else self
+
 
 @dataclass
 class Sheet:
@@ -105,13 +110,18 @@ class Sheet:
         """Where each row of the frame stands in the blocks; of equals the earlier found first."""
         place = {rule: n for n, rule in enumerate(rules)}
         sizes = [len(block.owner) for block in self.blocks]
-        owner = _whole(
-            [(block.owner, size) for block, size in zip(self.blocks, sizes, strict=True)], np.int64
-        )
-        rule = _whole([(place[b.rule], size) for b, size in zip(self.blocks, sizes, strict=True)], np.int64)
-        step = _whole([(b.step, size) for b, size in zip(self.blocks, sizes, strict=True)], np.int64)
-        key = (owner * max(1, len(rules)) + rule) * 64 + np.minimum(step, 63)
-        return np.argsort(key, kind="stable")
+        key = np.empty(sum(sizes), dtype=np.int64)
+        at = 0
+        for block, size in zip(self.blocks, sizes, strict=True):
+            part = key[at : at + size]
+            part[:] = block.owner
+            part *= max(1, len(rules))
+            part += place[block.rule]
+            part *= 64
+            part += np.minimum(block.step, 63)
+            at += size
+        order = np.argsort(key, kind="stable")
+        return order.astype(np.int32) if len(order) <= np.iinfo(np.int32).max else order
 
 
 def blocks_of(rows: Iterable[tuple[int, Crossing]]) -> Iterator[Block]:

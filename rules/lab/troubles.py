@@ -49,7 +49,7 @@ def reported(m: Milestones, k: Kinds, name: str, now: int) -> tuple[list[Block],
         for found in _found(m, line.rule, held == n, replay):
             known = (found.since <= now) & ~replay[found.owner]
             blocks.append(_block(m, k, line, _Trouble(*(each[known] for each in found)), now, replay))
-    return [block.taken(~replay[block.owner]) for block in blocks], replay
+    return [block.without(replay) for block in blocks], replay
 
 
 def _found(m: Milestones, rule: Rule, mine: Bools, replay: Bools) -> Iterator[_Trouble]:

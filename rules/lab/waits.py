@@ -96,7 +96,7 @@ def from_starts(m: Milestones, plan: Plan, start: Micros, least: int) -> Waits |
         return None
     # A start that is `NEVER` is before no end.
     long = np.flatnonzero(end - start > least)
-    return Waits(long, start[long], end[long])
+    return Waits(long.astype(np.int32), start[long], end[long])
 
 
 def start_of(m: Milestones, word: str) -> Micros | None:

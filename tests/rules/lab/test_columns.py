@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pandas.testing import assert_frame_equal
 from domain.findings import FindingState
 from domain.journey import KEPT_MOVEMENTS
 from domain.time import Window
+from domain.tracking import ExceptionKind
 from monitor.profiles import load_profiles
 from rules.declare import Rule
 from rules.exemptions import Deferral, Exemption, Grant
@@ -23,7 +25,7 @@ from rules.lab import COLUMNS, MOST_ROWS, Milestones, milestones, run, run_rowwi
 from rules.lines import City, Lines
 from rules.policy import Change, Line, PolicyBook, PolicySpec, Warehouse
 from rules.regions import Tier
-from tests.rules.lab.histories import HOUR, MS, T0, edges_of, frames_of, generated, longer
+from tests.rules.lab.histories import HOUR, MS, T0, World, edges_of, frames, frames_of, generated, longer
 
 PROFILES = load_profiles()
 BOOK = PolicyBook(PROFILES)
@@ -90,6 +92,22 @@ def test_a_long_history_is_no_reason_to_replay_a_parcel() -> None:
     fresh = milestones(m.orders, m.events)
     run(fresh, BOOK, T0 + timedelta(days=30))
     assert not fresh.kept["histories"]
+
+
+def test_trouble_that_outlasts_what_is_kept_of_a_history_is_replayed() -> None:
+    """The scan that followed it is forgotten when the parcel is signed for."""
+    rows: list[dict[str, Any]] = [
+        {"parcel": 0, "occurred_at": T0 + n * HOUR, "milestone": "in_transit", "text": ""} for n in range(120)
+    ]
+    rows[3] |= {"milestone": "", "text": "驿站超时未取"}
+    rows[-1]["milestone"] = "delivered"
+    order = {"parcel": 0, "platform": "generic_cn", "paid_at": T0 - HOUR}
+    generic = PROFILES["generic_cn"]
+    waits = replace(generic.rules["lost"], on=frozenset({ExceptionKind.LOCKER_OVERDUE}))
+    book = PolicyBook({**PROFILES, "generic_cn": replace(generic, rules={**generic.rules, "lost": waits})})
+    m = milestones(*frames(World(Random(0), (), [order], rows)))
+    assert_equal(m, book, T0 + timedelta(days=20))
+    assert "lost" in set(run(m, book, T0 + timedelta(days=20))["rule"])
 
 
 @pytest.mark.parametrize(("rows", "left_out"), [(MOST_ROWS, []), (MOST_ROWS + 1, [1])])
