@@ -9,18 +9,13 @@ from monitor.config_file import ConfigError, read_toml
 from rules.calendar_file import parse_almanac
 from rules.calendars import Almanac
 
-__all__ = ["calendar_file", "config_folder", "load_almanacs"]
+__all__ = ["config_folder", "load_almanacs"]
 
 
 def config_folder() -> Path:
     """`monitor/_config` where the program was installed from a wheel, else the repository's `config/`."""
     packaged = Path(__file__).parent / "_config"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "config"
-
-
-def calendar_file(almanac: str) -> Path:
-    """Where a country's holidays are written."""
-    return config_folder() / "calendars" / f"{almanac}.toml"
 
 
 def load_almanacs(folder: Path | None = None, beside: Path | None = None) -> dict[str, Almanac]:

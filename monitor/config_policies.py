@@ -116,7 +116,7 @@ def _possible(
         )
         reading.problems.at((*path, "warn"), reason)
     above = before.warn if before is not None and change.warn is None else None
-    if above and above[0] >= limit:
+    if above and above[0] >= limit > above[-1]:  # where no step is left, `check` says so of the whole policy
         late = "、".join(format_duration(each) for each in above if each >= limit)
         what = f"策略写的提前 {late} 预警不早于这里的时限 {format_duration(limit)}，这一步在这里不会有"
         reading.remarks.append(Remark((*path, "limit"), what, "在这里也写上比时限短的 warn"))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from domain.time import Calendar, format_duration
-from monitor.calendars import calendar_file, load_almanacs
+from monitor.calendars import load_almanacs
 from monitor.lint import CheckLine
 from monitor.settings import Settings
 from rules.calendars import Almanac, WorkingTime, Year
@@ -38,7 +38,7 @@ def missing(almanac: Almanac, year: int) -> tuple[str, str]:
     """How a year without an official arrangement is told, and what to do about it."""
     note = almanac.years.get(year, Year(False, note=almanac.note)).note
     told = f"{almanac.name} {year} 年没有官方放假安排，按工作日计时的规则那一年只按周末推算"
-    todo = f"公布后升级到带有它的版本，或照文件开头的说明写进 {calendar_file(almanac.id)}"
+    todo = f"公布后升级到带有它的版本，或写进配置文件旁边的 calendars/{almanac.id}.toml（写法同自带的那一份）"
     return told + (f"（{note}）" if note else ""), todo
 
 

@@ -80,7 +80,11 @@ def rule_lines(profile: Profile) -> Iterator[str]:
 
 
 def _ordered(profile: Profile) -> list[Rule]:
-    return sorted(profile.rules.values(), key=lambda rule: rule.profile != profile.id)
+    """What is fined first, then the platform's own before what it inherits, the gravest first."""
+    return sorted(
+        profile.rules.values(),
+        key=lambda rule: (not rule.penalty, rule.profile != profile.id, -rule.severity),
+    )
 
 
 def _worst(profile: Profile) -> str:

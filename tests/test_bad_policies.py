@@ -152,7 +152,7 @@ def test_what_does_not_go_together(tmp_path: Path, text: str, words: str) -> Non
 
 @pytest.mark.parametrize(
     ("limit", "said"),
-    [("12h", "提前 16h 预警不早于这里的时限 12h"), ("16h", "提前 16h"), ("17h", ""), ("3h", "提前 16h、4h")],
+    [("12h", "提前 16h 预警不早于这里的时限 12h"), ("16h", "提前 16h"), ("17h", ""), ("3h", "")],
 )
 def test_a_shorter_limit_under_a_longer_warning_is_remarked(tmp_path: Path, limit: str, said: str) -> None:
     """It is no error: the file worked before, and the shorter steps still come."""
