@@ -140,6 +140,17 @@ class PolicyBook:
         pauses = [(each.window.name, each.match) for each in self._exemptions]
         return [*policies, *over, *pauses, *((each.window.name, each.match) for each in self._deferrals)]
 
+    def platforms_own(self) -> PolicyBook:
+        """The platforms' rules: without what the merchant says of single rules.
+
+        Exemptions, windows, destinations, warehouses and which profile holds for whom stay.
+        """
+        warehouses = tuple(self._warehouses.values())
+        policies = tuple(map(_bare, self._policies))
+        return PolicyBook(
+            self._profiles, policies, self._exemptions, self._tiers, self._deferrals, warehouses
+        )
+
     def rule_ids(self, profile: str) -> frozenset[str]:
         """The rules a profile has, inherited ones too."""
         return frozenset(self._profiles[profile].rules)
@@ -298,6 +309,11 @@ class PolicyBook:
 def _pausing(calendar: Calendar, windows: tuple[Window, ...]) -> Calendar:
     """One object for each set of exemptions: a working calendar knows thousands of days."""
     return calendar.pausing(windows)
+
+
+def _bare(spec: PolicySpec) -> PolicySpec:
+    """A policy that says nothing of any rule."""
+    return replace(spec, rules={}, shadow=False, overrides=tuple(map(_bare, spec.overrides)))
 
 
 def _own(profile: Profile) -> Profile:

@@ -42,24 +42,27 @@ def days(series: Sequence[tuple[str, Mapping[str, int]]], what: str) -> str:
 
 
 def histogram(series: Sequence[tuple[str, Sequence[float]]], what: str) -> str:
-    """How many waits had how many hours between being told and the limit."""
+    """How many waits had how many hours between being told and the limit; few columns, so that each has its hours."""
     top = max((value for _, values in series for value in values), default=0.0)
-    width = next(each for each in (1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 10**6) if top / each < 16)
-    edges = [n * width for n in range(int(top // width) + 2)]
-    columns = []
+    width = next(each for each in (1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 10**6) if top / each < 7)
+    edges = [n * width for n in range(int(max(top, 0.0) // width) + 2)]
+    after = [sum(1 for value in values if value < 0) for _, values in series]
+    columns = [("已超时", "超时以后才提醒，不到 0 小时", after)] if any(after) else []
     for low, high in pairwise(edges):
         counts = [sum(1 for value in values if low <= value < high) for _, values in series]
-        columns.append((f"{low:g}", f"{low:g}–{high:g} 小时", counts))
-    return _columns(columns, [name for name, _ in series], what)
+        columns.append((f"{low:g}–{high:g}", f"{low:g}–{high:g} 小时", counts))
+    return _columns(columns, [name for name, _ in series], what, every=True)
 
 
-def _columns(columns: Sequence[tuple[str, str, Sequence[int]]], names: Sequence[str], what: str) -> str:
-    """Columns with a scale; each column says itself when pointed at."""
+def _columns(
+    columns: Sequence[tuple[str, str, Sequence[int]]], names: Sequence[str], what: str, *, every: bool = False
+) -> str:
+    """Columns with a scale; each says itself when pointed at. `every`: each has its label, however many."""
     top = _round(max((count for _, _, counts in columns for count in counts), default=0))
     room = (_WIDE - _LEFT) / max(len(columns), 1)
     bar = min(room * 0.8 / len(names), 40)
     drawn = [_scale(top)]
-    step = max(1, ceil(len(columns) * _LABEL / (_WIDE - _LEFT)))
+    step = 1 if every else max(1, ceil(len(columns) * _LABEL / (_WIDE - _LEFT)))
     for n, (label, title, counts) in enumerate(columns):
         middle = _LEFT + room * (n + 0.5)
         left = middle - bar * len(names) / 2
@@ -70,7 +73,7 @@ def _columns(columns: Sequence[tuple[str, str, Sequence[int]]], names: Sequence[
                 f'<rect class="s{i}" x="{left + i * bar:.1f}" y="{_ABOVE + _HIGH - high:.1f}" '
                 f'width="{max(bar - 1, 0.5):.1f}" height="{high:.1f}"><title>{escape(told)}</title></rect>'
             )
-        if n % step == 0 and middle < _WIDE - 30:
+        if n % step == 0 and (every or middle < _WIDE - 30):
             drawn.append(
                 f'<text x="{middle:.1f}" y="{_ABOVE + _HIGH + 24}" text-anchor="middle">{escape(label)}</text>'
             )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from math import isnan
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+
+from monitor.lab.fines import NONE, Fines, fines, leads
 
 __all__ = [
     "COMPARED",
@@ -32,28 +35,33 @@ ENOUGH: Final = 30
 LIKELY: Final = 0.8
 """A warning step after which so many waits went on to breach is worth somebody's time."""
 
+_MOST_LIMITS: Final = 6
+"""More limits of one rule than that are not told apart."""
+
 COMPARED: Final = ("parcel", "rule", "stage")
 """The columns of findings that `difference` looks at."""
 COUNTED: Final = (
     *(*COMPARED, "step", "started_at", "crossed_at", "ended_at", "ended_by", "notify", "shadow"),
-    *("risk_low", "risk_high"),
+    *("limit_hours", "policy"),
 )
 """The columns of findings that `numbers` looks at."""
 
 TERMS: Final = {
     "waits": "计时：一个包裹、一条规则、一次起算",
     "alerts": "提醒：每越过一步（一次预警或超时）算一次，只算 notify = true 且不是试行（shadow）的；群里的合并、压制和免打扰没有算，实际消息更少",
-    "breached": "属实：最后超过了时限",
+    "breached": "属实：最后超过了这份策略的时限；会通知的是提醒过的，只记录的是规则不通知或在试行",
     "recovered": "自行恢复：预警以后，在时限之前动了",
     "false": "误报：后来补传的轨迹说明当时并没有越线",
     "expired": "不再适用：还没有结果，规则就不再管它了（订单关闭、退回、被拦截等）",
     "running": "还在走：到“现在”为止既没有动，也没有超过时限；不算进比例",
     "too_late": "太晚：属实的里面，第一次提醒时离超时不到 {useful:g} 小时（没有预警的也算；不通知的规则不算）",
     "moved_late": "超时后才动：属实的里面，到“现在”为止已经动了的",
-    "lead": "提前量：从第一次提醒到超时的小时数，只算属实的",
+    "lead": "提前量：从第一次提醒到这份策略自己的时限的小时数，只算属实的；时限不同的两份策略不能拿它比",
     "share": "比例：分母是有结果的（属实 + 自行恢复 + 误报）",
-    "at_risk": "可能的罚款：属实的，按平台规则的低到高；合计时低值每个包裹只取最高的一条，高值全部相加",
-    "avoided": "可能避免的罚款：自行恢复的，如果它们超时会罚的；里面也有本来就会动的",
+    "platform_lead": "离平台时限：从第一次提醒到平台自己的时限的小时数，只算超过了平台时限的；负的是平台时限以后才提醒。比较两份策略看这个",
+    "fined": "平台会罚：同一段历史按平台自己的规则（不看商家改的时限）会罚的，包裹 × 规则算一笔，低到高；低值每个包裹只取最高的一条，高值全部相加；没有平台、平台不罚的没有",
+    "in_time": "其中提前提醒到的：在平台时限以前至少 {useful:g} 小时，这份策略提醒过这个包裹（不论哪条规则）；提醒到不等于避免",
+    "left_out": "没有看的：结构检查（路由倒退、重复用号等）不在实验室里；订单文件里已关闭、已退款又没有时间的订单没有看；退款中的当作一开始就在退款",
 }
 
 
@@ -61,11 +69,18 @@ TERMS: Final = {
 class Step:
     """One warning step of a rule: how many crossed it, and how many of those with an outcome went on to breach."""
 
-    step: int
+    limit_hours: float | None
+    """The limit; None where the rule has too many to tell apart, as orders' own promises are."""
     hours_before: float
     crossed: int
     decided: int
     breached: int
+
+    @property
+    def told(self) -> str:
+        """In words: how long before which limit."""
+        limit = "" if self.limit_hours is None else f"时限 {self.limit_hours:g} 小时的"
+        return f"{limit}提前 {self.hours_before:g} 小时"
 
     @property
     def share(self) -> float:
@@ -89,10 +104,13 @@ class Card:
     moved_late: int
     lead_hours: float | None
     """The median; None where nothing breached."""
-    at_risk: tuple[int, int] | None
-    """Fen, low and high; None where no penalty is known."""
-    avoided: tuple[int, int] | None
     steps: tuple[Step, ...] = ()
+    platform_lead_hours: float | None = None
+    """The median against the platform's limit; None where nothing that was told of broke it."""
+    fines: Fines = NONE
+    """What the platform fines by this rule."""
+    breached_told: int = 0
+    """Of the breached, how many somebody was told of; of the others there is only a record."""
     shadow: bool = False
     """A rule on trial: found, told to nobody."""
     silent: bool = False
@@ -110,13 +128,32 @@ class Card:
 
     @property
     def suggested(self) -> Step | None:
-        """The earliest warning step after which most waits breached, where earlier ones are mostly noise.
+        """The earliest warning step after which most waits breached; None where no step is sound.
 
-        None where there is too little to go by, and where the first step already is that one.
+        It may be the first that the rule has already. Of several limits the one with most waits is meant.
         """
-        steps = sorted(self.steps, key=lambda each: -each.hours_before)
-        sound = [each for each in steps if each.decided >= ENOUGH and each.share >= LIKELY]
-        return sound[0] if sound and steps[0] is not sound[0] else None
+        sound = [each for each in self.steps if each.decided >= ENOUGH and each.share >= LIKELY]
+        if not sound:
+            return None
+        limit = max(sound, key=lambda each: each.decided).limit_hours
+        return max((each for each in sound if each.limit_hours == limit), key=lambda each: each.hours_before)
+
+    @property
+    def advice(self) -> str:
+        """From which step a warning is worth it, or why nothing can be said, in words."""
+        best = self.suggested
+        if best is not None:
+            first = max(each.hours_before for each in self.steps if each.limit_hours == best.limit_hours)
+            told = f"{best.decided:,} 个里 {best.share:.0%} 最终超时"
+            if best.hours_before == first:
+                return f"现在最早的预警（{best.told}）就是：{told}，不用改晚"
+            return f"建议从{best.told}起预警：{told}，更早的多半自己恢复"
+        if not self.steps:
+            return "没有建议：这段历史里没有一次预警"
+        if all(each.decided < ENOUGH for each in self.steps):
+            return f"没有建议：样本太少，没有一步预警有 {ENOUGH} 个有结果的"
+        most = max((each for each in self.steps if each.decided >= ENOUGH), key=lambda each: each.share)
+        return f"没有建议：没有一步到 {LIKELY:.0%}，最高的是{most.told}，{most.share:.0%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +173,9 @@ class Numbers:
     lead_hours: tuple[float, ...] = field(repr=False)
     """Of every breached wait that somebody would have been told of."""
     cards: tuple[Card, ...] = ()
-    at_risk: tuple[int, int] | None = None
-    avoided: tuple[int, int] | None = None
+    platform_lead_hours: tuple[float, ...] = field(default=(), repr=False)
+    """Of every wait that broke the platform's limit, and that somebody was told of."""
+    fines: Fines = NONE
 
     @property
     def alerts_per_day(self) -> float:
@@ -181,8 +219,6 @@ def _waits(findings: pd.DataFrame) -> pd.DataFrame:
         ended_by=("ended_by", "last"),
         alerts=("alerts", "sum"),
         shadow=("shadow", "max"),
-        risk_low=("risk_low", "max"),
-        risk_high=("risk_high", "max"),
     )
     found["outcome"] = _outcome(found)
     return found
@@ -205,18 +241,24 @@ def numbers(
     as_of: datetime,
     zone: ZoneInfo,
     agents: int = 1,
+    platform: pd.DataFrame,
     useful: timedelta = timedelta(hours=4),
 ) -> Numbers:
-    """The numbers of one policy's findings; `carriers` by parcel. Warnings closer to the limit than `useful` are late."""
+    """The numbers of one policy's findings; `carriers` by parcel, `platform` as `fines.limits` has it.
+
+    Warnings closer to the limit than `useful` are late.
+    """
     found = waits(findings)
+    found["platform_lead"] = leads(platform, found)
     told = findings[findings["notify"].astype(bool) & ~findings["shadow"].astype(bool)]
     by_rule: dict[str, dict[str, int]] = {}
     for rule, some in findings.groupby("rule", sort=True):
         counts = some["stage"].value_counts().sort_index()
         by_rule[str(rule)] = {str(stage): int(count) for stage, count in counts.items()}
     by_carrier = findings["parcel"].map(carriers).value_counts().sort_index()
+    owed = fines(platform, told, useful)
     cards = tuple(
-        _card(str(rule), some, findings[findings["rule"] == rule], useful)
+        _card(str(rule), some, findings[findings["rule"] == rule], useful, owed.get(str(rule), NONE))
         for rule, some in found.groupby("rule", sort=True)
     )
     breached = found[(found["outcome"] == "breached") & found["told_at"].notna()]
@@ -231,8 +273,8 @@ def numbers(
         running=int((found["outcome"] == "running").sum()),
         lead_hours=tuple(_hours(breached["breached_at"], breached["told_at"]).tolist()),
         cards=cards,
-        at_risk=_together(found[found["outcome"] == "breached"]),
-        avoided=_together(found[found["outcome"] == "recovered"]),
+        platform_lead_hours=tuple(found["platform_lead"].dropna().tolist()),
+        fines=sum(owed.values(), NONE),
     )
 
 
@@ -247,7 +289,7 @@ def _per_day(
     return {str(day.date()): days.get(str(day.date()), 0) for day in pd.date_range(first, last)}
 
 
-def _card(rule: str, found: pd.DataFrame, rows: pd.DataFrame, useful: timedelta) -> Card:
+def _card(rule: str, found: pd.DataFrame, rows: pd.DataFrame, useful: timedelta, owed: Fines) -> Card:
     outcome = found["outcome"].value_counts()
     breached = found[found["outcome"] == "breached"]
     lead = _hours(breached["breached_at"], breached["told_at"])
@@ -264,49 +306,50 @@ def _card(rule: str, found: pd.DataFrame, rows: pd.DataFrame, useful: timedelta)
         running=int(outcome.get("running", 0)),
         too_late=0 if silent else int(late.sum()),
         moved_late=int(breached["ended_at"].notna().sum()),
-        lead_hours=float(lead.median()) if lead.notna().any() else None,
-        at_risk=_summed(breached),
-        avoided=_summed(found[found["outcome"] == "recovered"]),
+        lead_hours=_median(lead),
         steps=_steps(found, rows),
+        platform_lead_hours=_median(found["platform_lead"]),
+        fines=owed,
+        breached_told=int(breached["told_at"].notna().sum()),
         shadow=bool(found["shadow"].astype(bool).all()),
         silent=silent,
     )
 
 
 def _steps(found: pd.DataFrame, rows: pd.DataFrame) -> tuple[Step, ...]:
-    """The warning steps by how many hours before the limit they are, as the breached waits show it."""
+    """The warning steps by limit and hours before it, as the breached waits show them.
+
+    A step's number alone means nothing: one override warns twice, another once. Which line it is of
+    (`policy`), its limit and its number make it one; lines that say the same count together.
+    """
     joined = rows[rows["stage"] == "warning"].merge(
         found[["parcel", "rule", "started_at", "breached_at", "outcome"]], on=["parcel", "rule", "started_at"]
     )
+    joined["limit_hours"] = joined["limit_hours"].round(1)
+    if joined["limit_hours"].nunique() > _MOST_LIMITS:
+        joined["limit_hours"] = float("nan")
+    joined["ahead"] = _hours(joined["breached_at"], joined["crossed_at"])
+    joined["policy"] = joined["policy"].astype("str")
+    real = joined.groupby(["policy", "limit_hours", "step"], dropna=False, sort=False)
+    joined["ahead"] = real["ahead"].transform("median").round(1)
     steps = []
-    for number in sorted(int(each) for each in joined["step"].unique()):
-        some = joined[joined["step"] == number]
-        ahead = _hours(some["breached_at"], some["crossed_at"]).median()
-        if pd.isna(ahead):
-            continue
-        decided = some["outcome"].isin(["breached", "recovered", "false"])
-        went_on = some["outcome"] == "breached"
-        steps.append(Step(number, round(float(ahead), 1), len(some), int(decided.sum()), int(went_on.sum())))
-    return tuple(steps)
+    for real_step, some in joined.dropna(subset="ahead").groupby(
+        ["limit_hours", "ahead"], dropna=False, sort=False
+    ):
+        limit, ahead = (float(each) for each in cast("tuple[float, float]", real_step))
+        decided = int(some["outcome"].isin(["breached", "recovered", "false"]).sum())
+        went_on = int((some["outcome"] == "breached").sum())
+        steps.append(Step(None if isnan(limit) else limit, ahead, len(some), decided, went_on))
+    return tuple(sorted(steps, key=lambda each: (-(each.limit_hours or 0), -each.hours_before)))
+
+
+def _median(hours: pd.Series[float]) -> float | None:
+    return float(hours.median()) if hours.notna().any() else None
 
 
 def _hours(until: pd.Series[pd.Timestamp], since: pd.Series[pd.Timestamp]) -> pd.Series[float]:
     """Hours between two columns of moments."""
     return (until - since).dt.total_seconds() / 3600
-
-
-def _summed(found: pd.DataFrame) -> tuple[int, int] | None:
-    """Fen of all these waits; None where no penalty is known."""
-    known = found[found["risk_high"].notna()]
-    return (int(known["risk_low"].sum()), int(known["risk_high"].sum())) if len(known) else None
-
-
-def _together(found: pd.DataFrame) -> tuple[int, int] | None:
-    """Fen of whole parcels: at least the dearest of each one's rules, at most all of them."""
-    known = found[found["risk_high"].notna()]
-    if not len(known):
-        return None
-    return int(known.groupby("parcel")["risk_low"].max().sum()), int(known["risk_high"].sum())
 
 
 @dataclass(frozen=True, slots=True)

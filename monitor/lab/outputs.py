@@ -19,6 +19,7 @@ import pandas as pd
 
 from monitor.intake.export import neutral
 from monitor.lab.compare import Card, Numbers
+from monitor.lab.fines import Fines
 from monitor.lab.report import Report
 
 __all__ = ["FINDINGS", "summary", "write_findings", "write_json"]
@@ -139,16 +140,13 @@ def _numbers(found: Numbers) -> dict[str, Any]:
             "busiest": most,
         },
         "running": found.running,
-        "yuan_at_risk": _yuan(found.at_risk),
-        "yuan_avoided": _yuan(found.avoided),
+        "fines": _fines(found.fines),
         "cards": [_card(card) for card in found.cards],
     }
 
 
 def _card(card: Card) -> dict[str, Any]:
-    whole = {
-        name: value for name, value in asdict(card).items() if name not in ("at_risk", "avoided", "steps")
-    }
+    whole = {name: value for name, value in asdict(card).items() if name not in ("fines", "steps")}
     shares = (
         {
             f"{name}_share": round(getattr(card, name) / card.decided, 4)
@@ -163,16 +161,20 @@ def _card(card: Card) -> dict[str, Any]:
         "decided": card.decided,
         "enough": card.enough,
         **shares,
-        "yuan_at_risk": _yuan(card.at_risk),
-        "yuan_avoided": _yuan(card.avoided),
+        "fines": _fines(card.fines),
         "steps": [{**asdict(step), "share": round(step.share, 4)} for step in card.steps],
         "suggested_warn_hours": suggested.hours_before if suggested else None,
         "suggested_from": suggested.decided if suggested else None,
+        "advice": card.advice,
     }
 
 
-def _yuan(fen: tuple[int, int] | None) -> list[float] | None:
-    return None if fen is None else [fen[0] / 100, fen[1] / 100]
+def _fines(owed: Fines) -> dict[str, Any]:
+    """What the platform fines, what of it was told in time, and the rest."""
+    parts = {"platform": owed.every, "told_in_time": owed.in_time, "late_or_untold": owed.rest}
+    return {
+        name: {"count": each.count, "yuan": [each.low / 100, each.high / 100]} for name, each in parts.items()
+    }
 
 
 def write_json(told: dict[str, Any], path: Path) -> None:

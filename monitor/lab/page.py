@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
 from monitor.lab.charts import by_week, days, histogram, shares
 from monitor.lab.compare import ENOUGH, Card
-from monitor.lab.report import CHANGED, Report, percent, yuan
+from monitor.lab.report import CHANGED, Report, fined, percent
 
 __all__ = ["page"]
 
@@ -26,8 +27,9 @@ p{margin:4px 0}.soft{color:var(--soft)}
 .note{border-left:4px solid var(--b);background:var(--card);padding:8px 12px;margin:8px 0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;white-space:normal;min-width:8em;overflow-wrap:anywhere}
-thead th{color:var(--soft);font-weight:500;white-space:normal;overflow-wrap:anywhere}
+th:first-child,td:first-child{text-align:left;white-space:normal;min-width:8em;overflow-wrap:break-word}
+.one{white-space:nowrap}
+thead th{color:var(--soft);font-weight:500;white-space:normal;overflow-wrap:break-word}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:12px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;overflow-wrap:anywhere}
 .card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:8px 0 0}.card dd{margin:0;text-align:right}
@@ -40,7 +42,7 @@ svg text{fill:var(--soft);font-size:12px}svg line{stroke:var(--line)}
 .key .s0{background:var(--a)}.key .s1{background:var(--b)}.key .bad{background:var(--bad)}
 .key .good{background:var(--good)}.key .odd{background:var(--odd)}.key .wait{background:var(--wait)}
 @media (max-width:480px){main{padding:14px 12px 40px}svg text{font-size:19px}
-th,td{padding:5px 6px;white-space:normal}th:first-child,td:first-child{min-width:6em}}
+th,td{padding:5px 6px}th:first-child,td:first-child{min-width:6em}}
 @media print{.card{break-inside:avoid}}
 """
 _OUTCOMES: Final = (
@@ -49,6 +51,7 @@ _OUTCOMES: Final = (
     ("odd", "false", "误报"),
     ("wait", "running", "还在走"),
 )
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _STAGES: Final = {"warning": "预警", "breach": "超时"}
 
 
@@ -76,11 +79,16 @@ def page(report: Report) -> str:
 def _head(report: Report) -> Iterator[str]:
     against = f"，对比 {escape(report.other.policy)}" if report.other else ""
     yield f"<h1>策略试验：{escape(report.policy)}{against}</h1>"
-    yield f'<p class="soft">{escape(report.span)}；{report.parcels:,} 个包裹，{report.events:,} 条轨迹</p>'
+    yield f'<p class="soft">{_whole(report.span)}；{report.parcels:,} 个包裹，{report.events:,} 条轨迹</p>'
     for remark in report.remarks:
         yield f'<p class="note">{escape(remark)}</p>'
     if report.rejected:
         yield f'<p class="note">有 {sum(report.rejected.values()):,} 行没有采用，逐行原因在 rejected.csv</p>'
+
+
+def _whole(span: str) -> str:
+    """Moments that no line breaks."""
+    return _MOMENT.sub(r'<span class="one">\g<0></span>', escape(span))
 
 
 def _overall(report: Report) -> Iterator[str]:
@@ -97,9 +105,11 @@ def _charts(report: Report) -> Iterator[str]:
     yield f"<h2>{'每周' if by_week(daily) else '每天'}多少提醒</h2>"
     yield _key([(f"s{n}", name) for n, (name, _) in enumerate(sides)])
     yield days(daily, "提醒数")
-    if any(found.lead_hours for _, found in sides):
-        yield f'<h2>提前多少小时</h2><p class="soft">{escape(report.terms["lead"])}</p>'
-        yield histogram([(name, found.lead_hours) for name, found in sides], "从第一次提醒到超时的小时数")
+    if any(found.platform_lead_hours for _, found in sides):
+        yield f'<h2>离平台时限还有多少小时</h2><p class="soft">{escape(report.terms["platform_lead"])}</p>'
+        yield histogram(
+            [(name, found.platform_lead_hours) for name, found in sides], "从第一次提醒到平台时限的小时数"
+        )
 
 
 def _cards(report: Report) -> Iterator[str]:
@@ -115,7 +125,7 @@ def _cards(report: Report) -> Iterator[str]:
 
 
 def _card(report: Report, card: Card) -> str:
-    name = report.heading(card)
+    name, owed = report.heading(card), card.fines
     rows = [
         ("提醒", f"{card.alerts:,}"),
         *(
@@ -128,8 +138,16 @@ def _card(report: Report, card: Card) -> str:
         *([("太晚", f"{card.too_late:,}")] if card.breached and not card.silent else []),
         *([("超时后才动", f"{card.moved_late:,}")] if card.breached else []),
         *([("提前量（中位数）", f"{card.lead_hours:.1f} 小时")] if card.lead_hours is not None else []),
-        *([("可能的罚款", yuan(card.at_risk))] if card.at_risk else []),
-        *([("可能避免的罚款", yuan(card.avoided))] if card.avoided else []),
+        *(
+            [("离平台时限（中位数）", f"{card.platform_lead_hours:.1f} 小时")]
+            if card.platform_lead_hours is not None
+            else []
+        ),
+        *(
+            [("平台会罚", fined(owed.every)), ("其中提前提醒到的", fined(owed.in_time))]
+            if owed.every.count
+            else []
+        ),
     ]
     listed = "".join(f"<dt>{escape(what)}</dt><dd>{escape(told)}</dd>" for what, told in rows)
     bar = shares([(css, words, getattr(card, field)) for css, field, words in _OUTCOMES], f"{name}：结果")
@@ -146,9 +164,9 @@ def _advice(card: Card) -> Iterator[str]:
         yield f"样本太少：有结果的只有 {card.decided} 个，不到 {ENOUGH} 个，不算比例"
     for step in card.steps:
         if step.decided:
-            yield f"提前 {step.hours_before:g} 小时的预警：{step.decided:,} 个有结果的里 {step.breached:,} 个最终超时"
-    if (best := card.suggested) is not None:
-        yield f"建议从提前 {best.hours_before:g} 小时起预警：{best.decided:,} 个里 {best.share:.0%} 最终超时，更早的多半自己恢复"
+            yield f"{step.told}的预警：{step.decided:,} 个有结果的里 {step.breached:,} 个最终超时"
+    if not card.silent:
+        yield card.advice
 
 
 def _differs(report: Report) -> Iterator[str]:

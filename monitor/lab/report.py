@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain.masking import safe_text
 from monitor.lab.compare import TERMS, Card, Difference, Numbers
+from monitor.lab.fines import Sum
 
-__all__ = ["CHANGED", "Other", "Report", "percent", "yuan"]
+__all__ = ["CHANGED", "Other", "Report", "fined", "percent", "yuan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Report:
             ("提醒 每天", lambda found: found.alerts_per_day, ",.1f"),
             *([(f"提醒 每人每天（{agents} 人）", _per_agent, ",.1f")] if agents > 1 else []),
             ("提醒 总数", lambda found: found.alerts, ",.0f"),
-            ("属实（超时）", lambda found: _sum(found, "breached"), ",.0f"),
+            ("属实，会通知的", lambda found: _sum(found, "breached_told"), ",.0f"),
+            ("属实，只记录的", _recorded, ",.0f"),
             ("自行恢复", lambda found: _sum(found, "recovered"), ",.0f"),
             ("误报", lambda found: _sum(found, "false"), ",.0f"),
             ("太晚", lambda found: _sum(found, "too_late"), ",.0f"),
@@ -85,13 +88,16 @@ class Report:
             values = [of(found) for found in self._sides]
             more = [_signed(values[0] - values[1], shape)] if self.other else []
             yield (what, *(f"{value:{shape}}" for value in values), *more)
-        told: list[tuple[str, Callable[[Numbers], str]]] = [
-            ("最忙的一天", _busiest),
-            ("可能的罚款", lambda found: yuan(found.at_risk)),
-            ("可能避免的罚款", lambda found: yuan(found.avoided)),
-        ]
-        for what, say in told:
-            yield (what, *(say(found) for found in self._sides), *([""] if self.other else []))
+        yield ("最忙的一天", *map(_busiest, self._sides), *([""] if self.other else []))
+        yield ("离平台时限（中位数）", *map(_platform_lead, self._sides), *([""] if self.other else []))
+        owed = [found.fines for found in self._sides]
+        for what, part in (
+            ("平台会罚", [each.every for each in owed]),
+            ("其中提前提醒到的", [each.in_time for each in owed]),
+            ("来不及或没提醒的", [each.rest for each in owed]),
+        ):
+            more = [_money_between(part[0], part[1])] if self.other else []
+            yield (what, *map(fined, part), *more)
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -111,15 +117,15 @@ class Report:
         return (self.numbers, self.other.numbers) if self.other else (self.numbers,)
 
 
-CHANGED: Final = ("规则", "提醒", "属实", "自行恢复", "太晚", "提前量（小时）")
+CHANGED: Final = ("规则", "提醒", "属实", "自行恢复", "太晚", "提前量（小时）", "离平台时限（小时）")
 """Over `Report.changed`."""
 
 
 def _brief(card: Card | None) -> tuple[str, ...]:
     if card is None:
-        return ("0", "0", "0", "0", "-")
-    lead = "-" if card.lead_hours is None else f"{card.lead_hours:.1f}"
-    return (*(f"{count:,}" for count in (card.alerts, card.breached, card.recovered, card.too_late)), lead)
+        return ("0", "0", "0", "0", "-", "-")
+    leads = ("-" if each is None else f"{each:.1f}" for each in (card.lead_hours, card.platform_lead_hours))
+    return (*(f"{count:,}" for count in (card.alerts, card.breached, card.recovered, card.too_late)), *leads)
 
 
 def _signed(difference: float, shape: str) -> str:
@@ -140,10 +146,29 @@ def _sum(found: Numbers, name: str) -> int:
     return sum(getattr(card, name) for card in found.cards)
 
 
-def yuan(fen: tuple[int, int] | None) -> str:
+def _recorded(found: Numbers) -> int:
+    return _sum(found, "breached") - _sum(found, "breached_told")
+
+
+def _platform_lead(found: Numbers) -> str:
+    return f"{median(found.platform_lead_hours):.1f} 小时" if found.platform_lead_hours else "-"
+
+
+def _money_between(mine: Sum, theirs: Sum) -> str:
+    if mine == theirs:
+        return "0"
+    low, high = mine.low - theirs.low, mine.high - theirs.high
+    money = f"{low / 100:+,.0f}" if low == high else f"{low / 100:+,.0f} 到 {high / 100:+,.0f}"
+    return f"{mine.count - theirs.count:+,} 笔，{money} 元"
+
+
+def fined(part: Sum) -> str:
+    """Some fines, as people say it."""
+    return f"{part.count:,} 笔，{yuan(part.fen)}" if part.count else "没有"
+
+
+def yuan(fen: tuple[int, int]) -> str:
     """A range of money, as people write it."""
-    if fen is None:
-        return "不知道"
     low, high = (f"{each / 100:,.0f}" for each in fen)
     return f"{low} 元" if low == high else f"{low}–{high} 元"
 

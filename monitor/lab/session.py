@@ -13,6 +13,7 @@ import pandas as pd
 
 from monitor.lab.compare import COMPARED, COUNTED, Numbers, difference, numbers
 from monitor.lab.drafts import Drafts
+from monitor.lab.fines import limits
 from monitor.lab.outputs import summary, write_findings, write_json
 from monitor.lab.page import page
 from monitor.lab.report import Other, Report
@@ -62,10 +63,13 @@ def _written(history: History, asked: Asked, telling: Telling, drafts: Drafts) -
     short = too_short(history, asked.policy[1])
     if short:
         telling.remark(short)
-    found, counted = _judged(history, asked.policy, asked, telling, drafts, "findings.csv")
+    platform = limits(judged(history, asked.policy[1].platforms_own()))
+    found, counted = _judged(history, asked.policy, platform, asked, telling, drafts, "findings.csv")
     other = None
     if asked.against is not None:
-        second, counted_too = _judged(history, asked.against, asked, telling, drafts, "findings.against.csv")
+        second, counted_too = _judged(
+            history, asked.against, platform, asked, telling, drafts, "findings.against.csv"
+        )
         other = Other(asked.against[0], counted_too, difference(found, second))
     else:
         drafts.drop("findings.against.csv")
@@ -94,6 +98,7 @@ def _written(history: History, asked: Asked, telling: Telling, drafts: Drafts) -
 def _judged(
     history: History,
     policy: tuple[str, PolicyBook],
+    platform: pd.DataFrame,
     asked: Asked,
     telling: Telling,
     drafts: Drafts,
@@ -117,6 +122,7 @@ def _judged(
         as_of=history.as_of,
         zone=asked.zone,
         agents=asked.agents,
+        platform=platform,
         useful=asked.useful,
     )
     return lean[list(COMPARED)], counted

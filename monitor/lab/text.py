@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 from monitor.lab.compare import Card
-from monitor.lab.report import CHANGED, Report, percent, yuan
+from monitor.lab.report import CHANGED, Report, fined, percent
 
 __all__ = ["text"]
 
@@ -20,9 +20,11 @@ _MEANT = (
     "moved_late",
     "running",
     "lead",
+    "platform_lead",
     "share",
-    "at_risk",
-    "avoided",
+    "fined",
+    "in_time",
+    "left_out",
 )
 
 
@@ -66,18 +68,15 @@ def _cards(report: Report) -> Iterator[str]:
         "超时后才动",
         "还在走",
         "提前量",
-        "可能的罚款",
+        "平台会罚",
     )
     yield from _table([headings, *(_card(report, card) for card in report.numbers.cards)])
     few = [report.rule(card.rule) for card in report.numbers.cards if not card.enough]
     if few:
         yield f"样本太少（有结果的不到 30 个），不算比例：{'、'.join(few)}"
     for card in report.numbers.cards:
-        if (step := card.suggested) is not None:
-            yield (
-                f"建议：{report.rule(card.rule)}的预警可以从 {step.hours_before:g} 小时起："
-                f"走到这一步的 {step.decided} 个里 {step.share:.0%} 最终超时，更早的提醒多半自己恢复"
-            )
+        if card.enough and not card.silent:
+            yield f"{report.rule(card.rule)}：{card.advice}"
 
 
 def _card(report: Report, card: Card) -> tuple[str, ...]:
@@ -87,7 +86,7 @@ def _card(report: Report, card: Card) -> tuple[str, ...]:
     late = f"{card.too_late:,}" if card.breached and not card.silent else "-"
     moved = f"{card.moved_late:,}" if card.breached else "-"
     told = (f"{count:,}（{percent(card, count)}）" if card.enough else f"{count:,}" for count in counts)
-    return (name, f"{card.alerts:,}", *told, late, moved, f"{card.running:,}", lead, yuan(card.at_risk))
+    return (name, f"{card.alerts:,}", *told, late, moved, f"{card.running:,}", lead, fined(card.fines.every))
 
 
 def _differs(report: Report) -> Iterator[str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from domain.time import UTC
 from monitor.lab.compare import Card, Numbers, difference, numbers, waits
+from monitor.lab.fines import Sum, limits
 
 T0 = datetime(2026, 11, 1, 0, 0, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -36,6 +37,8 @@ def crossing(
     risk: tuple[int, int] | None = None,
     notify: bool = True,
     shadow: bool = False,
+    limit: float = 48,
+    policy: str = "base",
 ) -> dict[str, Any]:
     low, high = risk or (None, None)
     return {
@@ -47,7 +50,8 @@ def crossing(
         "crossed_at": at(crossed),
         "ended_at": at(ended),
         "ended_by": by or ("open" if ended is None else "cleared"),
-        "limit_hours": 48.0,
+        "limit_hours": float(limit),
+        "policy": policy,
         "notify": notify,
         "shadow": shadow,
         "risk_low": low,
@@ -64,9 +68,17 @@ def frame(*rows: dict[str, Any]) -> pd.DataFrame:
     return found.astype(kinds | dict.fromkeys(("rule", "stage", "ended_by"), "category"))
 
 
-def told(*rows: dict[str, Any], agents: int = 1, days: int = 10) -> Numbers:
+def told(
+    *rows: dict[str, Any], agents: int = 1, days: int = 10, platform: tuple[dict[str, Any], ...] = ()
+) -> Numbers:
     return numbers(
-        frame(*rows), CARRIERS, since=T0, as_of=T0 + timedelta(days=days), zone=SHANGHAI, agents=agents
+        frame(*rows),
+        CARRIERS,
+        since=T0,
+        as_of=T0 + timedelta(days=days),
+        zone=SHANGHAI,
+        agents=agents,
+        platform=limits(frame(*platform)),
     )
 
 
@@ -165,19 +177,80 @@ def test_days_without_an_alert_are_days_too() -> None:
     assert found.alerts_per_day == pytest.approx(0.1)
 
 
-def test_money_of_rules_and_of_whole_parcels() -> None:
+OWED = (
+    crossing(0, "breach", 48, risk=(500, 5000)),
+    crossing(0, "breach", 60, rule="stall", risk=(700, 10000)),
+    crossing(1, "breach", 48, risk=(500, 500)),
+    crossing(1, "breach", 90, started=60, risk=(500, 500)),
+    crossing(1, "breach", 20, rule="unpriced"),
+    crossing(2, "breach", 48, by="retracted", risk=(900, 900)),
+)
+"""Under the platforms' own rules: two rules of one parcel, one rule twice, no fine, a limit not broken after all."""
+
+
+def test_what_the_platform_fines_does_not_depend_on_the_policy() -> None:
     """Two rules of one parcel: at least the dearer, at most both."""
-    found = told(
-        crossing(0, "breach", 48, risk=(500, 5000)),
-        crossing(0, "breach", 48, rule="stall", risk=(700, 10000)),
-        crossing(1, "breach", 48, risk=(500, 500)),
-        crossing(2, "warning", 36, 40, risk=(900, 1000)),
-        crossing(2, "warning", 36, 40, rule="unpriced"),
-    )
-    assert found.at_risk == (700 + 500, 5000 + 10000 + 500)
-    assert found.avoided == (900, 1000)
-    by_rule = {each.rule: each.at_risk for each in found.cards}
-    assert by_rule == {"late": (1000, 5500), "stall": (700, 10000), "unpriced": None}
+    nothing, strict = told(platform=OWED), told(crossing(0, "breach", 24, risk=(9, 99)), platform=OWED)
+    assert nothing.fines.every == strict.fines.every == Sum(3, 700 + 500, 5000 + 10000 + 500)
+    assert nothing.fines.in_time == Sum()
+    assert told(crossing(0, "breach", 24, risk=(9, 99))).fines.every == Sum()
+
+
+@pytest.mark.parametrize(
+    "row, in_time",
+    [
+        (crossing(0, "warning", 44), True),
+        (crossing(0, "breach", 24), True),
+        (crossing(0, "warning", 30, rule="other"), True),
+        (crossing(0, "warning", 44.5), False),
+        (crossing(0, "warning", 30, notify=False), False),
+        (crossing(0, "warning", 30, shadow=True), False),
+        (crossing(1, "warning", 30), False),
+        (crossing(0, "warning", -9, -2, started=-20, rule="other"), False),
+    ],
+    ids=[
+        "four hours on the dot",
+        "the policy's own limit",
+        "another rule",
+        "too late",
+        "told nobody",
+        "on trial",
+        "another parcel",
+        "over before",
+    ],
+)
+def test_which_fines_somebody_was_told_of_in_time(row: dict[str, Any], in_time: bool) -> None:
+    fines = told(row, platform=OWED[:1]).fines
+    assert (fines.in_time, fines.rest) == ((fines.every, Sum()) if in_time else (Sum(), Sum(1, 500, 5000)))
+
+
+def test_two_policies_are_measured_against_the_platforms_limit() -> None:
+    """Both tell at hour 36 of 48; the stricter one calls that its own limit."""
+    usual = told(crossing(0, "warning", 36), crossing(0, "breach", 48, step=2), platform=OWED[:1])
+    strict = told(crossing(0, "breach", 36, limit=36), platform=OWED[:1])
+    slow = told(crossing(0, "breach", 60, limit=60), platform=OWED[:1])
+    assert (usual.lead_hours, strict.lead_hours) == ((12,), (0,))
+    assert [each.platform_lead_hours for each in (usual, strict, slow)] == [(12,), (12,), (-12,)]
+
+
+def test_breaches_that_only_a_record_knows_are_told_apart() -> None:
+    found = told(crossing(0, "breach", 48), crossing(1, "breach", 48, notify=False))
+    assert (found.cards[0].breached, found.cards[0].breached_told) == (2, 1)
+
+
+def test_a_step_is_a_real_one_of_its_own_limit() -> None:
+    """16 and 4 hours before a limit of 24, and 4 hours before a limit of 12, where 16 would be before the start."""
+    rows = [
+        crossing(0, "warning", 8, step=1, limit=24),
+        crossing(0, "warning", 20, step=2, limit=24),
+        crossing(0, "breach", 24, step=3, limit=24),
+        crossing(1, "warning", 8, step=1, limit=12, policy="far"),
+        crossing(1, "breach", 12, step=2, limit=12, policy="far"),
+        crossing(2, "warning", 18, step=1, limit=24, policy="draft"),
+        crossing(2, "breach", 24, step=2, limit=24, policy="draft"),
+    ]
+    steps = [(each.limit_hours, each.hours_before, each.crossed) for each in card(*rows).steps]
+    assert steps == [(24, 16, 1), (24, 6, 1), (24, 4, 1), (12, 4, 1)]
 
 
 def many(breached: int, recovered: int, *, step: int, ahead: float, first: int = 0) -> list[dict[str, Any]]:
@@ -208,10 +281,15 @@ def test_nothing_is_suggested_from_too_little_or_where_nothing_would_change() ->
         e for e in many(20, 3, step=2, ahead=8) if e["stage"] == "warning"
     ]
     assert card(*few).suggested is None
+    assert card(*few).advice.startswith("没有建议：没有一步到 80%")
     good = many(40, 5, step=1, ahead=24) + [
         e for e in many(40, 2, step=2, ahead=8) if e["stage"] == "warning"
     ]
-    assert card(*good).suggested is None, "the first step already is the one"
+    first = card(*good)
+    assert first.suggested is first.steps[0]
+    assert first.advice == "现在最早的预警（时限 48 小时的提前 24 小时）就是：45 个里 89% 最终超时，不用改晚"
+    assert card(*many(20, 6, step=1, ahead=24)).advice.startswith("没有建议：样本太少")
+    assert card(crossing(0, "breach", 48)).advice == "没有建议：这段历史里没有一次预警"
     assert not card(*many(20, 9, step=1, ahead=24)).enough
 
 
@@ -232,7 +310,7 @@ def test_what_only_one_of_two_policies_finds() -> None:
 
 def test_of_nothing_nothing_is_said() -> None:
     found = told()
-    assert (found.findings, found.alerts, found.cards, found.at_risk) == (0, 0, (), None)
+    assert (found.findings, found.alerts, found.cards, found.fines.every) == (0, 0, (), Sum())
     assert difference(frame(), frame()).by_rule == {}
 
 

@@ -13,12 +13,14 @@ import pytest
 
 from monitor.lab.charts import days, histogram, shares
 from monitor.lab.compare import Card, Difference, Numbers, Step
+from monitor.lab.fines import Fines, Sum
 from monitor.lab.page import page
 from monitor.lab.report import Other, Report
 from monitor.lab.text import text
 from tests.hostile import TEXTS
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
+OWED = Fines(Sum(90, 45_000, 450_000), Sum(80, 40_000, 400_000), Sum(10, 5_000, 50_000))
 CARD = Card(
     "late_shipment",
     200,
@@ -31,9 +33,9 @@ CARD = Card(
     7,
     80,
     12.0,
-    (45_000, 450_000),
-    (50_000, 500_000),
-    (Step(1, 12.0, 195, 190, 90), Step(2, 4.0, 100, 100, 90)),
+    (Step(48.0, 12.0, 195, 190, 90), Step(48.0, 4.0, 100, 100, 90)),
+    fines=OWED,
+    breached_told=60,
 )
 FEW = replace(
     CARD,
@@ -43,13 +45,13 @@ FEW = replace(
     recovered=5,
     false=0,
     running=0,
-    at_risk=None,
-    avoided=None,
     steps=(),
+    fines=Fines(),
+    breached_told=4,
 )
 NUMBERS = Numbers(
     300, 310, 10.0, 3, {"2026-11-01": 210, "2026-11-02": 100}, {"late_shipment": {"warning": 205, "breach": 95}},
-    {"zhongtong": 300}, 5, (12.0, 11.5, 0.0), (CARD, FEW), (45_000, 450_000), None,
+    {"zhongtong": 300}, 5, (12.0, 11.5, 0.0), (CARD, FEW), (12.0, -3.0), OWED,
 )  # fmt: skip
 REPORT = Report(
     "policy.toml", NUMBERS, T0, T0 + timedelta(days=10), ZoneInfo("Asia/Shanghai"), 500, 6000, timedelta(hours=4),
@@ -115,7 +117,7 @@ def test_a_page_says_what_its_numbers_mean() -> None:
         "450–4,500 元",
         "90（46%）",
         "样本太少",
-        "建议从提前 4 小时起",
+        "建议从时限 48 小时的提前 4 小时起",
         "只有 policy.toml 找到 50",
     ):
         assert words in html, words
@@ -149,7 +151,11 @@ def test_the_text_says_the_same(tmp_path: Path) -> None:
         "10.3",
         "90（46%）",
         "样本太少（有结果的不到 30 个），不算比例：查无记录",
-        "从 4 小时起",
+        "建议从时限 48 小时的提前 4 小时起",
+        "80 笔，400–4,000 元",
+        "属实，会通知的",
+        "属实，只记录的",
+        "结构检查",
         "findings.against.csv",
         "rejected.csv",
     ):
@@ -176,6 +182,17 @@ def test_every_value_is_in_one_column_of_the_histogram() -> None:
     counts = [int(count) for count in re.findall(r"小时：(\d+)", drawn)]
     assert sum(counts) == 5
     assert counts[-1] == 2
+
+
+def test_each_column_of_the_histogram_has_its_hours() -> None:
+    drawn = histogram([("a", [-5.0, 0.5, 30.0, 160.0])], "提前")
+    labels = re.findall(r'text-anchor="middle">([^<]+)<', drawn)
+    assert labels == ["已超时", *(f"{n}–{n + 24}" for n in range(0, 168, 24))]
+    assert drawn.count("<rect") == len(labels)
+
+
+def test_no_line_breaks_a_moment() -> None:
+    assert '<span class="one">2026-11-01 08:00</span>' in page(REPORT)
 
 
 def test_shares_fill_the_bar() -> None:
