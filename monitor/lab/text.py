@@ -46,6 +46,8 @@ def text(report: Report, out: Path) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
+    if not report.events:
+        yield "注意：一条轨迹也没有，凡是等快递动作的计时都没有意义，下面的超时和罚款不能当真"
     yield f"历史：{report.span}，{report.parcels:,} 个包裹，{report.events:,} 条轨迹"
     yield f"策略：{report.policy}" + (f"；比较：{report.other.policy}" if report.other else "")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from domain.orders import Case, Order, Waybill
 from monitor.lab.session import Asked, study
 from monitor.lab.study import from_files
 from monitor.lab.telling import Telling
@@ -58,3 +59,24 @@ def test_the_platform_fines_the_same_whatever_the_merchants_limit(
     assert found["platform"]["count"] == 1, "Z1 left within 48 hours; of Z3 no platform is known"
     assert found["platform"]["yuan"] == fines(tmp_path, LATE.format("20h"))["platform"]["yuan"]
     assert found["told_in_time"]["count"] == in_time
+
+
+def test_a_parcel_that_the_platform_spares_costs_nothing_under_a_limit_of_the_merchants_own(
+    tmp_path: Path,
+) -> None:
+    """A policy for 新疆 wakes a rule that sleeps there; the platform's own stays asleep."""
+    own = load_book(_policy(tmp_path, 'rules.transit_stagnation = {limit = "36h"}'))
+    bare = own.platforms_own()
+    far = Case(Waybill("zhongtong", "Z1"), (Order("o", platform="taobao_tmall", receiver_province="新疆"),))
+    mine, theirs = (book.policy_for(far).line("transit_stagnation") for book in (own, bare))
+    assert mine is not None
+    assert theirs is not None
+    assert (mine.asleep, mine.limit) == ("", timedelta(hours=36))
+    assert theirs.asleep
+    assert bare.platforms_own().version == bare.version
+
+
+def _policy(tmp_path: Path, rules: str) -> Path:
+    path = tmp_path / "far.toml"
+    path.write_text(f'[[policies]]\nname = "far"\nmatch = {{receiver_province = "新疆"}}\n{rules}\n', "utf-8")
+    return path

@@ -163,6 +163,11 @@ def test_the_text_says_the_same(tmp_path: Path) -> None:
     assert "findings.against.csv" not in text(REPORT, tmp_path)
 
 
+def test_without_a_scan_the_text_begins_with_a_warning(tmp_path: Path) -> None:
+    assert text(replace(REPORT, events=0), tmp_path).startswith("注意：一条轨迹也没有")
+    assert "注意" not in text(REPORT, tmp_path)
+
+
 def test_a_column_is_as_high_as_its_count() -> None:
     drawn = days([("a", {"2026-11-01": 50, "2026-11-02": 100})], "提醒")
     heights = [float(high) for high in re.findall(r'<rect class="s0"[^>]* height="([\d.]+)"', drawn)]
