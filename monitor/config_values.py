@@ -114,6 +114,10 @@ def choice(known: Sequence[str], noun: str) -> Shape:
     return leaf(parse, enum=list(known))
 
 
+_YEARS: Final = (2010, 2099)
+"""What this program watches lies between."""
+
+
 def _read_moment(reading: Reading, path: KeyPath, value: Any) -> datetime | None:
     """A TOML date-time or the same as text; without an offset it is read in the configured zone."""
     if isinstance(value, str):
@@ -123,6 +127,9 @@ def _read_moment(reading: Reading, path: KeyPath, value: Any) -> datetime | None
             value = None
     if not isinstance(value, datetime):
         reading.problems.at(path, "要写明日期和时刻，如 2026-09-01T00:00:00+08:00")
+        return None
+    if not _YEARS[0] <= value.year <= _YEARS[1]:
+        reading.problems.at(path, f"年份要在 {_YEARS[0]} 到 {_YEARS[1]} 之间，这里是 {value.year}")
         return None
     return aware(value if value.tzinfo else value.replace(tzinfo=reading.zone))
 

@@ -11,19 +11,29 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from carriers.names import display
+from domain.masking import safe_text
 from domain.time import format_duration
 from monitor.accounts import ProviderAccount, on_loopback
 from monitor.config_lines import KeyPath, spelled
 from monitor.config_words import FACET_ZH, Words
+from monitor.intake.columns import platform_id
 from monitor.profiles import Vocabulary
 from monitor.settings import Settings
 from rules.declare import Rule
 from rules.exemptions import Deferral, Exemption, Ground
 from rules.places import CITIES
-from rules.policy import Change, Match
+from rules.policy import Change, Match, PolicyBook
 from rules.regions import Tier
 
-__all__ = ["CheckLine", "Level", "lint", "readable_by_others", "unknown_matches", "unknown_names"]
+__all__ = [
+    "CheckLine",
+    "Level",
+    "lint",
+    "odd_in_book",
+    "readable_by_others",
+    "unknown_matches",
+    "unknown_names",
+]
 
 Level: TypeAlias = Literal["ok", "warn", "fail"]
 
@@ -267,9 +277,16 @@ def _platforms(settings: Settings, platforms: Sequence[str]) -> Said:
     """Platforms without a profile: a word the orders really carry, or a slip."""
     for at, match in _matches(settings):
         for name in sorted(match.get("platform", frozenset()) - set(platforms)):
-            near = get_close_matches(name, platforms, n=1)
-            todo = f"是不是想写 {near[0]}？" if near else f"有配置的平台：{'、'.join(platforms)}"
+            near = _nearest_platform(name, platforms)
+            todo = f"是不是想写 {near}？" if near else f"有配置的平台：{'、'.join(platforms)}"
             yield (*at, "match", "platform"), f"没有平台 {name} 的配置，它的订单按通用规则处理", todo
+
+
+def _nearest_platform(name: str, platforms: Sequence[str]) -> str:
+    """What the intake makes of the name (`taobao` in a file is taobao_tmall), else the nearest word."""
+    own = platform_id(name)
+    near = get_close_matches(name, platforms, n=1)
+    return own if own in platforms else near[0] if near else ""
 
 
 def _cities(settings: Settings) -> Said:
@@ -298,12 +315,33 @@ def _exemptions(settings: Settings, now: datetime | None) -> Said:
             yield at, f"「{name}」没有凭据", "写 proof = 公告网址或文件，申诉时要用"
         if now is not None and each.window.starts_at > now + timedelta(days=366):
             yield (*at, "from" if pauses else "paid_from"), f"「{name}」一年以后才开始", "检查年份"
+        if isinstance(each, Exemption) and _endless(each):
+            yield at, f"「{name}」{_ENDLESS}", "检查年份，或写 match 说明对哪些包裹"
         if pauses and each.window.ends_at - each.window.starts_at > timedelta(days=60):
             yield at, f"「{name}」超过 60 天，期间不会有相关异常", "检查起止日期"
     for n, notice in enumerate(settings.windows):
         if now is not None and notice.over_at < now:
             what = f"{notice.name} 已经过去，只对那时的订单起作用"
             yield ("windows", n), what, "今年的请照它的样子写成 [[exemptions]]，日期按今年的公告"
+
+
+_ENDLESS: Final = "停止计时超过一年，又没有写 match：全部包裹在这期间都不会有异常"
+
+
+def _endless(pause: Exemption) -> bool:
+    return not pause.match and pause.window.ends_at - pause.window.starts_at > timedelta(days=366)
+
+
+def odd_in_book(book: PolicyBook, used: Collection[str]) -> list[str]:
+    """What is odd in a policy file of the lab, whose orders name the platforms `used`: lines to show."""
+    platforms = sorted({*book.profiles, *used})
+    told = []
+    for owner, match in book.matched:
+        for name in sorted(match.get("platform", frozenset()) - set(platforms)):
+            near = _nearest_platform(name, platforms)
+            hint = f"，是不是 {near}？" if near else f"；认识的有：{'、'.join(platforms)}"
+            told.append(f"「{owner}」的 match：没有平台 {safe_text(name, 40)}{hint}")
+    return [*told, *(f"「{each.window.name}」{_ENDLESS}" for each in book.exemptions if _endless(each))]
 
 
 # ── names that nothing known carries ─────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.intake.tables import FileRefused
 from monitor.intake.values import Unfit, moment
+from monitor.lint import odd_in_book
 from monitor.settings import Settings, load_book
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class _Length(click.ParamType[timedelta]):
 @click.option("--since", type=_Length(), metavar="时长", help="不用文件，看数据库里这么久以来的历史，如 30d")
 @click.option("--policy", type=_FILE, help="要看的策略文件；看数据库时不写就是现行配置")
 @click.option("--against", type=_FILE, help="另一份策略，和它比")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="结果放进这个目录")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="目录", help="结果放进这个目录"
+)
 @click.option("--as-of", "as_of", metavar="时间", help="还在走的时效看到这时；不写就是数据里最晚的时间")
 @click.option(
     "--zone",
@@ -143,6 +146,9 @@ def lab(
             ctx.exit(CHANGE)
         for file in filter(None, (policy, against)):
             telling.remarks += unheard(file, history)
+        for _, book in filter(None, (asked.policy, asked.against)):
+            for odd in odd_in_book(book, history.words["platform"]):
+                telling.remark(odd)
         try:
             told = study(history, asked, telling)
         except OSError as error:

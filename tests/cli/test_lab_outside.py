@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli import cli
 from tests.cli.conftest import Shell
 from tests.cli.test_lab import EVENTS, ORDERS, POLICY
 
@@ -109,3 +110,43 @@ def test_who_is_stopped_shows_no_half_files(
     left = [path.name for path in (shell.folder / "out").iterdir()]
     assert len([each for each in left if each.endswith(".part")]) == half
     assert not NAMES & {*left}
+
+
+SLIPS = """
+[[policies]]
+name = "试试"
+match = {platform = ["taobaoo", "天猫"], shop = "旗见店"}
+rules.transit_stagnation = {limit = "48h"}
+[[policies.overrides]]
+match = {shop = "旗舰电"}
+rules.transit_stagnation = {limit = "47h"}
+[[exemptions]]
+name = "停"
+from = 2026-01-01T00:00:00
+until = 2028-01-01T00:00:00
+"""
+
+
+def test_slips_in_a_policy_are_told_with_the_nearest_name(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.file("p.toml", SLIPS)
+    told = shell("lab", *words, "--out", "out").stderr
+    assert "没有平台 taobaoo，是不是 taobao_tmall？" in told
+    assert "没有平台 天猫，是不是 taobao_tmall？" in told
+    assert "第 4 行：没有一个订单的 shop 是“旗见店”，是不是 旗舰店？" in told
+    assert "第 7 行：没有一个订单的 shop 是“旗舰电”，是不是 旗舰店？" in told
+    assert "「停」停止计时超过一年" in told
+
+
+def test_slips_in_the_configuration_in_force_are_told_alike(shell: Shell) -> None:
+    config = shell.folder / "parcelwatch.toml"
+    config.write_text(config.read_text("utf-8") + SLIPS, "utf-8")
+    checked = shell.runner.invoke(cli, ["check"]).output
+    assert "没有平台 taobaoo 的配置" in checked
+    assert "「停」停止计时超过一年" in checked
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "2009-01-01T00:00:00"])
+def test_no_exemption_is_beyond_our_times(shell: Shell, words: tuple[str, ...], at: str) -> None:
+    shell.file("p.toml", SLIPS.replace("2026-01-01T00:00:00", at))
+    assert "第 11 行" in (told := shell("lab", *words, "--out", "out", code=2).stderr)
+    assert "年份要在 2010 到 2099 之间" in told
