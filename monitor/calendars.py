@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.config_file import ConfigError, read_toml
+from monitor.config_file import ConfigError, Problem, read_toml
 from rules.calendar_file import parse_almanac
 from rules.calendars import Almanac
 
-__all__ = ["config_folder", "load_almanacs"]
+__all__ = ["config_folder", "files_of", "load_almanacs", "refuse"]
 
 
 def config_folder() -> Path:
@@ -19,18 +20,43 @@ def config_folder() -> Path:
 
 
 def load_almanacs(folder: Path | None = None, beside: Path | None = None) -> dict[str, Almanac]:
-    """Every almanac under `config/calendars/`, by id. Raises ConfigError for the first file with mistakes.
+    """Every almanac under `config/calendars/`, by id. Raises ConfigError with every file that has mistakes.
 
     `beside` is the folder of the operator's configuration: what its own `calendars/` says of a year or a
     calendar takes the place of what ours says, and what it adds may be named by rules.
     """
     found: dict[str, Almanac] = {}
-    for file in sorted((folder or config_folder() / "calendars").glob("*.toml")):
-        _take(found, file)
+    files = sorted((folder or config_folder() / "calendars").glob("*.toml"))
     if beside is not None and beside != config_folder():
-        for file in sorted((beside / "calendars").glob("*.toml")):
+        files += sorted(files_of(beside / "calendars", ".toml"))
+    wrong: list[ConfigError] = []
+    for file in files:
+        try:
             _take(found, file)
+        except ConfigError as error:
+            wrong.append(error)
+    refuse(wrong)
     return found
+
+
+def files_of(folder: Path, *suffixes: str) -> list[Path]:
+    """The files of an optional folder of tables. Raises ConfigError where something else has its name."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError([Problem(0, "", f"{folder.name} 要是一个目录，里面放各个表；现在是文件")], folder)
+    return sorted(each for each in folder.glob("*.*") if each.suffix in suffixes)
+
+
+def refuse(wrong: Sequence[ConfigError]) -> None:
+    """Raises one ConfigError for all of these: the first file's, and after it each other file's by name."""
+    if not wrong:
+        return
+    first, *others = wrong
+    more = (
+        Problem(each.line, each.path, f"（{error.file}）{each.reason}")
+        for error in others
+        for each in error.problems
+    )
+    raise ConfigError([*first.problems, *more], first.file)
 
 
 def _take(found: dict[str, Almanac], file: Path) -> None:

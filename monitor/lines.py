@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from monitor.calendars import files_of, refuse
 from monitor.config_file import ConfigError, Problem, read_toml
 from rules.lines import Lines, parse_lines
 
@@ -19,15 +20,20 @@ _LARGEST: Final = 20_000_000
 
 
 def load_lines(folder: Path | None) -> dict[str, Lines]:
-    """The table of each profile, from the files in `folder`/lines. Raises ConfigError for the first file with mistakes."""
+    """The table of each profile, from the files in `folder`/lines. Raises ConfigError with every mistake."""
     found: dict[str, Lines] = {}
     if folder is None:
         return found
-    files = (folder / "lines").glob("*.*")
-    for file in sorted(each for each in files if each.suffix in (".toml", ".csv")):
-        if file.stem in found:
-            raise ConfigError([Problem(0, "", f"{file.stem} 的线路表只能有一份，TOML 和 CSV 留一个")], file)
-        found[file.stem] = _toml(file) if file.suffix == ".toml" else _csv(file)
+    wrong: list[ConfigError] = []
+    for file in files_of(folder / "lines", ".toml", ".csv"):
+        try:
+            if file.stem in found:
+                reason = f"{file.stem} 的线路表只能有一份，TOML 和 CSV 留一个"
+                raise ConfigError([Problem(0, "", reason)], file)
+            found[file.stem] = _toml(file) if file.suffix == ".toml" else _csv(file)
+        except ConfigError as error:
+            wrong.append(error)
+    refuse(wrong)
     return found
 
 
