@@ -42,7 +42,7 @@ svg text{fill:var(--soft);font-size:12px}svg line{stroke:var(--line)}
 .key .s0{background:var(--a)}.key .s1{background:var(--b)}.key .bad{background:var(--bad)}
 .key .good{background:var(--good)}.key .odd{background:var(--odd)}.key .wait{background:var(--wait)}
 @media (max-width:480px){main{padding:14px 12px 40px}svg text{font-size:19px}
-th,td{padding:5px 6px}th:first-child,td:first-child{min-width:6em}}
+th,td{padding:5px 6px;white-space:normal;word-break:keep-all}th:first-child,td:first-child{min-width:6em;word-break:normal}}
 @media print{.card{break-inside:avoid}}
 """
 _OUTCOMES: Final = (
@@ -51,7 +51,7 @@ _OUTCOMES: Final = (
     ("odd", "false", "误报"),
     ("wait", "running", "还在走"),
 )
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?|[\d,]+–[\d,]+ 元")
 _STAGES: Final = {"warning": "预警", "breach": "超时"}
 
 
@@ -87,7 +87,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _whole(span: str) -> str:
-    """Moments that no line breaks."""
+    """Moments and ranges of money that no line breaks."""
     return _MOMENT.sub(r'<span class="one">\g<0></span>', escape(span))
 
 
@@ -216,7 +216,12 @@ def _terms(report: Report) -> Iterator[str]:
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{_whole(each) if n else escape(each)}</td>" for n, each in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
