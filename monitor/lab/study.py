@@ -22,11 +22,12 @@ from monitor.lab.orders import PAST, read_orders
 from monitor.lab.parcels import Parcels, numbered
 from monitor.lab.telling import Telling
 from monitor.store.database import Database
-from rules.lab import Milestones, milestones, run
+from rules.lab import MOST_ROWS, Milestones, milestones, run
 from rules.policy import FALLBACK, PolicyBook
 
 __all__ = ["History", "from_files", "from_store", "judged", "too_short", "unheard"]
 
+_NAMED: Final = 5
 _MARGIN: Final = timedelta(days=7)
 """A history should be so much longer than the longest limit, or its breaches were mostly not seen."""
 _NO_SCANS: Final = "凡是等快递动作的计时都没有意义，下面的超时和罚款不能当真"
@@ -82,7 +83,7 @@ def from_files(
         raise FileRefused(orders.name, "no_rows", "没有一行订单可用")
     if scans.empty:
         telling.remarks.insert(0, f"{events.name} 没有一条轨迹可用：{_NO_SCANS}")
-    return _history(bought, scans, parcels, as_of)
+    return _history(bought, scans, parcels, telling, as_of)
 
 
 def from_store(
@@ -96,7 +97,7 @@ def from_store(
     bought = _looked_at(kept.orders, telling)
     proven = bought.groupby("parcel")["observed_at"].max()
     scans = kept.events[kept.events["parcel"].isin(proven.index)].reset_index(drop=True)
-    return _history(bought, scans, kept.parcels, as_of, proven)
+    return _history(bought, scans, kept.parcels, telling, as_of, proven)
 
 
 def _looked_at(orders: pd.DataFrame, telling: Telling) -> pd.DataFrame:
@@ -138,6 +139,7 @@ def _history(
     orders: pd.DataFrame,
     events: pd.DataFrame,
     parcels: Parcels,
+    telling: Telling,
     as_of: datetime | None,
     proven: pd.Series[pd.Timestamp] | None = None,
 ) -> History:
@@ -152,6 +154,12 @@ def _history(
     words["tag"] = frozenset(tag for tags in orders["tags"].unique() for tag in tags.split(",")) - {""}
     orders = orders.astype(dict.fromkeys(_TEXTS, "category"))
     found = milestones(orders, events.drop(columns=["line"], errors="ignore"))
+    if len(found.too_long):
+        numbers = parcels.frame["waybill_no"].iloc[found.too_long[:_NAMED]]
+        named = "、".join(safe_text(each, 64) for each in numbers) + (
+            "……" if len(found.too_long) > _NAMED else ""
+        )
+        telling.remark(f"{len(found.too_long)} 个包裹的订单和轨迹多于 {MOST_ROWS} 行，没有看：{named}")
     return History(
         found, parcels, orders["parcel"].nunique(), len(events), first, as_of or last, words, proven
     )

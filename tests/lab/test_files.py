@@ -22,6 +22,7 @@ from monitor.lab.study import History, from_files
 from monitor.lab.tables import LINE, open_text
 from monitor.lab.telling import Telling
 from monitor.lab.times import read_times
+from rules.lab import MOST_ROWS
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SHANGHAI, BRAZIL = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/Sao_Paulo")
@@ -286,6 +287,13 @@ def history_of(tmp_path: Path, orders: str, events: str, telling: Telling | None
         aside=tmp_path,
         telling=telling or Telling(),
     )
+
+
+def test_a_parcel_of_hundreds_of_scans_is_left_out_by_name(tmp_path: Path) -> None:
+    telling = Telling()
+    many = "".join(f"中通,Z1,2026-11-01 {n // 60:02}:{n % 60:02},【杭州】已到达,\n" for n in range(MOST_ROWS))
+    history_of(tmp_path, ORDERS + GOOD, EVENTS + many, telling)
+    assert [each for each in telling.remarks if "没有看：Z1" in each and str(MOST_ROWS) in each]
 
 
 def test_the_latest_moment_of_the_data_is_now_unless_told(tmp_path: Path) -> None:
