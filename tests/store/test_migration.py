@@ -23,7 +23,7 @@ from monitor.store.backends import parse_url
 from monitor.store.database import Database, StoreError, StoreNewer, StoreOutdated, migrate, schema_state
 from monitor.store.schema import METADATA, REVISION
 from monitor.sweep import Sweep
-from rules.policy import PolicyBook
+from rules.policy import Change, PolicyBook, PolicySpec
 from rules.schedule import Pace
 from tests.conftest import opened
 from tests.store.given import (
@@ -201,7 +201,11 @@ def a_busy_store(url: str, tmp_path: Path) -> None:
         )
         take(store, incoming("o7", "Z7-new", known=T0 + H))  # the shop changed the number
         take(store, incoming("young", "Y1", paid_at=T0 + 2 * H, shipped_at=T0 + 3 * H, known=T0 + 3 * H))
-        sweep = Sweep(PolicyBook(load_profiles()), (), lambda carrier: ("k100", Pace(30 * MINUTE)))
+        profiles = load_profiles()
+        # Step 0002 knows the clocks, and not which of their rules tell somebody.
+        told = {rule: Change(notify=True) for profile in profiles.values() for rule in profile.rules}
+        book = PolicyBook(profiles, [PolicySpec("told", rules=told)])
+        sweep = Sweep(book, (), lambda carrier: ("k100", Pace(30 * MINUTE)))
         store.write_now(lambda conn: sweep.tick(conn, T0 + 3 * H))
         store.write_now(
             lambda conn: conn.execute(text("UPDATE parcels SET observed_at = created_at + 86400"))

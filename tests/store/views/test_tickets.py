@@ -149,15 +149,15 @@ def in_order(filter_: TicketFilter, given: Sequence[Given]) -> list[str]:
 
 
 def by_the_hour(n: int, given: Given) -> tuple[object, ...]:
-    """What can still be saved by its fen per hour, then what is over by its fen, then the unknown."""
+    """What can still be saved by its fen per hour, then what is over by its fen, the older first; then the unknown as by money."""
     ahead = [
         each.left
         for each in given.findings
         if each.open and not each.shadow and each.stage == "warning" and each.left is not None
     ]
-    behind = (-given.severity, -given.age, n)
+    behind = (-given.age, n)
     if given.risk is None:
-        return (2, 0, *behind)
+        return (2, 0, given.age, -n)
     if not ahead:
         return (1, -given.risk[1], *behind)
     return (0, -(given.risk[1] * 60 // max(min(ahead), 15)), *behind)
