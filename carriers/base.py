@@ -11,14 +11,15 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from domain.orders import Waybill
 from domain.remote import Conversation, Rejected, Secret
 from domain.tracking import Answer
 
-__all__ = ["Ceilings", "Provider", "Question", "kinds", "provider"]
+__all__ = ["Billing", "Ceilings", "Guess", "Provider", "Question", "Recogniser", "kinds", "provider"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,18 @@ class Question:
     """Province and city, where they help the provider judge."""
 
 
+class Billing(StrEnum):
+    """What costs money; a fact about the service."""
+
+    QUERY = "query"
+    """Every answer."""
+    NUMBER = "number"
+    """The first answer with scans about a number, then nothing for the provider's `billed_for`."""
+    REGISTRATION = "registration"
+    """Putting a number on its list; reading is free."""
+    FREE = "free"
+
+
 class Provider(Protocol):
     """A tracking provider's account. Its dataclass fields are its settings."""
 
@@ -63,6 +76,10 @@ class Provider(Protocol):
         """How far behind the carrier the provider's answer may be: silence is proven that much earlier."""
 
     @property
+    def billing(self) -> Billing:
+        """What the account's `price` is paid for."""
+
+    @property
     def uncertain(self) -> tuple[str, ...]:
         """What nobody has confirmed of the service, as people read it: a guess that stays a guess."""
 
@@ -75,6 +92,26 @@ class Provider(Protocol):
 
     def needs_phone(self, carrier: str) -> bool:
         """The carrier answers only with the last digits of a phone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A carrier that may have issued a number."""
+
+    carrier: str
+    """Our carrier key."""
+    confidence: float
+    """0 to 1; a provider's list without figures: the first 0.8, then falling."""
+    source: str
+    """`shape`, or the account that said so."""
+
+
+@runtime_checkable
+class Recogniser(Protocol):
+    """An account that can be asked who issued a number."""
+
+    def recognise(self, waybill_no: str, now: datetime) -> Conversation[Sequence[Guess]]:
+        """The likeliest first, possibly none. Raises a `RemoteError`."""
 
 
 _KINDS: Final[dict[str, type[Provider]]] = {}

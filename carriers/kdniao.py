@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from hashlib import md5
 from typing import Any, ClassVar, Final
 
-from carriers.base import Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Question, provider
 from carriers.names import display
 from carriers.replies import opened, starring
 from carriers.scans import (
@@ -119,6 +119,7 @@ class Kdniao:
     batch: ClassVar[int] = 1
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=10.0, concurrency=8)
     """The pace is the older, lower of two documented ones (8001: 20). The rest is a cautious default of ours."""
+    billing: ClassVar[Billing] = Billing.NUMBER
     uncertain: ClassVar[tuple[str, ...]] = (
         "同一单号隔多久、一天几次没有写明，按 30 分钟、48 次算",
         "免费套餐含 8001 还是 1002，各处说法不一：用 request_type 选",

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from hashlib import md5
 from typing import ClassVar, Final
 
-from carriers.base import Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Question, provider
 from carriers.kuaidi100_track import read_track
 from carriers.names import phone_needed
 from carriers.replies import opened, starring
@@ -64,6 +64,7 @@ class Kuaidi100:
     batch: ClassVar[int] = 1
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=20.0, concurrency=16)
     """Interval and daily number are the document's; the pace is a cautious default of ours."""
+    billing: ClassVar[Billing] = Billing.QUERY
     uncertain: ClassVar[tuple[str, ...]] = (
         "504（查询太频繁）要等多久没有写明，按 30 分钟算",
         "每秒最多几次没有写明，按 20 次算",

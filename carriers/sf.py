@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote_plus
 from uuid import NAMESPACE_URL, uuid5
 
-from carriers.base import Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Question, provider
 from carriers.names import display
 from carriers.replies import opened, starring
 from carriers.scans import (
@@ -131,6 +131,7 @@ class Sf:
     batch: ClassVar[int] = 10
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=10.0, concurrency=8)
     """Documented are only the sandbox's 30 calls a second and 3,000 a day; the rest is a cautious default."""
+    billing: ClassVar[Billing] = Billing.FREE
     uncertain: ClassVar[tuple[str, ...]] = (
         "正式环境每秒、每天的上限没有写明（测试期每秒 30、每天 3000 次），按每秒 10 次算",
         "同一单号隔多久、一天几次没有写明，按 30 分钟、48 次算",

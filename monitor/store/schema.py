@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 __all__ = ["METADATA", "REVISION"]
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest step in `migrations/versions`, which is the only way a table comes to be."""
 
 METADATA: Final = MetaData(
@@ -410,6 +410,21 @@ spend = Table(
     Column("asked", BigInteger, nullable=False, server_default="0"),
     Column("cents", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("provider", "day"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    METADATA,
+    _parcel(),
+    Column("provider", String(64), nullable=False),
+    Column("state", String(12), nullable=False),  # wanted, open, ended, refused, closed (by us)
+    _moment("next_at"),  # when to subscribe; null: not now
+    _moment("opened_at"),
+    _json("opens", "[]"),  # moments of the subscriptions of the last month: the ceiling counts them
+    _moment("pushed_at"),
+    _text("why"),  # how it ended, or why it was refused
+    PrimaryKeyConstraint("parcel_id", "provider"),
+    _partial("ix_subscriptions_due", "provider", "next_at", where="next_at IS NOT NULL"),
 )
 
 unknown_codes = Table(

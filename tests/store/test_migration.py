@@ -41,7 +41,7 @@ from tests.store.given import (
 
 MINUTE = H / 60
 ROOT = Path(__file__).parents[2]
-STEPS = ["0001", "0002", "0003", "0004"]
+STEPS = ["0001", "0002", "0003", "0004", "0005"]
 
 
 def engine(url: str):
@@ -163,7 +163,7 @@ def test_policies_that_applied_before_have_their_time(database_url, tmp_path):
     rows = "INSERT INTO policies (version, since, body) VALUES ('new', 2000, ''), ('old', 1000, '')"
     with engine(database_url).begin() as conn:
         conn.execute(text(rows))
-    assert migrate(database_url) == ["0004"]
+    assert migrate(database_url) == ["0004", "0005"]
     with opened(database_url, tmp_path) as store:
         assert column(store, "SELECT version FROM policy_spans ORDER BY id") == ["old", "new"]
         assert store.read_now(meta.policy_in_force) == "new"
