@@ -19,8 +19,6 @@ import structlog
 from sqlalchemy import Connection
 
 from carriers.base import Question
-from domain.history import Merge, Stored, merge
-from domain.journey import condense
 from domain.orders import Waybill
 from domain.remote import (
     Denied,
@@ -31,22 +29,23 @@ from domain.remote import (
     Unreadable,
 )
 from domain.time import SHANGHAI
-from domain.tracking import Answer, TrackingEvent
+from domain.tracking import Answer
 from monitor import feed as feeds
 from monitor import wording
 from monitor.accounts import ProviderAccount, secrets_of
 from monitor.clock import Clock
 from monitor.feed import Feed, FeedState
 from monitor.flight import Flight, Result, Same, unless_same
+from monitor.keeping import Keeper, Told
 from monitor.metrics import Metrics
 from monitor.net import Net
 from monitor.redaction import redact
 from monitor.routing import Route, everybody
-from monitor.store import events, outbox, parcels, polls, providers
+from monitor.store import outbox, parcels, polls, providers
 from monitor.store.database import Database, StoreError
-from monitor.store.parcels import Claim, Loaded
+from monitor.store.parcels import Claim
 from monitor.store.polls import Quiet
-from monitor.sweep import Judged, Look, Sweep
+from monitor.sweep import Judged, Sweep
 from monitor.vitals import Vitals
 from rules.schedule import Pace, repeat_question
 
@@ -98,8 +97,7 @@ class Poller:
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
-        self._scans = 0
-        """Stored by the group of answers now being kept."""
+        self._keeper = Keeper(account.name, sweep)
 
     @property
     def name(self) -> str:
@@ -128,7 +126,7 @@ class Poller:
                     more, claimed_at = 0 < room <= len(claims), monotonic()
                     self._send_out(flight, claims)
                 if group := await flight.landed(_PULSE):
-                    _add(total, await self._take_in(group))
+                    total.add(await self._take_in(group))
         finally:
             flight.cancel()
         if total.opened or total.grown or total.ended:
@@ -258,7 +256,7 @@ class Poller:
                 return Judged(parcels=1)
         total = Judged()
         for result in group:
-            _add(total, await self._take_in([result]))
+            total.add(await self._take_in([result]))
         return total
 
     def _tell(self, group: Sequence[Result], judged: Judged) -> None:
@@ -273,7 +271,7 @@ class Poller:
                 self._vitals.answered(name)
             elif not isinstance(answer, RemoteError):
                 self._vitals.fetched(name, result.answered_at)
-        self._metrics.count("scans_stored_total", name, n=self._scans)
+        self._metrics.count("scans_stored_total", name, n=judged.scans)
         self._metrics.count("parcels_judged_total", n=judged.parcels)
         self._tell_health()
 
@@ -284,14 +282,11 @@ class Poller:
     def _put_aside(self, result: Result, why: str, conn: Connection) -> None:
         """Asked again when the ceiling allows, as every claim is; meanwhile it is shown."""
         now, claim = self._clock.now(), result.claim
-        polls.remark(conn, claim.parcel_id, f"无法处理查询结果：{why}", now)
-        said = _lines(result.answer) if isinstance(result.answer, Answer) else ""
-        providers.oddity(conn, self._account.name, f"{claim.waybill_no}：{why}", said, now)
+        self._keeper.put_aside(conn, claim.parcel_id, claim.waybill_no, result.answer, why, now)
 
     def _keep(self, results: Sequence[Result], conn: Connection) -> tuple[Judged, Feed]:
         """Everything a group of answers means, in one transaction; the account's health after it."""
         now = self._clock.now()
-        self._scans = 0
         good = [result for result in results if not isinstance(result.answer, RemoteError)]
         bad = [result for result in results if isinstance(result.answer, RemoteError)]
         feed = self._feed
@@ -319,9 +314,15 @@ class Poller:
         quiet = {r.claim.parcel_id: q for r in results if (q := self._quiet(r, now)) is not None}
         polls.unchanged(conn, list(quiet.values()))
         results = [result for result in results if result.claim.parcel_id not in quiet]
-        judged = self._judge(conn, results, now) if results else Judged()
+        judged = self._keeper.keep(conn, [self._told(r, now) for r in results], now) if results else Judged()
         judged.parcels += len(quiet)
         return judged
+
+    def _told(self, result: Result, now: datetime) -> Told:
+        assert not isinstance(result.answer, RemoteError)
+        seen = self._seen(result, now)
+        asked, digest = result.asked_at, result.digest
+        return Told(result.claim.parcel_id, result.answer, seen, asked, result.answered_at, digest)
 
     def _seen(self, result: Result, now: datetime) -> datetime:
         """Up to when the answer proves silence: the moment the provider says it read the carrier, else the
@@ -341,66 +342,6 @@ class Poller:
         earliest = result.answered_at + self._pace.interval
         at = repeat_question(seen, claim.patience, claim.next_deadline_at, self._pace, earliest)
         return Quiet(claim.parcel_id, seen, at, result.answered_at)
-
-    def _judge(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
-        """Answers that say something new, or come when something is due."""
-        ids = [result.claim.parcel_id for result in results]
-        loaded = {each.id: each for each in parcels.load(conn, ids)}
-        fresh = [r.claim.parcel_id for r in results if isinstance(r.answer, Answer)]
-        known = events.known(conn, fresh) if fresh else {}
-        merges: list[tuple[int, Merge]] = []
-        looks: list[Look] = []
-        for result in results:
-            row = loaded.get(result.claim.parcel_id)
-            if row is None:
-                continue
-            look, change = self._look(conn, row, result, known.get(row.id, []), now)
-            if change:
-                merges.append((row.id, change))
-            looks.append(look)
-        events.apply(conn, merges, provider=self._account.name, at=now)
-        self._scans += sum(len(change.added) for _, change in merges)
-        polls.answered(conn, [polls.Asked(r.claim.parcel_id, r.answered_at) for r in results])
-        return self._sweep.settle(conn, looks, now)
-
-    def _look(
-        self, conn: Connection, row: Loaded, result: Result, known: list[Stored], now: datetime
-    ) -> tuple[Look, Merge]:
-        """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it."""
-        seen = max(self._seen(result, now), row.case.observed_at or row.watch_from)
-        case = replace(row.case, observed_at=seen)
-        if isinstance(result.answer, Same):
-            return Look(row, case, asked_at=result.answered_at), Merge()
-        assert isinstance(result.answer, Answer)
-        answer = self._relevant(result.answer, row.watch_from)
-        self._note_oddities(conn, result.claim, answer, now)
-        change = merge(known, answer, now)
-        emptied = not answer.events and any(each.withdrawn_at is None for each in known)
-        if change.contradicts or emptied:
-            why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
-            reason = f"{result.claim.waybill_no}：{why}"
-            providers.oddity(conn, self._account.name, reason, _lines(result.answer), now)
-            return Look(row, row.case, asked_at=result.answered_at), Merge()
-        # What is dated by its own words has to be read again, also when they are the same.
-        digest = result.digest if answer.read_at is None else ""
-        if not change:
-            return Look(row, case, digest, asked_at=result.answered_at), change
-        history = _after(known, change)
-        journey = condense(each.event for each in history if each.withdrawn_at is None)
-        newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
-        news = newest.event.text if newest is not None else ""
-        return Look(row, replace(case, journey=journey), digest, news, result.answered_at), change
-
-    @staticmethod
-    def _relevant(answer: Answer, watch_from: datetime) -> Answer:
-        """Without scans of an earlier use of the number (`facts/carriers.md`: numbers are reused)."""
-        kept: tuple[TrackingEvent, ...] = tuple(e for e in answer.events if e.occurred_at >= watch_from)
-        return answer if len(kept) == len(answer.events) else replace(answer, events=kept)
-
-    def _note_oddities(self, conn: Connection, claim: Claim, answer: Answer, now: datetime) -> None:
-        if answer.unknown_codes:
-            sample = f"{claim.carrier}/{claim.waybill_no}"
-            providers.note_unknown(conn, self._account.name, answer.unknown_codes, sample, now)
 
     def _put_off(self, conn: Connection, results: Sequence[Result], feed: Feed, now: datetime) -> None:
         """No answer: the parcel stays due, later; what nobody could read is kept."""
@@ -508,29 +449,6 @@ def _only(answers: Same | Sequence[Answer | Rejected]) -> Same | Answer | Reject
     return answers[0] if len(answers) == 1 else Unreadable(f"问一个单号，得到 {len(answers)} 个答复")
 
 
-def _lines(answer: Same | Answer | RemoteError) -> str:
-    """What an answer said, for whoever looks into it."""
-    told = answer.events if isinstance(answer, Answer) else ()
-    return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
-
-
 def _head(reply: Reply) -> str:
     """As much of a reply as is kept of it."""
     return reply.content[:20_000].decode("utf-8", "replace")
-
-
-def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:
-    """The known scans with a change applied."""
-    at = {(row.event.occurred_at, row.seq): row for row in known}
-    for row in (*change.added, *change.withdrawn, *change.restored, *(new for _, new in change.edited)):
-        at[row.event.occurred_at, row.seq] = row
-    return list(at.values())
-
-
-def _add(total: Judged, more: Judged) -> None:
-    total.parcels += more.parcels
-    total.opened += more.opened
-    total.grown += more.grown
-    total.ended += more.ended
-    total.tickets += more.tickets
-    total.messages += more.messages

@@ -63,10 +63,22 @@ class Judged:
     ended: int = 0
     tickets: int = 0
     messages: int = 0
+    scans: int = 0
+    """Appended before the judgement."""
     updates: list[Update] = field(default_factory=list)
     due: list[Due] = field(default_factory=list)
     joined: list[Group] = field(default_factory=list)
     """Groups that parcels have come to."""
+
+    def add(self, more: Judged) -> None:
+        """Count what another settling did, too."""
+        self.parcels += more.parcels
+        self.opened += more.opened
+        self.grown += more.grown
+        self.ended += more.ended
+        self.tickets += more.tickets
+        self.messages += more.messages
+        self.scans += more.scans
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,156 @@
+"""Keeping what carriers told: scans appended, the parcel judged, all that follows in the same transaction (L4, L5).
+
+One place for both ways news come. The answer to a question proves silence up to `seen_at` (L1); a push proves what
+it says and no more: its deadlines are still to be verified by a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from domain.history import Merge, Stored, merge
+from domain.journey import condense
+from domain.tracking import Answer, TrackingEvent
+from monitor.flight import Same
+from monitor.store import events, parcels, polls, providers
+from monitor.store.parcels import Loaded
+from monitor.sweep import Judged, Look, Sweep
+
+__all__ = ["Keeper", "Told", "lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody told of one parcel."""
+
+    parcel_id: int
+    answer: Answer | Same
+    seen_at: datetime | None
+    """Silence is proven up to here; None where only what was said is proven (a push)."""
+    asked_at: datetime | None
+    """When we asked; None where nobody asked, so that no provider's pause begins."""
+    answered_at: datetime
+    """When we heard it: a pause is counted from here."""
+    digest: str = ""
+    """Of the answer, to know it again; nothing where it is not to be known again."""
+
+
+class Keeper:
+    """Keeps what one provider account tells."""
+
+    def __init__(self, name: str, sweep: Sweep) -> None:
+        """`name` is the account's: scans and oddities are kept under it."""
+        self._name = name
+        self._sweep = sweep
+
+    def keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
+        """Append what is new, and judge every parcel at what was proven of it; call it inside a write.
+
+        Several of one parcel are taken in their order. A parcel nobody knows any more is passed over.
+        """
+        done = Judged()
+        while told:
+            first = list({each.parcel_id: each for each in reversed(told)}.values())[::-1]
+            done.add(self._keep(conn, first, now))
+            kept = {id(each) for each in first}
+            told = [each for each in told if id(each) not in kept]
+        return done
+
+    def put_aside(
+        self, conn: Connection, parcel_id: int, waybill_no: str, answer: object, why: str, now: datetime
+    ) -> None:
+        """An answer that cannot be kept: the parcel says so, what was said is there to be looked into."""
+        polls.remark(conn, parcel_id, f"无法处理查询结果：{why}", now)
+        providers.oddity(conn, self._name, f"{waybill_no}：{why}", lines(answer), now)
+
+    def _keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
+        """At most one answer for a parcel."""
+        loaded = {each.id: each for each in parcels.load(conn, [each.parcel_id for each in told])}
+        fresh = [each.parcel_id for each in told if isinstance(each.answer, Answer)]
+        known = events.known(conn, fresh) if fresh else {}
+        merges: list[tuple[int, Merge]] = []
+        looks: list[Look] = []
+        for each in told:
+            row = loaded.get(each.parcel_id)
+            if row is None:
+                continue
+            look, change = self._look(conn, row, each, known.get(row.id, []), now)
+            if change:
+                merges.append((row.id, change))
+            looks.append(look)
+        events.apply(conn, merges, provider=self._name, at=now)
+        asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
+        polls.answered(conn, asked)
+        done = self._sweep.settle(conn, looks, now)
+        done.scans += sum(len(change.added) for _, change in merges)
+        return done
+
+    def _look(
+        self, conn: Connection, row: Loaded, told: Told, known: list[Stored], now: datetime
+    ) -> tuple[Look, Merge]:
+        """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it."""
+        asked_at = None if told.asked_at is None else told.answered_at
+        case = row.case
+        if told.seen_at is not None:
+            case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
+        if isinstance(told.answer, Same):
+            return Look(row, case, asked_at=asked_at), Merge()
+        answer = _relevant(told.answer, row.watch_from)
+        waybill = row.case.waybill
+        if answer.unknown_codes:
+            sample = f"{waybill.carrier}/{waybill.waybill_no}"
+            providers.note_unknown(conn, self._name, answer.unknown_codes, sample, now)
+        change = merge(known, answer, now)
+        emptied = _emptied(told, answer, known)
+        if change.contradicts or emptied:
+            why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
+            providers.oddity(conn, self._name, f"{waybill.waybill_no}：{why}", lines(told.answer), now)
+            return Look(row, row.case, asked_at=asked_at), Merge()
+        digest = _digest(told, answer)
+        if not change:
+            return Look(row, case, digest, asked_at=asked_at), change
+        history = _after(known, change)
+        journey = condense(each.event for each in history if each.withdrawn_at is None)
+        newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
+        news = newest.event.text if newest is not None else ""
+        return Look(row, replace(case, journey=journey), digest, news, asked_at), change
+
+
+def lines(answer: object) -> str:
+    """What an answer said, for whoever looks into it; nothing for what is none."""
+    told = answer.events if isinstance(answer, Answer) else ()
+    return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
+
+
+def _relevant(answer: Answer, watch_from: datetime) -> Answer:
+    """Without scans of an earlier use of the number (`facts/carriers.md`: numbers are reused)."""
+    kept: tuple[TrackingEvent, ...] = tuple(e for e in answer.events if e.occurred_at >= watch_from)
+    return answer if len(kept) == len(answer.events) else replace(answer, events=kept)
+
+
+def _emptied(told: Told, answer: Answer, known: Sequence[Stored]) -> bool:
+    """Asked for everything, it has nothing where it had something. A push without scans takes nothing back."""
+    asked = told.seen_at is not None
+    return asked and not answer.events and any(each.withdrawn_at is None for each in known)
+
+
+def _digest(told: Told, answer: Answer) -> str | None:
+    """What the next answer is compared with; None leaves the one there is: a push answers no question.
+
+    What is dated by its own words has to be read again, also when they are the same.
+    """
+    if told.asked_at is None:
+        return None
+    return told.digest if answer.read_at is None else ""
+
+
+def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:
+    """The known scans with a change applied."""
+    at = {(row.event.occurred_at, row.seq): row for row in known}
+    for row in (*change.added, *change.withdrawn, *change.restored, *(new for _, new in change.edited)):
+        at[row.event.occurred_at, row.seq] = row
+    return list(at.values())
