@@ -6,7 +6,7 @@ it says and no more: its deadlines are still to be verified by a question.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from domain.history import Merge, Stored, merge
 from domain.journey import condense
+from domain.remote import Secret
 from domain.tracking import Answer, TrackingEvent
 from monitor.flight import Same
+from monitor.redaction import redact
 from monitor.store import events, parcels, polls, providers
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
@@ -42,9 +44,10 @@ class Told:
 class Keeper:
     """Keeps what one provider account tells."""
 
-    def __init__(self, name: str, sweep: Sweep) -> None:
-        """`name` is the account's: scans and oddities are kept under it."""
+    def __init__(self, name: str, secrets: Iterable[Secret], sweep: Sweep) -> None:
+        """`name` is the account's: scans and oddities are kept under it, the latter without its `secrets`."""
         self._name = name
+        self._secrets = tuple(secrets)
         self._sweep = sweep
 
     def keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
@@ -65,7 +68,11 @@ class Keeper:
     ) -> None:
         """An answer that cannot be kept: the parcel says so, what was said is there to be looked into."""
         polls.remark(conn, parcel_id, f"无法处理查询结果：{why}", now)
-        providers.oddity(conn, self._name, f"{waybill_no}：{why}", lines(answer), now)
+        self._odd(conn, f"{waybill_no}：{why}", answer, now)
+
+    def _odd(self, conn: Connection, why: str, answer: object, now: datetime) -> None:
+        said = redact(lines(answer), self._secrets)
+        providers.oddity(conn, self._name, redact(why, self._secrets), said, now)
 
     def _keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
         """At most one answer for a parcel."""
@@ -108,7 +115,7 @@ class Keeper:
         emptied = _emptied(told, answer, known)
         if change.contradicts or emptied:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
-            providers.oddity(conn, self._name, f"{waybill.waybill_no}：{why}", lines(told.answer), now)
+            self._odd(conn, f"{waybill.waybill_no}：{why}", told.answer, now)
             return Look(row, row.case, asked_at=asked_at), Merge()
         digest = _digest(told, answer)
         if not change:

@@ -97,7 +97,7 @@ class Poller:
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
-        self._keeper = Keeper(account.name, sweep)
+        self._keeper = Keeper(account.name, secrets_of(account.provider), sweep)
 
     @property
     def name(self) -> str:
