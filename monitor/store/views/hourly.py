@@ -5,24 +5,25 @@ moment and sorted here. Unfinished tickets are few; of more than `RANKED` those 
 the rest follows by its money (`Sort.RISK`), so that a walk to the end gives every ticket once. A cursor carries the
 moment its walk began and the last ticket that was ranked, so that the pages of one walk fit together.
 
-What it measures: the high end of the money at risk, by the hours until the nearest limit of a warning that
-stands; at least a quarter of an hour, also where the limit has come and nobody has looked since. Where
-every limit is broken the money is mostly lost: such tickets stand behind those that can still be saved, the most money
-first; those of unknown risk come last.
+What it measures: of each warning that stands and is told of, the high end of its own money by the hours until its own
+limit, and of a ticket's warnings the largest; at least a quarter of an hour, also where the limit has come and nobody
+has looked since. What is broken is mostly lost, so its money adds nothing: tickets with nothing left to save stand
+behind those that can still be saved, the most money first; those of unknown risk come last.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select, tuple_, union_all
+from sqlalchemy import Connection, Select, and_, select, tuple_, union_all
 
-from domain.findings import Risk, Stage
+from domain.findings import Stage
 from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.views import walking
@@ -30,7 +31,7 @@ from monitor.store.views.paging import BadCursor, Mark, decode, encode, within
 from monitor.store.views.ticket_filter import KEYS, Sort, TicketFilter, parts, standing
 from monitor.store.views.walking import Part, Walked
 
-__all__ = ["LEAST", "RANKED", "per_hour", "walk"]
+__all__ = ["LEAST", "RANKED", "Saving", "per_hour", "saving", "walk"]
 
 LEAST: Final = timedelta(minutes=15)
 """The shortest time that is counted as left."""
@@ -61,11 +62,23 @@ class _Place(NamedTuple):
     id: int
 
 
-def per_hour(risk: Risk | None, limit_at: datetime | None, now: datetime) -> int | None:
-    """Fen at risk for each hour left until `limit_at`; None where nothing is known or nothing is left."""
-    if risk is None or limit_at is None:
-        return None
-    return -_measure(risk.high, to_micros(limit_at), to_micros(now))
+class Saving(NamedTuple):
+    """What a warning that stands can still save."""
+
+    fen: int
+    """The high end of its own risk."""
+    limit_at: int
+
+
+def saving() -> Any:
+    """Of findings: a warning that stands, is told of, and whose money is known."""
+    warned = (_findings.c.stage == Stage.WARNING.value, _findings.c.notify.is_(True))
+    return standing(*warned, _findings.c.risk_high.is_not(None), _findings.c.deadline.is_not(None))
+
+
+def per_hour(savings: Iterable[Saving], now: datetime) -> int | None:
+    """Fen at risk for each hour left, of the most pressing one; None where nothing known is left to save."""
+    return max((_rate(each, to_micros(now)) for each in savings), default=None)
 
 
 def walk(conn: Connection, filter_: TicketFilter, cursor: str | None, limit: int) -> Walked:
@@ -142,17 +155,26 @@ class _List:
         rows = [row for part in self.parts if part.fixed is None for row in self._measured(part)]
         if len(rows) > 2 * RANKED:  # so many since the walk began, or an edge of nobody's list
             raise BadCursor
-        since = self.since
-        return sorted(_Place(_measure(fen, limit, since), at, id_) for id_, fen, at, limit in rows)
+        return sorted(rows)
 
-    def _measured(self, part: Part) -> Sequence[Any]:
-        """The tickets of a part with their money and the nearest limit of a warning that stands."""
+    def _measured(self, part: Part) -> list[_Place]:
+        """The places of a part's tickets."""
         down_to = tuple_(*(part.rows.selected_columns[name] for name in _KEY.columns)) >= tuple_(*self.edge)
         some = replace(part, rows=part.rows.where(down_to))
         seen = _dearest(some, 2 * RANKED + 1).subquery("dear")
-        warned = standing(_findings.c.ticket_id == seen.c.id, _findings.c.stage == Stage.WARNING.value)
-        limit = select(func.min(_findings.c.deadline)).where(warned).scalar_subquery()
-        return self.conn.execute(select(seen.c.id, seen.c.risk_high, seen.c.opened_at, limit)).all()
+        with_savings = seen.outerjoin(_findings, and_(_findings.c.ticket_id == seen.c.id, saving()))
+        columns = (seen.c.id, seen.c.risk_high, seen.c.opened_at, _findings.c.risk_high, _findings.c.deadline)
+        found = self.conn.execute(select(*columns).select_from(with_savings).order_by(seen.c.id))
+        return [
+            _Place(
+                self._measure(fen, [Saving(row[3], row[4]) for row in rows if row[3] is not None]), at, id_
+            )
+            for (id_, fen, at), rows in groupby(found, key=lambda row: (row[0], row[1], row[2]))
+        ]
+
+    def _measure(self, fen: int, savings: Sequence[Saving]) -> int:
+        """What is smallest for the ticket that comes first."""
+        return -max(_rate(each, self.since) for each in savings) if savings else _OVER - fen
 
     def _walked(self, shown: Sequence[_Place], behind: _Place | None, before: _Place | None) -> Walked:
         here = (self.since, *self.edge)
@@ -180,11 +202,9 @@ def _dearest(part: Part, at_most: int) -> Select[Any]:
     return rows.order_by(*(each.desc() for each in columns)).limit(at_most)
 
 
-def _measure(fen: int, limit_at: int | None, since: int) -> int:
-    """What is smallest for the ticket that comes first."""
-    if limit_at is None:
-        return _OVER - fen
-    return -(fen * _HOUR // max(limit_at - since, _LEAST))
+def _rate(each: Saving, since: int) -> int:
+    """Fen for each hour that was left then."""
+    return each.fen * _HOUR // max(each.limit_at - since, _LEAST)
 
 
 def _unranked(place: _Place) -> bool:

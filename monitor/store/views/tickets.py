@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from domain.findings import Blame, FindingState, Risk, Stage
 from domain.tickets import TicketState
@@ -23,6 +23,7 @@ from monitor.store.codec import moment
 from monitor.store.findings import order_no_of
 from monitor.store.rows import read_blame, read_risk
 from monitor.store.views import hourly, walking
+from monitor.store.views.hourly import Saving
 from monitor.store.views.numbers import named
 from monitor.store.views.paging import LONGEST_PAGE, Page
 from monitor.store.views.ticket_filter import KEYS, BadFilter, Sort, TicketFilter, parts
@@ -71,10 +72,12 @@ class TicketRow:
     risk: Risk | None = None
     """What its open findings may cost together; None where no penalty is known."""
     blame: Blame | None = None
+    savings: tuple[Saving, ...] = ()
+    """What its warnings can still save."""
 
     def per_hour(self, now: datetime) -> int | None:
         """Fen at risk for each hour left; None where nothing is known, nothing is left, or it is over."""
-        return hourly.per_hour(self.risk, self.limit_at, now) if self.state.live else None
+        return hourly.per_hour(self.savings, now) if self.state.live else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,10 @@ _ROWS: Final = (
     .where(_tickets.c.id.in_(bindparam("ids", expanding=True)))
 )
 _STANDING: Final = (
-    select(*(_findings.c[name] for name in ("ticket_id", "rule", "stage", "state", "deadline")))
+    select(
+        *(_findings.c[name] for name in ("ticket_id", "rule", "stage", "state", "deadline", "risk_high")),
+        hourly.saving().label("saves"),
+    )
     .where(_findings.c.ticket_id.in_(bindparam("ids", expanding=True)), _findings.c.shadow.is_(False))
     .order_by(_findings.c.severity.desc(), _findings.c.id)
 )
@@ -175,7 +181,7 @@ def read(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
     if not ids:
         return []
     heads = {row.id: row for row in conn.execute(_ROWS, {"ids": list(ids)})}
-    findings: dict[int, list[Row[Any]]] = defaultdict(list)
+    findings: dict[int, list[Any]] = defaultdict(list)
     for row in conn.execute(_STANDING, {"ids": list(ids)}):
         findings[row.ticket_id].append(row)
     return [_row(heads[id_], findings[id_]) for id_ in ids]
@@ -206,6 +212,7 @@ def _row(head: Any, findings: Sequence[Any]) -> TicketRow:
         head.version,
         read_risk(head),
         read_blame(head),
+        tuple(Saving(each.risk_high, each.deadline) for each in findings if each.saves),
     )
 
 

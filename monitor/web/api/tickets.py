@@ -65,7 +65,7 @@ class TicketQuery(Asked):
     sort: Sort = Field(
         Sort.NEWEST,
         description="newest：新的在前。urgent：严重的在前。risk：可能赔付（高端）多的在前，不知道的最后。"
-        "risk_per_hour：每小时可能赔付多的在前，即高端除以离最近时限的小时数（至少算一刻钟）；"
+        "risk_per_hour：每小时可能赔付多的在前，即每条还来得及的预警各自的高端除以离其时限的小时数（至少算一刻钟），取最大的；"
         "时限都已过的在后，不知道的最后；只列未结束的工单。"
         f"多于 {RANKED} 张时，只有高端最多的 {RANKED} 张这样排，其余跟在后面，高端多的在前",
     )

@@ -32,6 +32,7 @@ class Find:
     """Fen."""
     blame: str = ""
     shadow: bool = False
+    notify: bool = True
     policy: str = ""
     age: int | None = None
     """Minutes since it was found; else as long ago as its ticket."""
@@ -126,7 +127,7 @@ def _put(conn: Connection, given: Given) -> str:
             stage=each.stage,
             state="open" if each.open else "cleared",
             severity=each.severity,
-            notify=True,
+            notify=each.notify,
             started_at=at,
             crossed_at=at,
             found_at=at if each.age is None else to_micros(NOW) - each.age * 60_000_000,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.findings import Blame, FindingState, Party, Risk
+from domain.time import to_micros
 from monitor.store.database import Database
 from monitor.store.views import findings, hourly, now, tickets, walking
 from monitor.store.views.findings import FindingFilter
@@ -58,12 +59,14 @@ def numbers(rows: tuple[TicketRow, ...]) -> list[int]:
     ],
 )
 def test_what_an_hour_is_worth(fen: int, minutes: int, expected: int) -> None:
-    assert hourly.per_hour(Risk(0, fen), NOW + minutes * MINUTE, NOW) == expected
+    assert hourly.per_hour([hourly.Saving(fen, to_micros(NOW + minutes * MINUTE))], NOW) == expected
 
 
-def test_without_money_or_time_an_hour_is_worth_nothing_known() -> None:
-    assert hourly.per_hour(None, NOW, NOW) is None
-    assert hourly.per_hour(Risk(1, 2), None, NOW) is None
+def test_the_most_pressing_warning_counts_and_without_one_nothing_is_known() -> None:
+    near, dear = ((100, 15), (9000, 600))
+    savings = [hourly.Saving(fen, to_micros(NOW + left * MINUTE)) for fen, left in (near, dear)]
+    assert hourly.per_hour(savings, NOW) == 900
+    assert hourly.per_hour((), NOW) is None
 
 
 def test_the_order_of_the_queue(database: Database) -> None:
@@ -71,18 +74,27 @@ def test_the_order_of_the_queue(database: Database) -> None:
     put_tickets(
         database,
         [
-            Given(risk=None, findings=(warned(1),)),  # 1: unknown money, whatever the time
+            Given(risk=None, findings=(warned(1, None),)),  # 1: unknown money, whatever the time
             Given(risk=(0, 9000), findings=(broken,)),  # 2: over, the dearer one
             Given(risk=(0, 1000), findings=(broken,)),  # 3: over
-            Given(risk=(0, 1000), findings=(warned(60),)),  # 4: ¥10 an hour
-            Given(risk=(0, 500), findings=(warned(15),)),  # 5: ¥20 an hour
-            Given(risk=(0, 800), findings=(broken, warned(30))),  # 6: broken, and ¥16 an hour until the next
-            Given(risk=(0, 700), findings=(warned(-90),)),  # 7: come and not looked at: ¥28
+            Given(risk=(0, 1000), findings=(warned(60, (0, 1000)),)),  # 4: ¥10 an hour
+            Given(risk=(0, 500), findings=(warned(15, (0, 500)),)),  # 5: ¥20 an hour
+            Given(
+                risk=(0, 90_000), findings=(broken, warned(30, (0, 800)))
+            ),  # 6: lost, and ¥16 an hour still
+            Given(risk=(0, 700), findings=(warned(-90, (0, 700)),)),  # 7: come and not looked at: ¥28
             Given(risk=(0, 99_000), findings=(warned(5, shadow=True), broken)),  # 8: a trial has no limit
+            Given(
+                risk=(0, 70_000), findings=(broken, warned(1, None))
+            ),  # 9: what is left costs nothing known
+            Given(risk=(0, 60_000), findings=(broken, warned(1, notify=False))),  # 10: nobody is told of it
+            Given(
+                risk=(0, 900), findings=(warned(600, (0, 900)), warned(30, (0, 300), rule="near"))
+            ),  # 11: ¥6, the nearer
             Given("resolved", risk=(0, 99_000)),  # has ended
         ],
     )
-    assert numbers(walk(database).rows) == [7, 5, 6, 4, 8, 2, 3, 1]
+    assert numbers(walk(database).rows) == [7, 5, 6, 4, 11, 8, 9, 10, 2, 3, 1]
 
 
 def test_the_pages_of_one_walk_fit_together_though_time_passes(database: Database) -> None:
@@ -97,7 +109,9 @@ def test_the_pages_of_one_walk_fit_together_though_time_passes(database: Databas
 
 
 def test_a_walk_goes_on_where_a_ticket_has_gone(database: Database) -> None:
-    put_tickets(database, [Given(risk=(0, 100 * n), findings=(warned(60),)) for n in range(1, 6)])
+    put_tickets(
+        database, [Given(risk=(0, 100 * n), findings=(warned(60, (0, 100 * n)),)) for n in range(1, 6)]
+    )
     first = walk(database, limit=2)
     assert numbers(first.rows) == [5, 4]
     database.write_now(
