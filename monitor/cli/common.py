@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import click
@@ -28,6 +31,7 @@ __all__ = [
     "emit",
     "json_option",
     "open_store",
+    "progress",
     "rules_zh",
     "say",
     "settings_from",
@@ -40,6 +44,8 @@ PARTIES: Final = {party.value: zh for party, zh in PARTY_ZH.items()}
 """Who is to blame, in Chinese."""
 _CELL: Final = 48
 """Characters of one cell of a table."""
+_REDRAWN: Final = 0.1
+"""Seconds between two looks of a progress line."""
 
 
 def config_option(command: F) -> F:
@@ -52,6 +58,32 @@ def config_option(command: F) -> F:
         default=None,
         help="配置文件（默认：当前目录的 parcelwatch.toml，其次 /etc/parcelwatch/parcelwatch.toml）",
     )(command)
+
+
+@contextlib.contextmanager
+def progress(
+    quiet: bool, stages: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Callable[[str, int, int], None]]:
+    """A caller for "(stage, done, total)": the stage and how much of it, on a terminal; nothing elsewhere.
+
+    `stages` are the stages' names as people read them. Without a total the rows are counted.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    shown = 0.0
+
+    def watch(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _REDRAWN:
+            shown = time.monotonic()
+            much = f"{100 * done // total} %" if total else f"{done:,} 行"
+            click.echo(f"\r\x1b[K{stages.get(stage, stage)} {much}", nl=False, err=True)
+
+    try:
+        yield watch
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def json_option(command: F) -> F:

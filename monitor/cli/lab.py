@@ -6,7 +6,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from domain.time import SHANGHAI, parse_duration
-from monitor.cli.common import as_json, carriers_zh, config_option, open_store, rules_zh, say, settings_from
+from monitor.cli.common import (
+    as_json,
+    carriers_zh,
+    config_option,
+    open_store,
+    progress,
+    rules_zh,
+    say,
+    settings_from,
+)
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.intake.tables import FileRefused
@@ -29,7 +37,7 @@ from monitor.settings import Settings, load_book
 
 if TYPE_CHECKING:
     from monitor.lab.study import History
-    from monitor.lab.telling import Telling, Watch
+    from monitor.lab.telling import Telling
     from rules.policy import PolicyBook
 
 __all__ = ["COMMANDS"]
@@ -134,8 +142,9 @@ def lab(
     until = _moment(as_of, zone)
     asked = Asked(_book(policy, settings, zone), _book(against, None, zone) if against else None, out, zone)
     asked = replace(asked, agents=agents, useful=useful, rules_zh=rules_zh(), carriers_zh=carriers_zh())
+    asked = replace(asked, platforms=settings.book if settings else None)
     _folder(out)
-    with _ended_in_order(), _progress(as_json_) as watch:
+    with _ended_in_order(), progress(as_json_) as watch:
         telling = Telling(watch)
         try:
             history = _history(orders, events, since, settings, until, zone, telling)
@@ -250,27 +259,6 @@ def _ended_in_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Watch]:
-    """The stage and how much of it, on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    shown = 0.0
-
-    def watch(stage: str, done: int, total: int) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= 0.1:
-            shown = time.monotonic()
-            much = f"{100 * done // total} %" if total else f"{done:,} 行"
-            click.echo(f"\r\x1b[K{stage} {much}", nl=False, err=True)
-
-    try:
-        yield watch
-    finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 COMMANDS: Final = (lab,)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +9,7 @@ from typing import Any, Final
 import click
 
 from monitor import upkeep
-from monitor.cli.common import as_json, config_option, json_option, open_store, say, settings_from
+from monitor.cli.common import as_json, config_option, json_option, open_store, progress, say, settings_from
 from monitor.clock import wall
 from monitor.settings import Settings
 from monitor.store import retention
@@ -52,7 +48,7 @@ def backup(file: Path | None, config: Path | None, force: bool, without_key: boo
     不写 FILE 就放进配置里 [backup] folder，按时间命名，只留最新的 keep 份。
     """
     settings = settings_from(config)
-    with _progress(as_json_) as watch:
+    with progress(as_json_, _STAGES) as watch:
         if file is None:
             made, gone = _into_folder(settings, without_key, watch)
         else:
@@ -138,7 +134,7 @@ def restore(file: Path, config: Path | None, dry_run: bool, as_json_: bool) -> N
     """
     settings = settings_from(config)
     key = key_file(settings.store, settings.path.parent)
-    with _progress(as_json_) as watch, nobody_works(settings.store, "恢复", traceless=dry_run):
+    with progress(as_json_, _STAGES) as watch, nobody_works(settings.store, "恢复", traceless=dry_run):
         done = restore_store(settings.store, file, key=key, now=wall(), dry_run=dry_run, watch=watch)
     if as_json_:
         as_json([_restored_data(done)])
@@ -218,7 +214,7 @@ def migrate(config: Path | None, no_backup: bool, as_json_: bool) -> None:
     """建立数据库，或升级到本版本的结构；里面有数据时先备份在数据库旁边。"""
     settings = settings_from(config)
     key = key_file(settings.store, settings.path.parent)
-    with _progress(as_json_) as watch:
+    with progress(as_json_, _STAGES) as watch:
         done = upgrade(
             settings.store,
             key=key,
@@ -233,26 +229,6 @@ def migrate(config: Path | None, no_backup: bool, as_json_: bool) -> None:
     if done.backup is not None:
         say(f"升级前已备份到 {done.backup.path}。")
     say(f"已执行：{'、'.join(done.steps)}" if done.steps else "数据库已是最新。")
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Watch]:
-    """The stage and how much of it, on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    shown = 0.0
-
-    def watch(stage: str, done: int, total: int) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= 0.1:
-            shown = time.monotonic()
-            click.echo(f"\r\x1b[K{_STAGES[stage]} {100 * done // max(total, 1)} %", nl=False, err=True)
-
-    try:
-        yield watch
-    finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _size(length: int) -> str:

@@ -35,6 +35,8 @@ class Asked:
     out: Path
     """An existing folder."""
     zone: ZoneInfo
+    platforms: PolicyBook | None = None
+    """Whose platforms, windows and pauses fine; a draft alone may lack those in force. None: the policy's own."""
     agents: int = 1
     useful: timedelta = timedelta(hours=4)
     rules_zh: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +65,7 @@ def _written(history: History, asked: Asked, telling: Telling, drafts: Drafts) -
     short = too_short(history, asked.policy[1])
     if short:
         telling.remark(short)
-    platform = limits(judged(history, asked.policy[1].platforms_own()))
+    platform = limits(judged(history, (asked.platforms or asked.policy[1]).platforms_own()))
     found, counted = _judged(history, asked.policy, platform, asked, telling, drafts, "findings.csv")
     other = None
     if asked.against is not None:

@@ -8,11 +8,18 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Shell
+from domain.time import to_micros
+from domain.tracking import Milestone, TrackingEvent
+from monitor.store.opening import open_store
+from tests.cli.conftest import CONFIG, Shell
+from tests.store.given import learn
 
 ORDERS = """order_no,carrier,waybill_no,platform,shop,paid_at,shipped_at,amount
 o1,中通,Z1,taobao_tmall,旗舰店,2026-10-01 10:00:00,2026-10-01 12:00:00,100
@@ -214,3 +221,59 @@ def test_a_store_without_such_orders_says_so(shell: Shell) -> None:
     shell("migrate")
     told = shell("lab", "--since", "30d", "--out", "out", code=2)
     assert "这段时间没有订单" in told.stderr
+
+
+@pytest.fixture
+def history(shell: Shell) -> Shell:
+    """Two orders of a shop in the store, and what its carriers answered until ten days later."""
+    shell("migrate")
+    shell("import", shell.file("o.csv", ORDERS))
+
+    def day(number: int, hour: int = 12) -> datetime:
+        return datetime(2026, 10, number, hour, tzinfo=UTC)
+
+    with closing(open_store("sqlite:///store.db", shell.folder)) as store:
+        known = dict(store.read_now(lambda conn: conn.exec_driver_sql(NUMBERS).all()))
+        moved = (TrackingEvent(day(6), Milestone.IN_TRANSIT, "运输中"),)
+        learn(store, known["Z1"], day(1), TrackingEvent(day(1), Milestone.PICKED_UP, "快件已揽收"))
+        learn(store, known["Z1"], day(6), TrackingEvent(day(1), Milestone.PICKED_UP, "快件已揽收"), *moved)
+        learn(store, known["Y2"], day(4), TrackingEvent(day(4), Milestone.PICKED_UP, "已揽收"))
+        seen = to_micros(day(11))
+        store.write_now(lambda conn: conn.exec_driver_sql(f"UPDATE parcels SET observed_at = {seen}"))
+    return shell
+
+
+NUMBERS = "SELECT waybill_no, id FROM parcels"
+PAUSED = """
+[[exemptions]]
+name = "停运"
+from = 2026-10-01T00:00:00+08:00
+until = 2026-10-20T00:00:00+08:00
+match = {carrier = "中通"}
+"""
+
+
+def sums(shell: Shell, *words: str) -> dict[str, Any]:
+    """`summary.json` of a study of the store."""
+    shell("lab", "--since", "40d", "--as-of", "2026-10-11 20:00", "--out", "out", *words)
+    told: dict[str, Any] = json.loads((shell.folder / "out" / "summary.json").read_text("utf-8"))
+    return told
+
+
+def test_the_stores_own_history_under_the_policy_in_force(history: Shell) -> None:
+    sums(history)
+    found = findings(history.folder / "out" / "findings.csv")
+    assert ("Z1", "transit_stagnation", "breach", "2026-10-03T20:00:00+08:00") in found
+    assert ("Y2", "late_shipment", "breach", "2026-10-03T10:00:00+08:00") in found
+
+
+def test_what_is_fined_is_judged_by_the_pauses_in_force_not_by_the_draft(history: Shell) -> None:
+    """The draft has no pause, and warns all the same; the platform fines nothing while 中通 is let off."""
+    draft = ("--policy", history.file("p.toml", POLICY))
+    fined = sums(history, *draft)["fines"]
+    history.config(CONFIG + PAUSED)
+    paused = sums(history, *draft)
+    assert ("Z1", "transit_stagnation", "breach", "2026-10-03T20:00:00+08:00") in findings(
+        history.folder / "out" / "findings.csv"
+    )
+    assert paused["fines"] != fined
