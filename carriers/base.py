@@ -42,6 +42,8 @@ class Question:
     origin: str = ""
     destination: str = ""
     """Province and city, where they help the provider judge."""
+    asked_before: datetime | None = None
+    """When it was last asked about: None where this may be the first time the account hears of it."""
 
 
 class Billing(StrEnum):
@@ -74,6 +76,11 @@ class Provider(Protocol):
     @property
     def refresh_lag(self) -> timedelta:
         """How far behind the carrier the provider's answer may be: silence is proven that much earlier."""
+
+    @property
+    def asks(self) -> bool:
+        """It can be asked. False: it only pushes, so no question goes to it and it proves no silence (L1);
+        its `ask` then gives a `Rejected` in each place, without a request."""
 
     @property
     def billing(self) -> Billing:

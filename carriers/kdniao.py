@@ -116,6 +116,7 @@ class Kdniao:
     refresh_lag: timedelta = timedelta(0)
 
     kind: ClassVar[str] = "kdniao"
+    asks: ClassVar[bool] = True
     batch: ClassVar[int] = 1
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=10.0, concurrency=8)
     """The pace is the older, lower of two documented ones (8001: 20). The rest is a cautious default of ours."""

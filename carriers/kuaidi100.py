@@ -61,6 +61,7 @@ class Kuaidi100:
     refresh_lag: timedelta = timedelta(0)
 
     kind: ClassVar[str] = "kuaidi100"
+    asks: ClassVar[bool] = True
     batch: ClassVar[int] = 1
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=20.0, concurrency=16)
     """Interval and daily number are the document's; the pace is a cautious default of ours."""

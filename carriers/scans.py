@@ -7,30 +7,43 @@ words are known to say more; words add trouble and places. What is in no table s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
 
+from domain.journey import HUB_WORDS
 from domain.masking import clean, safe_text
+from domain.orders import Waybill
 from domain.reading import Reading, delivered_kind, normalise, read
+from domain.remote import Unreadable
 from domain.time import SHANGHAI, UTC
-from domain.tracking import DeliveredKind, ExceptionKind, Milestone, TrackingEvent
+from domain.tracking import Answer, DeliveredKind, ExceptionKind, Milestone, TrackingEvent
 
 __all__ = [
     "BY_WORDS",
     "NOBODY_KNOWS",
     "OWN_CLOCK",
+    "REMARK",
     "Meaning",
+    "Row",
     "Unknown",
+    "area_of",
     "beijing",
     "by_code",
     "city",
+    "coded",
     "in_order",
+    "millis",
+    "rows_in",
     "scan",
     "text_of",
+    "track",
     "word",
 ]
+
+Row: TypeAlias = Mapping[str, Any]
+"""One line of a provider's list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +57,15 @@ class Meaning:
     """The milestone when the words say nothing at all."""
     overlaid: bool = False
     """The provider's own clock, no scan and no proof of anything (`facts/carriers.md`, distinction 1)."""
+    remark: bool = False
+    """Known to move nothing: its words are kept and shown, and not counted as ones that nobody can read."""
 
 
 BY_WORDS: Final = Meaning()
 OWN_CLOCK: Final = Meaning(overlaid=True)
 NOBODY_KNOWS: Final = Meaning(milestone=Milestone.UNKNOWN)
+REMARK: Final = Meaning(milestone=Milestone.UNKNOWN, remark=True)
+"""A documented code without a milestone (`-` in `facts/carriers-states.csv`)."""
 
 _WORDS_WIN: Final = frozenset(
     {
@@ -116,6 +133,33 @@ def beijing(written: object) -> datetime | None:
     return moment if moment.year >= _EARLIEST_YEAR else None
 
 
+def millis(written: object) -> datetime | None:
+    """Epoch milliseconds, as a number or as text, in UTC; None where they are none, or before any parcel."""
+    if isinstance(written, str) and written.strip().isascii() and written.strip().isdigit():
+        written = int(written[:20])
+    if not isinstance(written, int) or isinstance(written, bool):
+        return None
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=written)
+    except OverflowError:
+        return None
+    return moment if moment.year >= _EARLIEST_YEAR else None
+
+
+def rows_in(said: object, what: str) -> list[Row]:
+    """A list of lines. Raises `Unreadable` for anything else; `what` is the list as people read it."""
+    if not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
+        raise Unreadable(f"{what} 不是轨迹列表")
+    return said
+
+
+def coded(code: str, table: Mapping[str, Meaning], name: str, unknown: Unknown) -> Meaning:
+    """What the code in the field `name` says; no code leaves it to the words, one in no table is counted."""
+    if code and code not in table:
+        unknown.note(name, code)
+    return table.get(code, NOBODY_KNOWS) if code else BY_WORDS
+
+
 def word(row: Mapping[str, Any], name: str) -> str:
     """A short field as text; wrong types are empty."""
     value = row.get(name)
@@ -132,6 +176,11 @@ def city(name: str) -> str:
     return f"{name},{name}" if _MUNICIPALITY.fullmatch(name) else name
 
 
+def area_of(province: str, town: str, district: str = "") -> str:
+    """`省,市,区` from fields of their own; without a province as `city` has it, and no district then."""
+    return ",".join(part for part in (province, town, district) if part) if province else city(town)
+
+
 def scan(
     moment: datetime,
     text: str,
@@ -142,12 +191,20 @@ def scan(
     code: str = "",
     status: str = "",
     area: str = "",
+    place: str = "",
+    next_stop: str = "",
 ) -> TrackingEvent:
-    """One row as code and words together say; words that nobody can read are counted under `said_in`."""
+    """One row as code and words together say; words that nobody can read are counted under `said_in`.
+
+    `place` and `next_stop` are the row's own fields; they stand where the words name none.
+    """
     words = read(text)
+    nowhere = not words.hub and not words.outlet
+    at_hub = any(name in place for name in HUB_WORDS)
     milestone = _milestone(means, words)
     exceptions = words.exceptions | _troubles(means, words)
-    if words.silent and milestone is Milestone.UNKNOWN and not exceptions and normalise(text):
+    unread = words.silent and milestone is Milestone.UNKNOWN and not exceptions and not means.remark
+    if unread and normalise(text):
         unknown.note(said_in, text)
     return TrackingEvent(
         occurred_at=moment,
@@ -159,13 +216,51 @@ def scan(
         delivered_kind=delivered_kind(text) or means.kind if milestone is Milestone.DELIVERED else None,
         motion=words.motion,
         area=area,
-        hub=words.hub,
-        outlet=words.outlet,
+        hub=place if nowhere and at_hub else words.hub,
+        outlet=place if nowhere and not at_hub else words.outlet,
         courier=words.courier,
-        next_stop=words.next_stop,
+        next_stop=words.next_stop or next_stop,
         forecast=words.forecast and milestone is Milestone.UNKNOWN,
         overlaid=means.overlaid,
     )
+
+
+def track(
+    rows: Sequence[Row],
+    waybill: Waybill,
+    who: str,
+    *,
+    when: str,
+    event: Callable[[datetime, Row, Unknown], TrackingEvent],
+    moment: Callable[[object], datetime | None] = beijing,
+    number: str = "",
+) -> Answer:
+    """Rows as scans. One without a time in `when`, or with another `number`, is counted and left out.
+
+    Raises `Unreadable` where none is left: that is no empty history.
+    """
+    unknown, events = Unknown(), list[TrackingEvent]()
+    for row in rows:
+        at = moment(row.get(when))
+        if number and _another(word(row, number), waybill.waybill_no):
+            unknown.note(number, "是另一个单号")
+        elif at is None:
+            unknown.note(when, row.get(when))
+        else:
+            events.append(event(at, row, unknown))
+    if not events:
+        raise Unreadable(f"{who}的轨迹没有一行是这个单号的、时间可读的")
+    return Answer(
+        carrier=waybill.carrier,
+        waybill_no=waybill.waybill_no,
+        events=in_order(events),
+        whole=len(events) == len(rows),
+        unknown_codes=tuple(unknown.seen),
+    )
+
+
+def _another(named: str, asked: str) -> bool:
+    return bool(named) and named.strip().upper() != asked.strip().upper()
 
 
 def in_order(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:

@@ -29,16 +29,14 @@ from carriers.scans import (
     NOBODY_KNOWS,
     Meaning,
     Unknown,
-    beijing,
     by_code,
     city,
-    in_order,
     scan,
     text_of,
+    track,
     word,
 )
 from domain.masking import clean, safe_text
-from domain.orders import Waybill
 from domain.reading import read
 from domain.remote import (
     Conversation,
@@ -128,6 +126,7 @@ class Sf:
     refresh_lag: timedelta = timedelta(0)
 
     kind: ClassVar[str] = "sf"
+    asks: ClassVar[bool] = True
     batch: ClassVar[int] = 10
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=10.0, concurrency=8)
     """Documented are only the sandbox's 30 calls a second and 3,000 a day; the rest is a cautious default."""
@@ -205,7 +204,9 @@ class Sf:
         return (self.check_word, *dict.fromkeys(each.phone_tail for each in asked if each.phone_tail))
 
     def _told(self, question: Question, rows: Sequence[Mapping[str, Any]]) -> Answer | Rejected:
-        return _track(rows, question.waybill) if rows else self._nothing(question, "没有路由")
+        if not rows:
+            return self._nothing(question, "没有路由")
+        return track(rows, question.waybill, "顺丰", when="acceptTime", event=_event)
 
     def _nothing(self, question: Question, said: str) -> Answer | Rejected:
         """Nothing known, if the question could have shown it: a hidden parcel's silence proves nothing."""
@@ -285,27 +286,6 @@ def _routes(
 
 def _bare(number: str) -> str:
     return number.strip().upper()
-
-
-def _track(rows: Sequence[Mapping[str, Any]], waybill: Waybill) -> Answer:
-    """The rows as scans. Raises `Unreadable` where none has a time: that is no empty history."""
-    unknown = Unknown()
-    events: list[TrackingEvent] = []
-    for row in rows:
-        moment = beijing(row.get("acceptTime"))
-        if moment is None:
-            unknown.note("acceptTime", row.get("acceptTime"))
-        else:
-            events.append(_event(moment, row, unknown))
-    if not events:
-        raise Unreadable("顺丰的路由没有一行时间可读")
-    return Answer(
-        carrier=waybill.carrier,
-        waybill_no=waybill.waybill_no,
-        events=in_order(events),
-        whole=len(events) == len(rows),
-        unknown_codes=tuple(unknown.seen),
-    )
 
 
 def _event(moment: datetime, row: Mapping[str, Any], unknown: Unknown) -> TrackingEvent:

@@ -226,6 +226,7 @@ class Poller:
                 Waybill(claim.carrier, claim.waybill_no),
                 claim.phone_tail,
                 destination=claim.province + claim.city,
+                asked_before=claim.asked_before,
             )
             conversation = self._account.provider.ask([question], asked_at)
             try:
