@@ -212,7 +212,11 @@ due = Table(
     Column("patience", BigInteger),  # how long such a look stays fresh; null: such an answer is judged
     _moment("limit_at"),  # the nearest limit of a running clock that lay ahead when it was judged
     Column("limit_rule", String(48), nullable=False, server_default=""),  # whose it is
-    _partial("ix_due_poll", "provider", "next_poll_at", where="next_poll_at IS NOT NULL"),
+    # What the next question is for, and what the next step's would be (`rules.schedule.Reason`, 0 is dropped
+    # first); nobody has said yet: the dearest.
+    Column("reason", Integer, nullable=False, server_default="3"),
+    Column("stake", Integer, nullable=False, server_default="3"),
+    _partial("ix_due_poll", "provider", "next_poll_at", "reason", where="next_poll_at IS NOT NULL"),
     _partial("ix_due_deadline", "next_deadline_at", where="next_deadline_at IS NOT NULL"),
     _partial("ix_due_limit", "limit_at", "parcel_id", "limit_rule", where="limit_at IS NOT NULL"),
     _partial("ix_due_nobody", "parcel_id", where="provider = ''"),
@@ -400,6 +404,59 @@ providers = Table(
     _count("told"),  # how many times the outage now running was told: 0 or 1
     _moment("resume_at"),  # no asking before this
     _moment("rate_at"),  # GCRA: the account's per-second ceiling
+    _moment("back_at"),  # when the last outage that was told ended
+)
+
+feed_lines = Table(
+    "feed_lines",
+    METADATA,
+    # One carrier behind an account; under "" what is said of all of them together.
+    Column("provider", String(64), nullable=False),
+    Column("carrier", String(40), nullable=False),
+    Column("state", String(12), nullable=False, server_default="up"),
+    Column("cause", String(12), nullable=False, server_default=""),  # errors, emptied, silent
+    _moment("since"),
+    _moment("last_good_at"),
+    _moment("last_bad_at"),
+    _text("last_error"),
+    _count("failures"),
+    _count("told"),
+    _moment("back_at"),
+    _json("numbers", "{}"),  # which numbers the trouble, or its end, is known by
+    _moment("news_at"),  # the last new scan was learned then
+    _moment("judged_at"),  # whether it is silent was reckoned last
+    _moment("probe_at"),  # the last place given away in the queue of those who ask whether it is over
+    _moment("poor_since"),  # half of the questions fail since then
+    _count("poor_told"),
+    PrimaryKeyConstraint("provider", "carrier"),
+)
+
+LAGS: Final = 9
+"""How many classes the delays are counted in (`store/feeds.py`)."""
+
+feed_hours = Table(
+    "feed_hours",
+    METADATA,
+    Column("provider", String(64), nullable=False),
+    Column("carrier", String(40), nullable=False),
+    _moment("hour", required=True),  # its beginning
+    _count("answered"),
+    _count("same"),  # of these: word for word the last answer
+    _count("empty"),  # of these: nothing known of the number
+    _count("emptied"),  # of these: empty or another parcel's, where there had been scans
+    _count("refused"),
+    _count("unreadable"),
+    _count("failed"),
+    _count("pushed"),
+    _count("looks"),  # answers about parcels that had been looked at before
+    _count("news"),  # of these: with a new scan
+    Column("watched_s", BigInteger, nullable=False, server_default="0"),  # seconds these looks cover together
+    _count("scans"),
+    _count("unknown"),  # of these: nobody knows what they mean
+    *(_count(f"most_{n}") for n in range(LAGS)),  # scans learned at most so late
+    *(_count(f"least_{n}") for n in range(LAGS)),  # the same scans: at least so late
+    PrimaryKeyConstraint("provider", "carrier", "hour"),
+    Index("ix_feed_hours_hour", "hour"),
 )
 
 spend = Table(
@@ -409,7 +466,41 @@ spend = Table(
     Column("day", String(10), nullable=False),  # of Shanghai
     Column("asked", BigInteger, nullable=False, server_default="0"),
     Column("cents", BigInteger, nullable=False, server_default="0"),
+    Column("micros", BigInteger, nullable=False, server_default="0"),  # the same in millionths of a yuan
     PrimaryKeyConstraint("provider", "day"),
+)
+
+billed = Table(
+    "billed",
+    METADATA,
+    # A number that an account has charged for: again only when its period is over.
+    Column("provider", String(64), nullable=False),
+    _parcel(),
+    _moment("at", required=True),
+    PrimaryKeyConstraint("parcel_id", "provider"),
+)
+
+slots = Table(
+    "slots",
+    METADATA,
+    # How many requests each process may have under way at an account, until when.
+    Column("provider", String(64), nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("held", Integer, nullable=False),
+    _moment("until", required=True),
+    PrimaryKeyConstraint("provider", "holder"),
+)
+
+lane_gaps = Table(
+    "lane_gaps",
+    METADATA,
+    # How long a carrier usually says nothing after a scan, in microseconds, of so many gaps.
+    Column("carrier", String(64), nullable=False),
+    Column("leg", String(24), nullable=False),
+    Column("usual", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    _moment("at", required=True),
+    PrimaryKeyConstraint("carrier", "leg"),
 )
 
 subscriptions = Table(

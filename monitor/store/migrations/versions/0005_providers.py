@@ -1,4 +1,4 @@
-"""Pushes and what they need: subscriptions."""
+"""Pushes and what they need: subscriptions; the health of each carrier behind an account, hour by hour."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _subscriptions()
+    _feeds()
 
 
 def downgrade() -> None:
+    op.drop_table("feed_hours")
+    op.drop_table("feed_lines")
+    op.drop_column("providers", "back_at")
     op.drop_table("subscriptions")
 
 
@@ -43,3 +47,47 @@ def _subscriptions() -> None:
         sqlite_where=due,
         postgresql_where=due,
     )
+
+
+def _feeds() -> None:
+    op.add_column("providers", sa.Column("back_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "feed_lines",
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("carrier", sa.String(40), nullable=False),
+        sa.Column("state", sa.String(12), server_default="up", nullable=False),
+        sa.Column("cause", sa.String(12), server_default="", nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("last_good_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_bad_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("back_at", sa.BigInteger(), nullable=True),
+        sa.Column("numbers", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("news_at", sa.BigInteger(), nullable=True),
+        sa.Column("judged_at", sa.BigInteger(), nullable=True),
+        sa.Column("probe_at", sa.BigInteger(), nullable=True),
+        sa.Column("poor_since", sa.BigInteger(), nullable=True),
+        sa.Column("poor_told", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("provider", "carrier", name=op.f("pk_feed_lines")),
+    )
+    counted = (
+        *("answered", "same", "empty", "emptied", "refused", "unreadable", "failed", "pushed", "looks", "news"),
+        *("watched_s", "scans", "unknown"),
+        *(f"most_{n}" for n in range(9)),
+        *(f"least_{n}" for n in range(9)),
+    )
+    op.create_table(
+        "feed_hours",
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("carrier", sa.String(40), nullable=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, _size(name), server_default="0", nullable=False) for name in counted),
+        sa.PrimaryKeyConstraint("provider", "carrier", "hour", name=op.f("pk_feed_hours")),
+    )
+    op.create_index("ix_feed_hours_hour", "feed_hours", ["hour"])
+
+
+def _size(name: str) -> sa.types.TypeEngine[int]:
+    return sa.BigInteger() if name == "watched_s" else sa.Integer()
