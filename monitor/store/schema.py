@@ -495,7 +495,7 @@ lane_gaps = Table(
     "lane_gaps",
     METADATA,
     # How long a carrier usually says nothing after a scan, in microseconds, of so many gaps.
-    Column("carrier", String(64), nullable=False),
+    Column("carrier", String(40), nullable=False),
     Column("leg", String(24), nullable=False),
     Column("usual", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),

@@ -16,9 +16,16 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _subscriptions()
     _feeds()
+    _budget()
 
 
 def downgrade() -> None:
+    for table in ("lane_gaps", "slots", "billed"):
+        op.drop_table(table)
+    op.drop_column("spend", "micros")
+    _poll_index(["provider", "next_poll_at"])
+    op.drop_column("due", "stake")
+    op.drop_column("due", "reason")
     op.drop_table("feed_hours")
     op.drop_table("feed_lines")
     op.drop_column("providers", "back_at")
@@ -91,3 +98,43 @@ def _feeds() -> None:
 
 def _size(name: str) -> sa.types.TypeEngine[int]:
     return sa.BigInteger() if name == "watched_s" else sa.Integer()
+
+
+def _budget() -> None:
+    """What a question is for, what it cost, and how many may be under way."""
+    for name in ("reason", "stake"):
+        op.add_column("due", sa.Column(name, sa.Integer(), server_default="3", nullable=False))
+    _poll_index(["provider", "next_poll_at", "reason"])
+    op.add_column("spend", sa.Column("micros", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("UPDATE spend SET micros = cents * 10000")
+    op.create_table(
+        "billed",
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("parcel_id", KEY, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["parcel_id"], ["parcels.id"], name=op.f("fk_billed_parcel_id")),
+        sa.PrimaryKeyConstraint("parcel_id", "provider", name=op.f("pk_billed")),
+    )
+    op.create_table(
+        "slots",
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("holder", sa.String(64), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "holder", name=op.f("pk_slots")),
+    )
+    op.create_table(
+        "lane_gaps",
+        sa.Column("carrier", sa.String(40), nullable=False),
+        sa.Column("leg", sa.String(24), nullable=False),
+        sa.Column("usual", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "leg", name=op.f("pk_lane_gaps")),
+    )
+
+
+def _poll_index(columns: list[str]) -> None:
+    waits = sa.text("next_poll_at IS NOT NULL")
+    op.drop_index("ix_due_poll", "due")
+    op.create_index("ix_due_poll", "due", columns, sqlite_where=waits, postgresql_where=waits)
