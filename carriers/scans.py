@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from domain.journey import HUB_WORDS
 from domain.masking import clean, safe_text
 from domain.orders import Waybill
+from domain.places import Places, find_places
 from domain.reading import Reading, delivered_kind, normalise, read
 from domain.remote import Unreadable
 from domain.time import SHANGHAI, UTC
@@ -196,11 +196,11 @@ def scan(
 ) -> TrackingEvent:
     """One row as code and words together say; words that nobody can read are counted under `said_in`.
 
-    `place` and `next_stop` are the row's own fields; they stand where the words name none.
+    `place` and `next_stop` are the row's own fields: one name for one place, so they come before the words.
     """
     words = read(text)
-    nowhere = not words.hub and not words.outlet
-    at_hub = any(name in place for name in HUB_WORDS)
+    here = find_places(normalise(f"【{place}】")) if place else Places()
+    named = here if here.hub or here.outlet else Places(words.hub, words.outlet)
     milestone = _milestone(means, words)
     exceptions = words.exceptions | _troubles(means, words)
     unread = words.silent and milestone is Milestone.UNKNOWN and not exceptions and not means.remark
@@ -216,10 +216,10 @@ def scan(
         delivered_kind=delivered_kind(text) or means.kind if milestone is Milestone.DELIVERED else None,
         motion=words.motion,
         area=area,
-        hub=place if nowhere and at_hub else words.hub,
-        outlet=place if nowhere and not at_hub else words.outlet,
+        hub=named.hub,
+        outlet=named.outlet,
         courier=words.courier,
-        next_stop=words.next_stop or next_stop,
+        next_stop=next_stop or words.next_stop,
         forecast=words.forecast and milestone is Milestone.UNKNOWN,
         overlaid=means.overlaid,
     )

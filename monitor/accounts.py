@@ -67,8 +67,8 @@ class ProviderAccount:
     """Yuan for one query, where the owner said so."""
 
     def serves(self, carrier: str) -> bool:
-        """This account may be asked about parcels of `carrier` (our key)."""
-        return carrier in self.carriers or "*" in self.carriers
+        """This account may be asked about parcels of `carrier` (our key); one that only pushes about none."""
+        return self.provider.asks and (carrier in self.carriers or "*" in self.carriers)
 
 
 @dataclass(frozen=True, slots=True)

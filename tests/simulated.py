@@ -187,6 +187,7 @@ class Adapter:
     """A provider in a test's own dialect: a JSON object of scans, or of an error's name."""
 
     kind: str = "test"
+    asks: bool = True
     ceilings: Ceilings = POLITE
     batch: int = 1
     refresh_lag: timedelta = timedelta(0)

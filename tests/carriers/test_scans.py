@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from carriers.scans import BY_WORDS, OWN_CLOCK, Unknown, beijing, by_code
+from carriers.scans import BY_WORDS, OWN_CLOCK, REMARK, Unknown, area_of, beijing, by_code, scan
+from domain.tracking import Milestone
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,46 @@ def test_what_is_unknown_is_counted_once_masked_and_not_without_end() -> None:
     for n in range(1000):
         unknown.note("opCode", n)
     assert len(unknown.seen) == 20
+
+
+MOMENT = datetime(2026, 3, 5, 3, 31, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hub", "outlet"),
+    [
+        ("快件离开余杭网点", "杭州余杭网点", "", "杭州余杭网点"),
+        ("快件到达【北京转运中心】", "", "北京转运中心", ""),
+        ("快件已揽收", "北京转运中心", "北京转运中心", ""),
+        ("快件已存放至驿站", "驿站", "", ""),
+        ("快件到达【北京转运中心】", "驿站", "北京转运中心", ""),
+        ("派件员 15912340036 正在派件", "15912340036", "", ""),
+    ],
+)
+def test_the_rows_own_place_comes_before_the_words_if_it_is_one(
+    text: str, place: str, hub: str, outlet: str
+) -> None:
+    told = scan(MOMENT, text, BY_WORDS, Unknown(), said_in="desc", place=place)
+    assert (told.hub, told.outlet) == (hub, outlet)
+
+
+def test_a_remark_moves_nothing_and_its_words_are_not_counted() -> None:
+    unknown = Unknown()
+    told = scan(MOMENT, "一句谁也不懂的话", REMARK, unknown, said_in="desc")
+    moved = scan(MOMENT, "快件已签收", REMARK, unknown, said_in="desc")
+    assert (told.milestone, moved.milestone, unknown.seen) == (Milestone.UNKNOWN, Milestone.UNKNOWN, {})
+
+
+@pytest.mark.parametrize(
+    ("parts", "area"),
+    [
+        (("浙江省", "杭州市", "余杭区"), "浙江省,杭州市,余杭区"),
+        (("浙江省", "杭州市", ""), "浙江省,杭州市"),
+        (("", "北京市", "海淀区"), "北京市,北京市"),
+        (("", "杭州市", "余杭区"), "杭州市"),
+        (("", "", ""), ""),
+    ],
+    ids=str,
+)
+def test_an_area_of_its_parts(parts: tuple[str, str, str], area: str) -> None:
+    assert area_of(*parts) == area
