@@ -74,6 +74,12 @@ CARRIERS: Final = (
     Carrier("lianbangkuaidi", "联邦快递", ("fedex_cn",)),
     Carrier("emsguoji", "EMS国际", ("ems_intl",)),
     Carrier("youzhengguoji", "邮政国际", ("post_intl",)),
+    # abroad: those that `facts/carriers-international.md` names, under 快递100's codes (public lists of them)
+    Carrier("usps", "USPS", ("美国邮政",)),
+    Carrier("ups", "UPS"),
+    Carrier("fedex", "FedEx"),
+    Carrier("dhl", "DHL", ("敦豪",)),
+    Carrier("dhlde", "DHL Paket", ("德国DHL",)),
 )
 
 NOT_WATCHED: Final = frozenset(

@@ -252,6 +252,9 @@ class TrackingEvent:
     next_stop: str = ""
     forecast: bool = False
     """A line about the future ("预计送达"): kept and shown, never a movement."""
+    written: str = ""
+    """The time as it was written, where that names no moment: a day alone (`occurred_at` is then its last
+    second), or a wall clock without a zone."""
     overlaid: bool = field(default=False, compare=False)
     """The provider's own "overdue" clock stands on this row: its code says nothing of the scan beneath."""
 
@@ -283,6 +286,10 @@ class Answer:
     """When the provider last read the carrier, where it says so."""
     whole: bool = True
     """The list holds everything the provider has, so a known scan that is missing was withdrawn."""
+    late: bool = False
+    """Perhaps older than what is known: a push can be held up, or played again."""
+    alone: bool = False
+    """Each scan is told once, when it is new: beside a known one of its second it is another one."""
     corrected_carrier: str = ""
     remark: str = ""
     """Why there is nothing, in the provider's words."""

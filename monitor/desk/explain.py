@@ -155,7 +155,8 @@ def as_text(
     lines.append(f"\n轨迹（{len(history)} 条）")
     for row in history:
         event = row.event
-        note = "（已撤回）" if row.withdrawn_at else ""
+        note = f"（原文时间 {event.written}）" if event.written else ""
+        note += "（已撤回）" if row.withdrawn_at else ""
         troubles = "、".join(EXCEPTION_ZH[kind] for kind in sorted(event.exceptions))
         mark = MILESTONE_ZH[event.milestone] + (f"·{troubles}" if troubles else "")
         lines.append(f"  {short(event.occurred_at, now, zone)}  [{mark}] {event.text}{note}")

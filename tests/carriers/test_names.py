@@ -145,7 +145,7 @@ def test_display(key: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("中同快递", "中通快递"), ("顺丰物流", "顺丰速运"), ("圆通快运", "圆通速递"), ("FEDEX", "联邦快递")],
+    [("中同快递", "中通快递"), ("顺丰物流", "顺丰速运"), ("圆通快运", "圆通速递"), ("FEDEX", "FedEx")],
 )
 def test_nearest_names_come_first(written: str, meant: str) -> None:
     assert nearest(written)[0] == meant
