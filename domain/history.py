@@ -51,6 +51,10 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
     reaches back that far is marked withdrawn; when it comes back it is restored. A whole answer that
     shares no moment with several standing scans is another parcel's. A push of new scans alone is not.
     The same scan twice in one answer is one scan.
+
+    What may be late is believed of a known scan only where it also tells of one we do not know: whatever was
+    said before our last look had nothing that the look did not have. Else it changes nothing, and neither do
+    scans that come `alone`, which tell nothing of the others.
     """
     if not answer.events:
         return Merge()
@@ -70,7 +74,7 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
     restored: list[Stored] = []
     missing: list[Stored] = []
     for moment in sorted(before.keys() | now.keys()):
-        pairs, left, fresh = _pair(before.get(moment, []), now.get(moment, []))
+        pairs, left, fresh = _pair(before.get(moment, []), now.get(moment, []), answer)
         for row, told in pairs:
             event = _beneath(row.event, told)
             if row.event != event:
@@ -80,6 +84,8 @@ def merge(known: Sequence[Stored], answer: Answer, learned_at: datetime) -> Merg
         missing += left
         seq = max((row.seq for row in before.get(moment, [])), default=-1)
         added += [Stored(event, seq + n, learned_at) for n, event in enumerate(fresh, 1)]
+    if answer.late and (answer.alone or not added):
+        return Merge(tuple(added))
     reaches_back_to = min(now)
     withdrawn = [
         replace(row, withdrawn_at=learned_at)
@@ -95,11 +101,13 @@ def _beneath(known: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
 
 
 def _pair(
-    rows: Sequence[Stored], events: Sequence[TrackingEvent]
+    rows: Sequence[Stored], events: Sequence[TrackingEvent], answer: Answer
 ) -> tuple[list[tuple[Stored, TrackingEvent]], list[Stored], list[TrackingEvent]]:
     """Match one second's rows: equal ones first, then equal texts, then what is left in order.
 
-    A standing row is taken before a withdrawn one, so that the same answer twice changes nothing.
+    A standing row is taken before a withdrawn one, so that the same answer twice changes nothing. One that was
+    withdrawn in other words may be what a late answer speaks of; of scans told alone only the code says which is
+    which (顺丰: 80 and its 8000 in one second, and a message repeated in other words).
     """
     left = sorted(rows, key=lambda row: (row.withdrawn_at is not None, row.seq))
     fresh = list(events)
@@ -107,7 +115,9 @@ def _pair(
     for same in (
         lambda row, event: row.event == event,
         lambda row, event: row.event.text == event.text,
-        lambda row, event: row.withdrawn_at is None,
+        (lambda row, event: row.event.code == event.code)
+        if answer.alone
+        else (lambda row, event: row.withdrawn_at is None or answer.late),
     ):
         for event in tuple(fresh):
             row = next((row for row in left if same(row, event)), None)
