@@ -95,6 +95,22 @@ def test_an_answer_and_an_end() -> None:
     run(main)
 
 
+def test_an_answer_waits_for_no_acknowledgement() -> None:
+    """Head and body leave in two writes: with Nagle's wait every answer on a kept connection takes 40 ms."""
+
+    async def main() -> None:
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        until = asyncio.Event()
+        running = asyncio.create_task(serve(echo, sock, until))
+        await asyncio.wait_for(answers(sock.getsockname()[1]), LIMIT)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "connections inherit it"
+        until.set()
+        await asyncio.wait_for(running, LIMIT)
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     "beginning",
     [
