@@ -117,6 +117,10 @@ class Guess:
 class Recogniser(Protocol):
     """An account that can be asked who issued a number."""
 
+    @property
+    def recognises(self) -> bool:
+        """Its owner wants it asked: it may cost, or go a way that not everybody likes."""
+
     def recognise(self, waybill_no: str, now: datetime) -> Conversation[Sequence[Guess]]:
         """The likeliest first, possibly none. Raises a `RemoteError`."""
 

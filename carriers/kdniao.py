@@ -19,8 +19,9 @@ from datetime import datetime, timedelta
 from hashlib import md5
 from typing import Any, ClassVar, Final
 
-from carriers.base import Billing, Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
+from carriers.recognise import ranked
 from carriers.replies import opened, starring
 from carriers.scans import (
     BY_WORDS,
@@ -52,6 +53,7 @@ _SHIPPERS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Our key to 快递鸟's `ShipperCode`: the rows of `facts/carriers-codes.csv` that have one."""
 
+_OURS: Final = {code: key for key, code in _SHIPPERS.items()}
 _PHONE_CHECKED: Final = frozenset({"shunfeng", "kuayue", "zhongtong"})
 _PLANS: Final[Mapping[str, str]] = {"8001": "1002", "1002": "8001"}
 _NO_PLAN: Final = "没有可用套餐"
@@ -149,6 +151,18 @@ class Kdniao:
         """顺丰, 跨越 and 中通 answer only with the last digits of a phone."""
         return carrier in _PHONE_CHECKED
 
+    @property
+    def recognises(self) -> bool:
+        """It costs nothing that is documented, and goes the way of the queries."""
+        return True
+
+    def recognise(self, waybill_no: str, now: datetime) -> Conversation[tuple[Guess, ...]]:
+        """Who may have issued a number (2002), best first."""
+        data = json.dumps({"LogisticCode": waybill_no}, ensure_ascii=False, separators=(",", ":"))
+        reply = yield self._form(data, "2002", ())
+        with starring((self.app_key,)):
+            return _recognised(opened(reply, "快递鸟"))
+
     def _request(self, question: Question, request_type: str) -> Request:
         waybill = question.waybill
         shipper = _SHIPPERS.get(waybill.carrier)
@@ -162,6 +176,10 @@ class Kdniao:
         if question.phone_tail:
             asked["CustomerName"] = question.phone_tail.reveal()
         data = json.dumps({**asked, "Sort": 0}, ensure_ascii=False, separators=(",", ":"))
+        return self._form(data, request_type, (question.phone_tail,) if question.phone_tail else ())
+
+    def _form(self, data: str, request_type: str, others: tuple[Secret, ...]) -> Request:
+        """The call around some `RequestData`."""
         fields = {
             "RequestData": data,
             "EBusinessID": self.business_id,
@@ -169,8 +187,7 @@ class Kdniao:
             "DataSign": signature(data, self.app_key.reveal()),
             "DataType": "2",
         }
-        secrets = (self.app_key, *([question.phone_tail] if question.phone_tail else []))
-        return Request.form(self.base_url, fields, secrets)
+        return Request.form(self.base_url, fields, (self.app_key, *others))
 
 
 def _no_plan(reply: Reply) -> bool:
@@ -199,6 +216,17 @@ def _understood(reply: Reply, waybill: Waybill) -> Answer:
     if not rows:
         return Answer(waybill.carrier, waybill.waybill_no, remark=said or "暂无轨迹信息")
     return _track(rows, word(body, "StateEx") or word(body, "State"), waybill)
+
+
+def _recognised(body: Mapping[str, Any]) -> tuple[Guess, ...]:
+    """The shippers of a number; an empty list says that none fits, whatever else is said."""
+    shippers = body.get("Shippers")
+    if isinstance(shippers, list) and all(isinstance(each, dict) for each in shippers):
+        return ranked([_OURS.get(word(each, "ShipperCode"), "") for each in shippers], "kdniao")
+    said = safe_text(str(body.get("Reason") or ""), 120)
+    if shippers is None and said:
+        raise _refusal(said)
+    raise Unreadable("快递鸟单号识别的回答不在文档中")
 
 
 def _refusal(said: str) -> RemoteError:

@@ -18,10 +18,11 @@ from datetime import datetime, timedelta
 from hashlib import md5
 from typing import ClassVar, Final
 
-from carriers.base import Billing, Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.kuaidi100_track import read_track
-from carriers.names import phone_needed
-from carriers.replies import opened, starring
+from carriers.names import canonical, phone_needed
+from carriers.recognise import ranked
+from carriers.replies import decoded, opened, starring
 from domain.masking import clean, safe_text
 from domain.orders import Waybill
 from domain.remote import (
@@ -59,6 +60,8 @@ class Kuaidi100:
     key: Secret
     base_url: str = "https://poll.kuaidi100.com"
     refresh_lag: timedelta = timedelta(0)
+    autonumber_url: str = ""
+    """Of the recognition (`autonumber/auto`); empty: not asked. The document knows plain http only: the key is seen."""
 
     kind: ClassVar[str] = "kuaidi100"
     asks: ClassVar[bool] = True
@@ -82,6 +85,18 @@ class Kuaidi100:
     def needs_phone(self, carrier: str) -> bool:
         """The carrier answers only with the last digits of a phone."""
         return phone_needed(carrier)
+
+    @property
+    def recognises(self) -> bool:
+        """An address is given for it."""
+        return bool(self.autonumber_url)
+
+    def recognise(self, waybill_no: str, now: datetime) -> Conversation[tuple[Guess, ...]]:
+        """Who may have issued a number, best first; guesses only (`facts/carriers-kuaidi100.md`, recognition)."""
+        query = {"num": waybill_no, "key": self.key.reveal()}
+        reply = yield Request("GET", self.autonumber_url, query, secrets=(self.key,))
+        with starring((self.key,)):
+            return _recognised(decoded(reply, "快递100"))
 
     def _request(self, question: Question) -> Request:
         tail = question.phone_tail.reveal() if question.phone_tail else ""
@@ -122,6 +137,22 @@ def _understood(reply: Reply, waybill: Waybill) -> Answer:
             return Answer(waybill.carrier, waybill.waybill_no, remark=said or "查询无结果")
         case code:
             raise _refusal(code, said)
+
+
+def _recognised(said: object) -> tuple[Guess, ...]:
+    """A list of carriers, or an object that says why there is none."""
+    match said:
+        case list() if all(isinstance(row, dict) and isinstance(row.get("comCode"), str) for row in said):
+            return ranked([canonical(row["comCode"]) or "" for row in said], "kuaidi100")
+        case {"returnCode": str() | int() as code, **rest}:
+            words = safe_text(str(rest.get("message") or ""), 120)
+            if str(code) in ("601", "701"):
+                raise Denied(f"快递100 单号识别没有开通或 key 不对（{code}：{words}）")
+            if str(code) == "201":
+                raise Rejected(f"快递100 不认这个单号（201：{words}）")
+            raise Unreadable(f"快递100 单号识别的返回码 {clean(str(code), 20)!r} 不在文档中：{words}")
+        case _:
+            raise Unreadable("快递100 单号识别的回答不在文档中")
 
 
 def _refusal(code: str, said: str) -> RemoteError:

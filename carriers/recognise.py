@@ -1,0 +1,61 @@
+"""Whose number is this? What its shape says, with how sure it is; a provider's own recognition says more.
+
+Shapes are observations (`facts/carriers.md`, Waybill shapes: a hint, never a refusal). Letters and length that only one
+carrier was seen to use nearly tell it; bare digits fit several, and none of them is more than a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from carriers.base import Guess
+from domain.numbers import SHAPES, looks_like, s10_is_valid, shape_hint
+
+__all__ = ["SURE", "guesses", "ranked", "sure"]
+
+SURE: Final = 0.9
+"""From here on a guess is taken without asking anybody."""
+_SHAPE: Final = "shape"
+_TELLING: Final = 0.95
+_SECOND: Final = 0.4
+"""The freight arm under the same letters as the parcel arm."""
+_LETTERS: Final = 0.8
+"""Letters that were seen at one carrier, in a length that varies."""
+_DIGITS: Final = 0.5
+"""All carriers whose bare digits have this length share this."""
+_POSTAL: Final = 0.85
+_RANKED: Final = (0.8, 0.5, 0.3)
+_ARMS: Final[Mapping[str, str]] = {"shunfengkuaiyun": "shunfeng", "jingdongkuaiyun": "jd"}
+"""Freight arms whose numbers look like the parcel arm's, which ships far more."""
+_ABROAD: Final = frozenset({"emsguoji", "youzhengguoji"})
+
+
+def guesses(waybill_no: str) -> tuple[Guess, ...]:
+    """The carriers whose numbers look like this one, the likeliest first; none where no shape fits."""
+    number = waybill_no.strip().upper()
+    alike = [key for key in SHAPES if shape_hint(key, number)]
+    found = [Guess(key, _confidence(key, number, alike), _SHAPE) for key in alike]
+    return tuple(sorted(found, key=lambda guess: -guess.confidence))
+
+
+def _confidence(key: str, number: str, alike: Sequence[str]) -> float:
+    if key in looks_like(number):
+        return _SECOND if key in _ARMS else _TELLING
+    if s10_is_valid(number):
+        inland = number.endswith("CN")
+        return _POSTAL / len(alike) if inland or key in _ABROAD else 0.1
+    if not number.isdecimal():
+        return _SECOND if key in _ARMS else _LETTERS
+    return _DIGITS / len(alike)
+
+
+def sure(found: Iterable[Guess]) -> str:
+    """The one carrier that is taken without asking; nothing where none is sure."""
+    return next((guess.carrier for guess in found if guess.confidence >= SURE), "")
+
+
+def ranked(keys: Sequence[str], source: str) -> tuple[Guess, ...]:
+    """A provider's list without figures, best first, as guesses (`facts/carriers-kuaidi100.md`: guesses only)."""
+    known = tuple(dict.fromkeys(filter(None, keys)))
+    return tuple(Guess(key, _RANKED[min(n, len(_RANKED) - 1)], source) for n, key in enumerate(known))
