@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain.masking import safe_text
 from monitor.intake.books import first_rows, open_book
 from monitor.intake.columns import FIELDS, OWN, REQUIRED
 from monitor.intake.file_names import exported_at
-from monitor.intake.layouts import Layout, familiar, layout, recognise, remapped
+from monitor.intake.layouts import Layout, familiar, fingerprint, layout, recognise, remapped
 from monitor.intake.rows import RowVerdict, Terms
 from monitor.intake.sheets import HeadedSheet, headings, verdicts
 from monitor.intake.tables import MAX_COLUMNS, Book, FileRefused, Problem, Record, Table
@@ -24,6 +25,10 @@ from monitor.intake.values import clean, heading_key
 from monitor.intake.workbooks import too_wide
 
 __all__ = ["FileRefused", "OrderFile", "Problem", "RowVerdict", "read_orders"]
+
+
+_FACTS: Final = frozenset({"paid_at", "ordered_at", "shipped_at", "confirmed_at", "status"})
+"""Without any of these a file tells of parcels, not of orders (quirk 17)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class OrderFile:
     header: tuple[str, ...]
     mapping: Mapping[str, str]
     """Field → heading, as it is read; a user may correct and save it."""
+    fingerprint: str
+    """Of the header: the next file with the same columns is read the same way."""
+    remembered: bool
+    """A mapping saved for this fingerprint was used."""
     notes: tuple[Problem, ...]
     """What is true of the whole file and worth telling once."""
     rows: Iterator[RowVerdict] = field(repr=False, compare=False)
@@ -58,30 +67,44 @@ def read_orders(
     shop: str = "",
     merchant: str = "",
     password: str | None = None,
+    name: str = "",
+    saved: Mapping[str, Mapping[str, str]] | None = None,
 ) -> OrderFile:
     """Open an order file (`design.md` §4, Files; `facts/import-formats.md`).
 
-    `mapping` is field → heading and wins over what is recognised. `platform`, `shop` and `merchant` stand
-    for what the file does not say. Times without a zone are read in `zone`. Raises `FileRefused`.
+    `mapping` is field → heading and wins over what is recognised; without one, that of `saved` whose fingerprint the
+    header has. `platform`, `shop` and `merchant` stand for what the file does not say. Times without a zone are read
+    in `zone`. `name` is what the file is called, if not by its path. Raises `FileRefused`.
     """
     book = open_book(path, password)
-    sheets = _recognised(path.name, book, mapping or {}, platform)
+    remembered = None if mapping else _remembered(book, saved or {})
+    sheets = _recognised(path.name, book, mapping or remembered or {}, platform)
     main = sheets[0].layout
     if not any(row.raw for sheet in sheets for row in sheet.rows()):
         raise FileRefused(path.name, "no_rows", "只有表头，没有数据行；请确认导出时的筛选条件")
     return OrderFile(
-        path.name,
+        name or path.name,
         main.source.code,
         main.source.name,
         book.encoding,
         tuple(sheet.table.name for sheet in sheets if sheet.table.name),
         book.sha256,
-        exported_at(path.name, zone, now),
+        exported_at(name or path.name, zone, now),
         main.header,
         main.mapping,
+        fingerprint(main.header),
+        remembered is not None,
         (*book.notes, *_notes(sheets)),
         verdicts(sheets, Terms(zone, now, platform, shop, merchant)),
     )
+
+
+def _remembered(book: Book, saved: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
+    """The mapping that was saved for one of the book's headers."""
+    if not saved:
+        return None
+    rows = (headings(cells) for table in book.tables for _, cells in first_rows(table))
+    return next((saved[mark] for cells in rows if cells and (mark := fingerprint(cells)) in saved), None)
 
 
 def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str) -> tuple[HeadedSheet, ...]:
@@ -106,12 +129,15 @@ def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str
     if not chosen or (not source.marks and "waybill_no" not in chosen[0].layout.columns):
         raise _unrecognised(file, book)
     headings_seen = {heading_key(name)[0] for sheet in chosen for name in sheet.layout.header}
-    missing = [heading for heading in mapping.values() if heading_key(heading)[0] not in headings_seen]
+    missing = [
+        heading for heading in mapping.values() if heading and heading_key(heading)[0] not in headings_seen
+    ]
     if missing:
         raise FileRefused(
             file,
             "bad_mapping",
             f"列对应表提到的列不在文件里：{'、'.join(missing)}；{_seen(chosen[0].header.cells)}",
+            [str(cell) for cell in chosen[0].header.cells],
         )
     return tuple(chosen)
 
@@ -128,7 +154,7 @@ def _check_mapping(file: str, mapping: Mapping[str, str]) -> None:
 
 def _header(file: str, table: Table, mapping: Mapping[str, str]) -> Record | None:
     """The row with the most known headings among the first twenty; None where no row has one."""
-    told = {heading_key(heading)[0] for heading in mapping.values()}
+    told = {heading_key(heading)[0] for heading in mapping.values() if heading}
     best, most = None, 0
     for number, cells in first_rows(table):
         known = familiar(cells) + sum(1 for cell in cells if told and heading_key(cell)[0] in told)
@@ -145,7 +171,9 @@ def _own_sheets(file: str, sheets: Sequence[HeadedSheet]) -> list[HeadedSheet]:
     lacking = {name for sheet in own for name in REQUIRED if name not in sheet.layout.columns}
     if lacking:
         names = "、".join(name for name in REQUIRED if name in lacking)
-        raise FileRefused(file, "missing_columns", f"缺少必需的列：{names}；{_seen(own[0].header.cells)}")
+        seen = own[0].header.cells
+        words = f"缺少必需的列：{names}；{_seen(seen)}"
+        raise FileRefused(file, "missing_columns", words, [str(cell) for cell in seen])
     return own
 
 
@@ -157,11 +185,13 @@ def _unrecognised(file: str, book: Book) -> FileRefused:
     rows = [cells for table in book.tables for _, cells in first_rows(table) if any(map(clean, cells))]
     if not rows:
         return FileRefused(file, "empty", "文件里没有内容；请重新导出")
+    widest = max(rows, key=lambda cells: len(headings(cells)))
     return FileRefused(
         file,
         "unrecognised",
-        f"认不出表头，至少要有运单号列（如 运单号、快递单号、物流单号）和订单号列；{_seen(max(rows, key=len))}。"
+        f"认不出表头，至少要有运单号列（如 运单号、快递单号、物流单号）和订单号列；{_seen(widest)}。"
         "请改列名，或用列对应表（--mapping）指定",
+        headings(widest),
     )
 
 
@@ -182,5 +212,11 @@ def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:
         )
     elif "carrier" not in columns:
         yield Problem("no_carrier_column", "快递公司", "文件里没有快递公司列：只有单号看得出是哪家的才会导入")
+    if "waybill_no" in columns and "order_no" in columns and not columns & _FACTS:
+        yield Problem(
+            "no_order_columns",
+            "付款时间",
+            "文件里只有运单，没有付款时间和订单状态：先按订单号挂上运单；再导入订单报表，延迟发货等时限才算得准",
+        )
     if "order_no" not in columns:
         yield Problem("no_order_column", "订单号", "文件里没有订单号列：以运单号代替订单号")

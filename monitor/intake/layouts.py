@@ -5,6 +5,7 @@ A file is recognised by its headings, never by the position of its columns.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import Final
 from monitor.intake.columns import FIELDS, GENERIC, OWN, SOURCES, Source
 from monitor.intake.values import heading_key
 
-__all__ = ["Layout", "familiar", "is_waybill_heading", "layout", "recognise", "remapped"]
+__all__ = ["Layout", "familiar", "fingerprint", "is_waybill_heading", "layout", "recognise", "remapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,22 @@ def layout(source: Source, header: Sequence[str]) -> Layout:
     return Layout(source, tuple(header), columns)
 
 
+def fingerprint(header: Sequence[str]) -> str:
+    """What headers of the same columns have in common, in whatever order: the SHA-256 of their normalised names."""
+    keys = sorted({key for heading in header if (key := heading_key(heading)[0])})
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
+
 def remapped(known: Layout, mapping: Mapping[str, str]) -> Layout:
-    """`known` with the user's field → heading put over it; headings the file lacks are left out."""
+    """`known` with the user's field → heading put over it; headings the file lacks are left out.
+
+    An empty heading means: this field is not read at all.
+    """
     found = _index(known.header)
+    unread = {field for field, heading in mapping.items() if not heading}
+    if unread:
+        kept = {field: places for field, places in known.columns.items() if field not in unread}
+        known = Layout(known.source, known.header, kept)
     wanted = {field: found.get(heading_key(heading)[0]) for field, heading in mapping.items()}
     told = {field: places for field, places in wanted.items() if places}
     kept = {field: places for field, places in known.columns.items() if places not in told.values()}

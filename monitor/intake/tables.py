@@ -34,10 +34,13 @@ HEADER_WITHIN: Final = 20
 class FileRefused(Exception):
     """A file that is not read at all. The message names it, says why and what to do next, in Chinese."""
 
-    def __init__(self, file: str, reason: str, message: str) -> None:
+    def __init__(self, file: str, reason: str, message: str, columns: Sequence[str] = ()) -> None:
+        """`columns`: the headings that were seen, where a mapping by hand would help."""
         super().__init__(f"没有导入“{safe_text(file, 80)}”：{message}")
         self.file = file
         self.reason = reason
+        self.message = message
+        self.columns = tuple(columns)
 
 
 @dataclass(frozen=True, slots=True)

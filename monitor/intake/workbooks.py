@@ -14,7 +14,7 @@ import re
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,10 +27,11 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from monitor.intake.long_sheets import LongSheet, long_sheet
 from monitor.intake.tables import MAX_COLUMNS, MAX_ROWS, FileRefused, Problem, Record
 from monitor.intake.values import Cell
 
-__all__ = ["Sheet", "check_archive", "decrypted", "is_encrypted", "open_sheets"]
+__all__ = ["Sheet", "WindowedSheet", "check_archive", "decrypted", "is_encrypted", "open_sheets"]
 
 MAX_UNPACKED: Final = 400 * 1024 * 1024
 MAX_MEMBERS: Final = 2_000
@@ -175,35 +176,71 @@ class Sheet:
 
     def records(self, header: Record | None = None) -> Iterator[Record]:
         """Every row from the first of the sheet, empty ones too."""
-        merged = self._merged()
-        carried: dict[int, tuple[int, Cell]] = {}
-        for number, cells in enumerate(self.sheet.iter_rows(), 1):
-            row: list[Cell] = cells
-            for place, last in merged.get(number, ()):
-                if place < len(row):
-                    carried[place] = (last, row[place])
-            for place, (last, value) in tuple(carried.items()):
-                row[place] = value
-                if number >= last:
-                    del carried[place]
-            yield Record(number, row)
-
-    def _merged(self) -> dict[int, list[tuple[int, int]]]:
-        """First row → (place in the row, last row) of the cells merged over several rows."""
         offset = self.sheet.start[1] if self.sheet.start else 0
-        starts: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for (top, left), (bottom, _) in self.sheet.merged_cell_ranges or ():
-            if bottom > top and left >= offset:
-                starts[top + 1].append((left - offset, bottom + 1))
-        return starts
+        rows: Iterator[tuple[int, list[Cell]]] = enumerate(self.sheet.iter_rows(), 1)
+        yield from _filled_down(rows, _merged(self.sheet, offset))
 
 
-def open_sheets(file: str, data: bytes) -> tuple[Sheet, ...]:
+@dataclass(frozen=True, slots=True)
+class WindowedSheet:
+    """One visible sheet too long to be in memory at once. Its cells begin in the first column, whatever stands there."""
+
+    sheet: LongSheet
+
+    @property
+    def name(self) -> str:
+        """As it stands on the tab."""
+        return self.sheet.name
+
+    def records(self, header: Record | None = None) -> Iterator[Record]:
+        """Every row that is there; between windows the empty ones are one."""
+        try:
+            yield from _filled_down(self._rows(), _merged(self.sheet.merged(), 0))
+        except CalamineError:
+            raise ValueError("a part of the sheet cannot be read") from None
+
+    def _rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        at = 0
+        for first, left, rows in self.sheet.rows():
+            if first > at + 1:
+                yield first - 1, []
+            before: list[Cell] = [""] * left
+            for at, row in enumerate(rows, first):
+                yield at, before + row
+
+
+def _filled_down(
+    rows: Iterator[tuple[int, list[Cell]]], merged: Mapping[int, Sequence[tuple[int, int]]]
+) -> Iterator[Record]:
+    """The rows with what merged cells say put into each of their rows."""
+    carried: dict[int, tuple[int, Cell]] = {}
+    for number, row in rows:
+        for place, last in merged.get(number, ()):
+            if place < len(row):
+                carried[place] = (last, row[place])
+        for place, (last, value) in tuple(carried.items()):
+            if place < len(row):
+                row[place] = value
+            if number >= last:
+                del carried[place]
+        yield Record(number, row)
+
+
+def _merged(sheet: CalamineSheet, offset: int) -> dict[int, list[tuple[int, int]]]:
+    """First row → (place in the row, last row) of the cells merged over several rows."""
+    starts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+        if bottom > top and left >= offset:
+            starts[top + 1].append((left - offset, bottom + 1))
+    return starts
+
+
+def open_sheets(file: str, data: bytes) -> tuple[Sheet | WindowedSheet, ...]:
     """The visible sheets of a workbook that has been checked. Raises `FileRefused`."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = tuple(
-            Sheet(workbook.get_sheet_by_name(meta.name))
+            _opened(file, data, workbook, meta.name)
             for meta in workbook.sheets_metadata
             if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
         )
@@ -216,8 +253,19 @@ def open_sheets(file: str, data: bytes) -> tuple[Sheet, ...]:
             raise
         raise FileRefused(file, "damaged", "工作簿已损坏，打不开；请重新下载或重新导出") from None
     for sheet in sheets:
+        if isinstance(sheet, WindowedSheet):
+            continue  # its places were looked at when the archive was checked
         if sheet.sheet.total_width > MAX_COLUMNS and sheet.sheet.width > MAX_COLUMNS:
             raise too_wide(file)
         if sheet.sheet.height > MAX_ROWS + 20:
             raise too_long(file)
     return sheets
+
+
+def _opened(file: str, data: bytes, workbook: CalamineWorkbook, name: str) -> Sheet | WindowedSheet:
+    long = long_sheet(data, name) if data.startswith(b"PK") else None
+    if long is None:
+        return Sheet(workbook.get_sheet_by_name(name))
+    if long.count > MAX_ROWS + 20:
+        raise too_long(file)
+    return WindowedSheet(long)
