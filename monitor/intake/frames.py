@@ -7,11 +7,11 @@ strangers, so the parent believes no frame: whatever is not exactly as it should
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn
 
 from domain.orders import Order, OrderStatus
 from domain.time import from_micros, to_micros
@@ -36,7 +36,6 @@ _TEXTS: Final = (
     "order_no", "merchant", "platform", "shop", "receiver_province", "receiver_city", "warehouse", "goods_type",
 )  # fmt: skip
 _TEXT: Final = 4096
-T = TypeVar("T")
 
 
 class Garbled(ValueError):
@@ -54,7 +53,7 @@ def parsed(line: bytes) -> dict[str, Any]:
         frame = json.loads(line)
     except (ValueError, RecursionError):
         raise Garbled("not JSON") from None
-    return _is(frame, dict)
+    return _dict(frame)
 
 
 # ── in the child ─────────────────────────────────────────────────────────────────────────────────────
@@ -153,8 +152,8 @@ class Reader:
 
     def file(self, frame: Mapping[str, Any]) -> OrderFile:
         """What the first frame says of the file; its rows are to come."""
-        told = _is(frame.get("file"), dict)
-        mapping = _is(told.get("mapping"), dict)
+        told = _dict(frame.get("file"))
+        mapping = _dict(told.get("mapping"))
         return OrderFile(
             self._name,
             _text(told.get("source")),
@@ -166,7 +165,7 @@ class Reader:
             _header(told.get("header")),
             {_text(field): _text(heading, MAX_CELL) for field, heading in mapping.items()},
             _text(told.get("fingerprint"), 64),
-            _is(told.get("remembered"), bool),
+            _bool(told.get("remembered")),
             _problems(told.get("notes")),
             iter(()),
         )
@@ -177,8 +176,8 @@ class Reader:
             if len(self._headers) >= 2000:
                 raise Garbled("too many headers")
             self._headers.append(_header(frame["header"]))
-        for packed in _is(frame.get("rows", []), list):
-            yield self._row(_is(packed, list))
+        for packed in _list(frame.get("rows", [])):
+            yield self._row(_list(packed))
 
     def _row(self, packed: list[Any]) -> RowVerdict:
         try:
@@ -188,15 +187,15 @@ class Reader:
             known = RowVerdict(
                 _whole(line),
                 RowKind(kind),
-                None if order is None else _read_order(_is(order, list)),
-                tuple(map(_waybill, _is(waybills, list))),
+                None if order is None else _read_order(_list(order)),
+                tuple(map(_waybill, _list(waybills))),
                 phone_tail=_text(tail, 4),
                 platform_orders=_texts(platform),
                 finished_at=_moment(finished),
                 sheet=_text(sheet),
                 header=self._headers[_whole(header)],
             )
-            cells = tuple(_text(cell, MAX_CELL * 8) for cell in _is(raw, list))
+            cells = tuple(_text(cell, MAX_CELL * 8) for cell in _list(raw))
             return replace(known, problems=_problems(problems), warnings=_problems(warnings), raw=cells)
         except (IndexError, ValueError):
             raise Garbled("no such row") from None
@@ -218,33 +217,30 @@ def _read_order(told: list[Any]) -> Order:
 
 
 def _waybill(told: Any) -> ParsedWaybill:
-    carrier, number, guessed = _is(told, list)
-    return ParsedWaybill(_text(carrier, 64), _text(number, 64), _is(guessed, bool))
+    carrier, number, guessed = _list(told)
+    return ParsedWaybill(_text(carrier, 64), _text(number, 64), _bool(guessed))
 
 
 def _problems(told: Any) -> tuple[Problem, ...]:
-    return tuple(Problem(*_texts(each, 3)) for each in _is(told, list)[:500])
+    return tuple(Problem(*_texts(each, 3)) for each in _list(told)[:500])
 
 
 def _header(told: Any) -> tuple[str, ...]:
-    cells = _is(told, list)
+    cells = _list(told)
     if len(cells) > MAX_COLUMNS:
         raise Garbled("a header too wide")
     return tuple(_text(cell, MAX_CELL) for cell in cells)
 
 
 def _texts(told: Any, count: int | None = None) -> tuple[str, ...]:
-    texts = tuple(_text(each) for each in _is(told, list))
+    texts = tuple(_text(each) for each in _list(told))
     if count is not None and len(texts) != count:
         raise Garbled("not as many texts")
     return texts
 
 
 def _text(told: Any, most: int = _TEXT) -> str:
-    text = _is(told, str)
-    if len(text) > most:
-        raise Garbled("too long a text")
-    return text
+    return told if isinstance(told, str) and len(told) <= most else _wrong("no text of that length")
 
 
 def _whole(told: Any) -> int:
@@ -264,7 +260,17 @@ def _moment(told: Any) -> datetime | None:
         raise Garbled("no moment") from None
 
 
-def _is(told: Any, kind: Callable[..., T]) -> T:
-    if not isinstance(told, kind):  # type: ignore[arg-type]
-        raise Garbled(f"not {kind}")
-    return told
+def _list(told: Any) -> list[Any]:
+    return told if isinstance(told, list) else _wrong("no list")
+
+
+def _dict(told: Any) -> dict[str, Any]:
+    return told if isinstance(told, dict) else _wrong("no table")
+
+
+def _bool(told: Any) -> bool:
+    return told if isinstance(told, bool) else _wrong("no yes or no")
+
+
+def _wrong(why: str) -> NoReturn:
+    raise Garbled(why)

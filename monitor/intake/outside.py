@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from domain.remote import Secret
@@ -28,6 +28,8 @@ from monitor.intake.verdicts import RowVerdict
 
 __all__ = ["LIMITS", "How", "Limits", "opened"]
 
+S = TypeVar("S")
+T = TypeVar("T")
 _ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = (sys.executable, "-P", "-s", "-B", "-m", "monitor.intake.child")
 """`-P`: nothing is imported from the working directory."""
@@ -104,7 +106,7 @@ class _Child:
         self._left = float(limits.seconds)
         self._held = bytearray()
         kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
             PROGRAM,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -135,7 +137,7 @@ class _Child:
         while "end" not in (frame := self.frame()):
             yield from self.told(lambda told: list(reader.rows(told)), frame)
 
-    def told(self, read: Callable[[Any], Any], said: Any) -> Any:
+    def told(self, read: Callable[[S], T], said: S) -> T:
         """What `read` makes of what the child said."""
         try:
             return read(said)
