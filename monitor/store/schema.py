@@ -107,6 +107,9 @@ orders = Table(
     Column("bare", Boolean, nullable=False, server_default=text("false")),  # no waybill of it is known now
     _moment("ordered_at"),
     _moment("promised_delivery_at"),
+    Column(
+        "source", String(64), nullable=False, server_default=""
+    ),  # of `pulls`: its last look is this order's too
     UniqueConstraint("merchant", "platform", "shop", "order_no"),
     Index("ix_orders_order_no", "order_no"),
     _partial("ix_orders_phone_tail", "id", where="phone_tail IS NOT NULL"),
@@ -216,6 +219,8 @@ due = Table(
     # first); nobody has said yet: the dearest.
     Column("reason", Integer, nullable=False, server_default="3"),
     Column("stake", Integer, nullable=False, server_default="3"),
+    _moment("shop_at"),  # a clock waits for the shop's word and has passed this moment unproven
+    _partial("ix_due_shop", "shop_at", "parcel_id", where="shop_at IS NOT NULL"),
     _partial("ix_due_poll", "provider", "next_poll_at", "reason", where="next_poll_at IS NOT NULL"),
     _partial("ix_due_deadline", "next_deadline_at", where="next_deadline_at IS NOT NULL"),
     _partial("ix_due_limit", "limit_at", "parcel_id", "limit_rule", where="limit_at IS NOT NULL"),
@@ -567,6 +572,67 @@ imports = Table(
     _text("source"),
     _moment("exported_at"),
     _json("counts"),
+    Column("origin", String(12), nullable=False, server_default=""),  # command, console, inbox
+    _text("refused"),  # why nothing of it was taken; empty for one that was
+)
+
+mappings = Table(
+    "mappings",
+    METADATA,
+    _key(),
+    Column("name", String(64), nullable=False),
+    _text("shop"),  # whose files; empty: anybody's
+    Column("fingerprint", String(64), nullable=False, server_default=""),  # of the header it was made for
+    _json("fields"),  # field → heading
+    _moment("created_at", required=True),
+    _moment("used_at", required=True),
+    UniqueConstraint("name"),
+)
+
+pulls = Table(
+    "pulls",
+    METADATA,
+    # How far an order source (`[[order_sources]]`) was read, and how it is.
+    Column("source", String(64), primary_key=True),
+    _json("cursor"),
+    _moment(
+        "observed_at"
+    ),  # what the shop did until then has all been read: holds for every order of the source
+    _moment("pulled_at"),  # when it had told all it had
+    Column("sealed", LargeBinary),  # its token (store/sealing.py)
+    Column("state", String(12), nullable=False, server_default="up"),
+    _moment("since"),
+    _moment("last_good_at"),
+    _moment("last_bad_at"),
+    _text("last_error"),
+    _count("failures"),
+    _count("told"),
+    _moment("resume_at"),
+    _moment("back_at"),
+    Column("pages", BigInteger, nullable=False, server_default="0"),
+    Column("documents", BigInteger, nullable=False, server_default="0"),
+    Column("poisoned", BigInteger, nullable=False, server_default="0"),
+)
+
+pulled = Table(
+    "pulled",
+    METADATA,
+    # What a source last said of each outbound document: an order's parcels are those of all its documents.
+    _key(),
+    Column("source", String(64), nullable=False),
+    Column("number", String(64), nullable=False),
+    Column("order_no", String(64), nullable=False, server_default=""),  # its first order
+    _text("shop"),
+    Column("standing", String(12), nullable=False),  # shipped, gone
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    _json("said"),
+    Column("problem", String(24), nullable=False, server_default=""),  # why it is not watched
+    _text("why"),
+    _moment("seen_at", required=True),
+    UniqueConstraint("source", "number"),
+    Index("ix_pulled_source_order_no", "source", "order_no"),
+    Index("ix_pulled_seen_at", "seen_at"),
+    _partial("ix_pulled_problem", "source", "problem", "id", where="problem <> ''"),
 )
 
 idempotency = Table(

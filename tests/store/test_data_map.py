@@ -44,6 +44,7 @@ def test_what_has_a_period_is_purged():
     along = {"order_parcels", "events", "event_edits", "due", "findings", "tickets", "ticket_entries"}
     along |= {"subscriptions", "billed"}
     own = {"orders", "parcels", "oddities", "unknown_codes", "idempotency", "imports", "spend", "counters"}
+    own |= {"pulled"}
     own |= {"facets", "feed_hours"}
     assert own <= set(retention.KINDS)
     assert timed == along | own | {"outbox", "attempts"}

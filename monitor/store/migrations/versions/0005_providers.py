@@ -1,4 +1,4 @@
-"""Pushes and what they need: subscriptions; the health of each carrier behind an account, hour by hour."""
+"""Pushes and what they need: subscriptions; the health of each carrier behind an account, hour by hour; order sources."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _intake()
     _subscriptions()
     _feeds()
     _budget()
+    _pulls()
 
 
 def downgrade() -> None:
+    _no_pulls()
+    op.drop_table("mappings")
+    op.drop_column("imports", "refused")
+    op.drop_column("imports", "origin")
     for table in ("lane_gaps", "slots", "billed"):
         op.drop_table(table)
     op.drop_column("spend", "micros")
@@ -80,7 +86,18 @@ def _feeds() -> None:
         sa.PrimaryKeyConstraint("provider", "carrier", name=op.f("pk_feed_lines")),
     )
     counted = (
-        *("answered", "same", "empty", "emptied", "refused", "unreadable", "failed", "pushed", "looks", "news"),
+        *(
+            "answered",
+            "same",
+            "empty",
+            "emptied",
+            "refused",
+            "unreadable",
+            "failed",
+            "pushed",
+            "looks",
+            "news",
+        ),
         *("watched_s", "scans", "unknown"),
         *(f"most_{n}" for n in range(9)),
         *(f"least_{n}" for n in range(9)),
@@ -138,3 +155,80 @@ def _poll_index(columns: list[str]) -> None:
     waits = sa.text("next_poll_at IS NOT NULL")
     op.drop_index("ix_due_poll", "due")
     op.create_index("ix_due_poll", "due", columns, sqlite_where=waits, postgresql_where=waits)
+
+
+def _intake() -> None:
+    """Where a file came from and why it was refused; how the columns of a shop's files are read."""
+    op.add_column("imports", sa.Column("origin", sa.String(12), server_default="", nullable=False))
+    op.add_column("imports", sa.Column("refused", sa.Text(), server_default="", nullable=False))
+    op.create_table(
+        "mappings",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("shop", sa.Text(), server_default="", nullable=False),
+        sa.Column("fingerprint", sa.String(64), server_default="", nullable=False),
+        sa.Column("fields", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mappings")),
+        sa.UniqueConstraint("name", name=op.f("uq_mappings_name")),
+    )
+
+
+def _pulls() -> None:
+    """Order sources: how far each was read, what it said of each document, whose orders are its own."""
+    op.create_table(
+        "pulls",
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("cursor", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("observed_at", sa.BigInteger(), nullable=True),
+        sa.Column("pulled_at", sa.BigInteger(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(12), server_default="up", nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("last_good_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_bad_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("resume_at", sa.BigInteger(), nullable=True),
+        sa.Column("back_at", sa.BigInteger(), nullable=True),
+        sa.Column("pages", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("documents", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("poisoned", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_pulls")),
+    )
+    op.create_table(
+        "pulled",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("number", sa.String(64), nullable=False),
+        sa.Column("order_no", sa.String(64), server_default="", nullable=False),
+        sa.Column("shop", sa.Text(), server_default="", nullable=False),
+        sa.Column("standing", sa.String(12), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("said", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("problem", sa.String(24), server_default="", nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pulled")),
+        sa.UniqueConstraint("source", "number", name=op.f("uq_pulled_source_number")),
+    )
+    op.create_index("ix_pulled_source_order_no", "pulled", ["source", "order_no"])
+    op.create_index("ix_pulled_seen_at", "pulled", ["seen_at"])
+    _index_where("ix_pulled_problem", "pulled", ["source", "problem", "id"], "problem <> ''")
+    op.add_column("orders", sa.Column("source", sa.String(64), server_default="", nullable=False))
+    op.add_column("due", sa.Column("shop_at", sa.BigInteger(), nullable=True))
+    _index_where("ix_due_shop", "due", ["shop_at", "parcel_id"], "shop_at IS NOT NULL")
+
+
+def _no_pulls() -> None:
+    op.drop_index("ix_due_shop", "due")
+    op.drop_column("due", "shop_at")
+    op.drop_column("orders", "source")
+    op.drop_table("pulled")
+    op.drop_table("pulls")
+
+
+def _index_where(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
