@@ -22,6 +22,7 @@ __all__ = [
     "policy_body",
     "policy_in_force",
     "policy_spans",
+    "recent_imports",
     "seen_import",
 ]
 
@@ -39,6 +40,10 @@ class Imported:
     """Which kind of export it was recognised as."""
     exported_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    origin: str = ""
+    """`command`, `console` or `inbox`."""
+    refused: str = ""
+    """Why nothing of it was taken; empty for a file that was."""
 
 
 def note_policy(conn: Connection, version: str, body: str, now: datetime) -> bool:
@@ -94,11 +99,24 @@ def policy_body(conn: Connection, version: str) -> str | None:
 
 
 def seen_import(conn: Connection, sha256: str) -> Imported | None:
-    """The last time a file with this hash came in."""
-    query = select(_imports).where(_imports.c.sha256 == sha256).order_by(_imports.c.id.desc()).limit(1)
+    """The last time a file with this hash was taken."""
+    query = (
+        select(_imports)
+        .where(_imports.c.sha256 == sha256, _imports.c.refused == "")
+        .order_by(_imports.c.id.desc())
+        .limit(1)
+    )
     row = conn.execute(query).first()
-    if row is None:
-        return None
+    return None if row is None else _imported(row)
+
+
+def recent_imports(conn: Connection, most: int = 20) -> list[Imported]:
+    """The files that came in last, refused ones among them, the latest first."""
+    rows = conn.execute(select(_imports).order_by(_imports.c.id.desc()).limit(most))
+    return [_imported(row) for row in rows]
+
+
+def _imported(row: Any) -> Imported:
     return Imported(
         from_micros(row.at),
         row.sha256,
@@ -106,6 +124,8 @@ def seen_import(conn: Connection, sha256: str) -> Imported | None:
         row.source,
         moment(row.exported_at),
         read_mapping(row.counts),
+        row.origin,
+        row.refused,
     )
 
 
@@ -119,5 +139,7 @@ def note_import(conn: Connection, row: Imported) -> None:
             source=clean(row.source),
             exported_at=micros(row.exported_at),
             counts=dump(dict(row.counts)),
+            origin=row.origin,
+            refused=clean(row.refused)[:1000],
         )
     )

@@ -147,6 +147,9 @@ parcels = Table(
     _moment("created_at", required=True),
     _moment("updated_at", required=True),
     _moment("done_at"),
+    Column(
+        "declared", String(40), nullable=False, server_default=""
+    ),  # the carrier the shop named, where the number turned out to be another's
     _moment("forgotten_at"),  # when the names and phone hints in its history were taken out
     Column(
         "facets_id", Key

@@ -156,7 +156,7 @@ def test_without_a_carrier_column_letters_tell_and_it_is_marked(
 ) -> None:
     got = read(f"订单号,快递单号\n甲-1,{number}\n")
     assert [(each.carrier, each.guessed) for each in got.rows[0].waybills] == [(carrier, True)]
-    assert [note.reason for note in got.file.notes] == ["no_carrier_column"]
+    assert [note.reason for note in got.file.notes] == ["no_carrier_column", "no_order_columns"]
 
 
 @pytest.mark.parametrize("number", ["78000000000001", "770000000000001", "LX000000005US", "ZZ26"])

@@ -15,6 +15,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _intake()
+    _carriers()
     _subscriptions()
     _feeds()
     _budget()
@@ -36,6 +37,12 @@ def downgrade() -> None:
     op.drop_table("feed_lines")
     op.drop_column("providers", "back_at")
     op.drop_table("subscriptions")
+    op.drop_column("parcels", "declared")
+
+
+def _carriers() -> None:
+    """The carrier that a shop named, where the number is another's."""
+    op.add_column("parcels", sa.Column("declared", sa.String(40), server_default="", nullable=False))
 
 
 def _subscriptions() -> None:
