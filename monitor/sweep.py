@@ -29,7 +29,8 @@ from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
 from rules.changes import Changes, compare
 from rules.judge import judge
 from rules.policy import Policy, PolicyBook
-from rules.schedule import Pace, next_question, patience
+from rules.schedule import Pace, next_asking, patience
+from rules.worth import stake_ahead
 
 __all__ = ["Feeds", "Judged", "Look", "Sweep"]
 
@@ -90,6 +91,8 @@ class Sweep:
     feeds: Feeds
     link: Callable[[str], str] = lambda number: ""
     """The address of a ticket's page, or nothing where there is none."""
+    usual: Callable[[str, str], timedelta | None] = lambda carrier, leg: None
+    """How long that carrier mostly says nothing after a scan of that milestone; None: nobody knows."""
 
     def tick(self, conn: Connection, now: datetime, limit: int = 1000) -> Judged:
         """Settle up to `limit` parcels whose stored instant has come. Costs nothing for the others."""
@@ -397,8 +400,14 @@ class Sweep:
         asked_at = look.asked_at or loaded.asked_at
         left = loaded.state == "unwatched"
         why = loaded.why if left else _finished(case, changes.heard, now)
-        ask_at = next_question(case, urgent, feed[1], asked_at, now) if feed and not why else None
-        if not why and feed and ask_at is None:
+        worth = stake_ahead(case, policy, urgent)
+        usual = self.usual(case.waybill.carrier, case.journey.milestone.value) if feed else None
+        asking = (
+            next_asking(case, urgent, feed[1], asked_at, now, stake=worth, usual=usual)
+            if feed and not why
+            else None
+        )
+        if not why and feed and asking is None:
             why = MILESTONE_ZH[case.journey.milestone]
         if why and len(changes.heard.standing) < len(changes.standing):
             findings.end_trials(conn, loaded.id, now, f"不再监控：{why}")
@@ -426,7 +435,19 @@ class Sweep:
         # A step that waits for a look is judged even when the answer repeats the last one.
         waits = verdict.carrier_look_at is not None and verdict.carrier_look_at <= now
         fresh = patience(case, urgent, feed[1]) if feed and not why and not waits else None
-        done.due.append(Due(loaded.id, feed[0] if feed else "", ask_at, ahead, fresh, limit_at, limit_rule))
+        done.due.append(
+            Due(
+                loaded.id,
+                feed[0] if feed else "",
+                asking.at if asking else None,
+                ahead,
+                fresh,
+                asking.reason if asking else worth,
+                worth,
+                limit_at,
+                limit_rule,
+            )
+        )
 
     def _joined(self, case: Case, policy: Policy, loaded: Loaded, done: Judged) -> int | None:
         """The number of the group the parcel belongs to from now on; None when it is the one it was in."""

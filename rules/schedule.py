@@ -4,13 +4,16 @@ A question is due at the next step of a clock that the carrier's silence decides
 finding is open and people wait for news, and never later than the freshness floor, so that a refusal
 or damage is learned. The shop's clocks ask nothing: no carrier can say what the shop did.
 Ceilings are facts of the provider; a question just before a step would use up the interval and make
-the step late, so it is left to the step.
+the step late, so it is left to the step. A provider that reads the carrier by its own rhythm tells
+nothing new before it has read again, and where the next scan is usually hours away nobody looks for
+it sooner. Every question knows what it is for (`Reason`), so that a budget knows what to drop first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Final
 
 from domain.findings import Finding, Verdict
@@ -18,13 +21,35 @@ from domain.orders import Case
 from domain.time import RESOLUTION
 from domain.tracking import DeliveredKind, Milestone
 
-__all__ = ["Pace", "next_question", "patience", "repeat_question"]
+__all__ = [
+    "Asking",
+    "Pace",
+    "Reason",
+    "next_asking",
+    "next_question",
+    "patience",
+    "repeat_asking",
+    "repeat_question",
+]
 
 _AFTER_SIGNING: Final = timedelta(hours=24)
 """A station may take a signature back within the day (`facts/carriers.md`, realities)."""
 _DAY: Final = timedelta(days=1)
 _SILENT_FOR_GOOD: Final = timedelta(days=10)
 """`facts/carriers.md`, poll budget: daily for anything silent more than ten days."""
+
+
+class Reason(IntEnum):
+    """What a question is for; where money is short the lowest is dropped first."""
+
+    FRESHNESS = 0
+    """Nobody waits and no clock asks: a refusal or damage is to be learned some day."""
+    AWAITED = 1
+    """Something was found, and people wait for news."""
+    VERIFY = 2
+    """A deadline's silence has to be proven."""
+    MONEY = 3
+    """A deadline whose breach costs money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +64,57 @@ class Pace:
     """The longest time without a look."""
     verify_signed: bool = True
     """Look once more a day after the signature."""
+    rhythm: timedelta = timedelta(0)
+    """The provider reads the carrier so often: what it read last is all it says until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The next question."""
+
+    at: datetime
+    reason: Reason
 
 
 def next_question(
     case: Case, verdict: Verdict, pace: Pace, asked_at: datetime | None, now: datetime
 ) -> datetime | None:
     """The moment of the next question; None when nothing more is to be learned."""
+    asking = next_asking(case, verdict, pace, asked_at, now)
+    return None if asking is None else asking.at
+
+
+def next_asking(
+    case: Case,
+    verdict: Verdict,
+    pace: Pace,
+    asked_at: datetime | None,
+    now: datetime,
+    *,
+    stake: Reason = Reason.VERIFY,
+    usual: timedelta | None = None,
+) -> Asking | None:
+    """The next question and what it is for; None when nothing more is to be learned.
+
+    `stake` says what the next step is worth; `usual` how long the carrier mostly says nothing on this leg.
+    """
     journey = case.journey
     earliest = max(now, asked_at + pace.interval) if asked_at is not None else now
     if journey.over:
-        return _verification(case, pace, earliest)
+        at = _verification(case, pace, earliest)
+        return None if at is None else Asking(at, Reason.FRESHNESS)
+    why = Reason.AWAITED if _awaited(verdict) else Reason.FRESHNESS
+    floor = _unhurried(case, verdict, pace, now, usual)
+    return _sooner(floor, why, verdict.carrier_look_at, stake, case.observed_at, pace, earliest)
+
+
+def _unhurried(case: Case, verdict: Verdict, pace: Pace, now: datetime, usual: timedelta | None) -> datetime:
+    """The floor; later where the carrier's next scan is mostly not there by then, a day after the look at most."""
     floor = _floor(case, verdict, pace, now)
-    return _sooner(floor, verdict.carrier_look_at, pace, earliest)
+    moved, seen = case.journey.last_movement_at, case.observed_at
+    if usual is None or moved is None or seen is None or _awaited(verdict):
+        return floor
+    return max(floor, min(moved + usual, seen + max(_DAY, pace.freshness)))
 
 
 def patience(case: Case, verdict: Verdict, pace: Pace) -> timedelta | None:
@@ -67,16 +131,44 @@ def repeat_question(
     seen_at: datetime, fresh: timedelta, step: datetime | None, pace: Pace, earliest: datetime
 ) -> datetime:
     """`next_question` after an answer that repeats the last one, from what was kept of it."""
-    return _sooner(seen_at + fresh, step, pace, earliest)
+    return repeat_asking(seen_at, fresh, step, pace, earliest).at
 
 
-def _sooner(floor: datetime, step: datetime | None, pace: Pace, earliest: datetime) -> datetime:
+def repeat_asking(
+    seen_at: datetime,
+    fresh: timedelta,
+    step: datetime | None,
+    pace: Pace,
+    earliest: datetime,
+    stake: Reason = Reason.VERIFY,
+) -> Asking:
+    """`next_asking` after such an answer: nothing stands, or it had been judged."""
+    return _sooner(seen_at + fresh, Reason.FRESHNESS, step, stake, seen_at, pace, earliest)
+
+
+def _sooner(
+    floor: datetime,
+    why: Reason,
+    step: datetime | None,
+    stake: Reason,
+    seen: datetime | None,
+    pace: Pace,
+    earliest: datetime,
+) -> Asking:
     """The floor or the step: a question just before a step would only make the step late."""
-    floor = max(earliest, floor)
-    if step is None:
-        return floor
-    step = max(earliest, step + pace.lag)
-    return floor if floor + pace.interval <= step else step
+    floor = max(earliest, _refreshed(seen, pace, floor))
+    if step is not None:
+        step = max(earliest, _refreshed(seen, pace, step + pace.lag))
+        if floor + pace.interval > step:
+            return Asking(step, stake)
+    return Asking(floor, why)
+
+
+def _refreshed(seen: datetime | None, pace: Pace, at: datetime) -> datetime:
+    """The first moment from `at` on at which the provider has read the carrier anew since it last said so."""
+    if not pace.rhythm or seen is None:
+        return at
+    return seen + max(1, -((seen - at) // pace.rhythm)) * pace.rhythm
 
 
 def _floor(case: Case, verdict: Verdict, pace: Pace, now: datetime) -> datetime:

@@ -4,15 +4,19 @@ Two ceilings of one waybill, both facts about the service: the least time betwee
 how many a day (快递100 locks a number for 24 h that is asked too often). The daily one is a GCRA:
 `quota_at` is the theoretical arrival time, half of the day's questions may come at once and the other
 half refill evenly, so no window of 24 hours ever holds more than the whole.
+
+Where money is short only some of what is due may be asked (`Scope`): the rest stays due as it is, so that
+it is asked at once when there is money again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal, not_, or_, select
 
 from domain.remote import Secret
 from domain.time import to_micros
@@ -21,7 +25,7 @@ from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import length, moment
 from monitor.store.sealing import Unsealable, keys_of, unseal
 
-__all__ = ["Claim", "claim_polls", "open_tail", "phone_context"]
+__all__ = ["ALL", "Claim", "Scope", "Taken", "claim_polls", "open_tail", "phone_context", "take"]
 
 _DAY: Final = 24 * 3600 * 1_000_000
 _NEVER: Final = 1 << 62
@@ -44,6 +48,66 @@ class Claim:
     patience: timedelta | None = None
     """How long a look at the same words stays fresh; None: even the same words are to be judged."""
     next_deadline_at: datetime | None = None
+    reason: int = 3
+    """What it is asked for (`rules.schedule.Reason`)."""
+    stake: int = 3
+    """What the question at the next step would be for."""
+    charged: bool = True
+    """An answer about it costs money: the account has not charged for the number within its period."""
+    known: bool = False
+    """It has scans already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which of the due questions may be asked."""
+
+    least: int = 0
+    """What they are for, at least (`rules.schedule.Reason`)."""
+    stretched: timedelta | None = None
+    """One that is for nothing but freshness waits so much longer."""
+    paying: int | None = None
+    """At most so many that cost money."""
+    billed_since: datetime | None = None
+    """A number charged for since then is free, and asked whatever it is for. None: every answer costs."""
+
+    def within(self, provider: str, now: datetime) -> list[ColumnElement[bool]]:
+        """As conditions on `due`; none where everything may be asked."""
+        asked = self._for_what(to_micros(now))
+        if asked is None or self.billed_since is None:
+            return [] if asked is None else [asked]
+        return [or_(asked, _charged(provider, self.billed_since))]
+
+    def _for_what(self, at: int) -> ColumnElement[bool] | None:
+        if self.least > 0:
+            return _due.c.reason >= self.least
+        if self.stretched is None:
+            return None
+        return or_(_due.c.reason > 0, _due.c.next_poll_at <= at - (length(self.stretched) or 0))
+
+
+ALL: Final = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a claim."""
+
+    claims: list[Claim]
+    lacking: list[Claim]
+    """Not to be asked: the carrier answers only with the last digits of a phone, and no order has them."""
+
+
+def _charged(provider: str, since: datetime) -> ColumnElement[bool]:
+    """The account has charged for the number since then."""
+    billed = schema.billed.c
+    return (
+        select(billed.at)
+        .where(
+            billed.parcel_id == _due.c.parcel_id, billed.provider == provider, billed.at > to_micros(since)
+        )
+        .exists()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,45 +159,88 @@ def claim_polls(
     daily: int,
     lease: timedelta,
 ) -> list[Claim]:
+    """`take`, where everything may be asked."""
+    return take(conn, provider, now, limit, interval=interval, daily=daily, lease=lease).claims
+
+
+def take(
+    conn: Connection,
+    provider: str,
+    now: datetime,
+    limit: int,
+    *,
+    interval: timedelta,
+    daily: int,
+    lease: timedelta,
+    scope: Scope = ALL,
+    needs_phone: Callable[[str], bool] = lambda carrier: False,
+) -> Taken:
     """Take up to `limit` due waybills of this account that may be asked about now, longest due first.
 
     Each is marked as asked, and due again after the lease or the interval, whichever is longer: a crash
     before the answer asks again only when the ceiling allows. A due one that may not be asked yet is put
-    off to the first moment it may. Two processes never take the same one (PostgreSQL: SKIP LOCKED).
+    off to the first moment it may, one without the digits of a phone that its carrier wants for a day.
+    Two processes never take the same one (PostgreSQL: SKIP LOCKED).
     """
     ceilings, at = _Ceilings.of(interval, daily), to_micros(now)
-    taken: list[Row[Any]] = []
-    while len(taken) < limit and daily > 0:
-        asked_for = limit - len(taken)
-        rows = _due_rows(conn, provider, at, asked_for)
-        free: list[Row[Any]] = []
-        held: list[Row[Any]] = []
-        for row in rows:
-            allowed = row.state == "watched" and ceilings.allowed_at(row) <= at
-            (free if allowed else held).append(row)
-        _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in free])
+    taken = Taken([], [])
+    paying = scope.paying
+    while len(taken.claims) < limit and daily > 0:
+        asked_for = limit - len(taken.claims)
+        rows = _due_rows(conn, provider, now, asked_for, scope)
+        held = [row for row in rows if not _free(row, ceilings, at)]
+        able = _claims(conn, [row for row in rows if _free(row, ceilings, at)])
+        mute = [each for each in able if needs_phone(each.carrier) and not each.phone_tail]
+        asked = [each for each in able if each not in mute]
+        if paying is not None:
+            asked = _afforded(asked, paying)
+            paying -= sum(each.charged for each in asked)
+        mine = {each.parcel_id for each in asked}
+        _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in rows if row.parcel_id in mine])
         _write(conn, [_put_off(row, ceilings) for row in held])
-        taken += free
-        if len(rows) < asked_for:
+        _write(conn, [{"parcel_id": each.parcel_id, "next_poll_at": at + _DAY} for each in mute])
+        taken.claims.extend(asked)
+        taken.lacking.extend(mute)
+        if len(rows) < asked_for or len(asked) + len(mute) < len(able):
             break
-    return _claims(conn, taken)
+    return taken
 
 
-def _due_rows(conn: Connection, provider: str, at: int, limit: int) -> list[Any]:
+def _free(row: Row[Any], ceilings: _Ceilings, at: int) -> bool:
+    return row.state == "watched" and ceilings.allowed_at(row) <= at
+
+
+def _afforded(claims: list[Claim], most: int) -> list[Claim]:
+    """Those that cost nothing, and the first of the others."""
+    paid = iter(range(most))
+    return [each for each in claims if not each.charged or next(paid, None) is not None]
+
+
+def _due_rows(conn: Connection, provider: str, now: datetime, limit: int, scope: Scope) -> list[Any]:
+    since = scope.billed_since
+    charged = literal(True) if since is None else not_(_charged(provider, since))
     query = (
         select(
+            charged.label("charged"),
             _due.c.parcel_id,
             _due.c.asked_at,
             _due.c.quota_at,
             _due.c.patience,
             _due.c.next_deadline_at,
+            _due.c.reason,
+            _due.c.stake,
+            schema.parcels.c.last_event_at,
             schema.parcels.c.state,
             schema.parcels.c.carrier,
             schema.parcels.c.waybill_no,
             schema.parcels.c.answer_hash,
         )
         .join(schema.parcels, schema.parcels.c.id == _due.c.parcel_id)
-        .where(_due.c.provider == provider, _due.c.next_poll_at <= at)
+        .where(
+            _due.c.provider == provider,
+            _due.c.next_poll_at <= to_micros(now),
+            *scope.within(provider, now),
+        )
         .order_by(_due.c.next_poll_at)
         .limit(limit)
         .with_for_update(of=_due, skip_locked=True)
@@ -198,6 +305,10 @@ def _claims(conn: Connection, rows: list[Row[Any]]) -> list[Claim]:
             moment(row.asked_at),
             None if row.patience is None else timedelta(microseconds=row.patience),
             moment(row.next_deadline_at),
+            row.reason,
+            row.stake,
+            bool(row.charged),
+            row.last_event_at is not None,
         )
         for row in rows
     ]

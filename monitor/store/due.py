@@ -30,13 +30,20 @@ class Due:
     next_deadline_at: datetime | None
     patience: timedelta | None = None
     """How long an answer that repeats the last one stays fresh; None: it has to be judged."""
+    reason: int = 3
+    """What the next question is for (`rules.schedule.Reason`)."""
+    stake: int = 3
+    """What the question at the next step would be for."""
     limit_at: datetime | None = None
     """The nearest limit still ahead of a clock that runs."""
     limit_rule: str = ""
     """Whose limit it is."""
 
 
-_COLUMNS: Final = ("provider", "next_poll_at", "next_deadline_at", "patience", "limit_at", "limit_rule")
+_COLUMNS: Final = (
+    *("provider", "next_poll_at", "next_deadline_at", "patience", "reason", "stake"),
+    *("limit_at", "limit_rule"),
+)
 _NOW_DUE: Final = select(_due.c.parcel_id, *(_due.c[name] for name in _COLUMNS)).where(
     _due.c.parcel_id.in_(bindparam("ids", expanding=True))
 )
@@ -50,7 +57,7 @@ def _writing(*names: str) -> Prepared:
 
 
 _RESCHEDULE: Final = _writing(*_COLUMNS)
-_SAME_LIMIT: Final = _writing(*_COLUMNS[:4])
+_SAME_LIMIT: Final = _writing(*_COLUMNS[:6])
 """Leaves the limit's index alone: SQLite rewrites every index of a column that is set."""
 
 
@@ -68,8 +75,8 @@ def reschedule(conn: Connection, rows: Sequence[Due]) -> int:
         for row in some:
             old, new = stored.get(row.parcel_id), _values(row)
             if old is not None and _changed(old[1:], new):
-                if tuple(old[5:]) == new[4:]:
-                    same_limit.append((*new[:4], row.parcel_id))
+                if tuple(old[7:]) == new[6:]:
+                    same_limit.append((*new[:6], row.parcel_id))
                 else:
                     moved.append((*new, row.parcel_id))
     return _RESCHEDULE.run(conn, moved) + _SAME_LIMIT.run(conn, same_limit)
@@ -94,7 +101,8 @@ def take_due_deadlines(conn: Connection, now: datetime, limit: int) -> list[int]
 def _values(row: Due) -> tuple[Any, ...]:
     """In the order of `_COLUMNS`."""
     asks, judges = micros(row.next_poll_at), micros(row.next_deadline_at)
-    return row.provider, asks, judges, length(row.patience), micros(row.limit_at), row.limit_rule
+    why = int(row.reason), int(row.stake)
+    return row.provider, asks, judges, length(row.patience), *why, micros(row.limit_at), row.limit_rule
 
 
 def _changed(old: Sequence[Any], new: Sequence[Any]) -> bool:

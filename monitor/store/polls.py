@@ -11,6 +11,7 @@ from sqlalchemy import Connection, case, func, select, update
 from domain.time import to_micros
 from monitor.store import providers, schema
 from monitor.store.bulk import update_many
+from monitor.store.claims import ALL, Scope
 
 __all__ = [
     "Asked",
@@ -30,11 +31,13 @@ __all__ = [
 _due = schema.due
 
 
-def waiting(conn: Connection, provider: str, now: datetime) -> bool:
-    """Something is due at this account: one look at an index."""
+def waiting(conn: Connection, provider: str, now: datetime, scope: Scope = ALL) -> bool:
+    """Something is due at this account that may be asked: one look at an index."""
     query = (
         select(_due.c.parcel_id)
-        .where(_due.c.provider == provider, _due.c.next_poll_at <= to_micros(now))
+        .where(
+            _due.c.provider == provider, _due.c.next_poll_at <= to_micros(now), *scope.within(provider, now)
+        )
         .limit(1)
     )
     return conn.execute(query).first() is not None
@@ -104,6 +107,8 @@ class Quiet:
     seen_at: datetime
     next_poll_at: datetime
     answered_at: datetime
+    reason: int = 3
+    """What the next question is for."""
 
 
 def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
@@ -118,6 +123,7 @@ def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
                 "seen_at": to_micros(row.seen_at),
                 "next_poll_at": to_micros(row.next_poll_at),
                 "asked_at": to_micros(row.answered_at),
+                "reason": int(row.reason),
             }
             for row in sorted(rows, key=lambda row: row.parcel_id)
         ],
