@@ -16,6 +16,8 @@ from domain.history import Merge, Stored, merge
 from domain.journey import condense
 from domain.remote import Secret
 from domain.tracking import Answer, TrackingEvent
+from monitor.doctor import Doctor, Heard, Round
+from monitor.feed_line import Sign
 from monitor.flight import Same
 from monitor.redaction import redact
 from monitor.store import events, parcels, polls, providers
@@ -44,23 +46,35 @@ class Told:
 class Keeper:
     """Keeps what one provider account tells."""
 
-    def __init__(self, name: str, secrets: Iterable[Secret], sweep: Sweep) -> None:
-        """`name` is the account's: scans and oddities are kept under it, the latter without its `secrets`."""
+    def __init__(
+        self, name: str, secrets: Iterable[Secret], sweep: Sweep, doctor: Doctor | None = None
+    ) -> None:
+        """`name` is the account's: scans and oddities are kept under it, the latter without its `secrets`.
+
+        `doctor` hears of everything, so that what a carrier that is down answers proves no silence.
+        """
         self._name = name
         self._secrets = tuple(secrets)
         self._sweep = sweep
+        self._doctor = doctor
 
-    def keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
+    def keep(
+        self, conn: Connection, told: Sequence[Told], now: datetime, round_: Round | None = None
+    ) -> Judged:
         """Append what is new, and judge every parcel at what was proven of it; call it inside a write.
 
         Several of one parcel are taken in their order. A parcel nobody knows any more is passed over.
+        `round_` is the transaction's, where there is more to it; who passes one closes it.
         """
         done = Judged()
+        own = self._doctor.round(conn, now) if self._doctor is not None and round_ is None else None
         while told:
             first = list({each.parcel_id: each for each in reversed(told)}.values())[::-1]
-            done.add(self._keep(conn, first, now))
+            done.add(self._keep(conn, first, now, own or round_))
             kept = {id(each) for each in first}
             told = [each for each in told if id(each) not in kept]
+        if own is not None:
+            done.messages += own.close()
         return done
 
     def put_aside(
@@ -74,13 +88,16 @@ class Keeper:
         said = redact(lines(answer), self._secrets)
         providers.oddity(conn, self._name, redact(why, self._secrets), said, now)
 
-    def _keep(self, conn: Connection, told: Sequence[Told], now: datetime) -> Judged:
+    def _keep(
+        self, conn: Connection, told: Sequence[Told], now: datetime, round_: Round | None = None
+    ) -> Judged:
         """At most one answer for a parcel."""
         loaded = {each.id: each for each in parcels.load(conn, [each.parcel_id for each in told])}
         fresh = [each.parcel_id for each in told if isinstance(each.answer, Answer)]
         known = events.known(conn, fresh) if fresh else {}
         merges: list[tuple[int, Merge]] = []
         looks: list[Look] = []
+        heard: list[Heard] = []
         for each in told:
             row = loaded.get(each.parcel_id)
             if row is None:
@@ -89,6 +106,10 @@ class Keeper:
             if change:
                 merges.append((row.id, change))
             looks.append(look)
+            heard.append(_heard(row, each, known.get(row.id, []), change))
+        if round_ is not None:
+            round_.hear(heard)
+            looks = [_unproven(look) if round_.down(look.case.waybill.carrier) else look for look in looks]
         events.apply(conn, merges, provider=self._name, at=now)
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
@@ -125,6 +146,33 @@ class Keeper:
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
         news = newest.event.text if newest is not None else ""
         return Look(row, replace(case, journey=journey), digest, news, asked_at), change
+
+
+def _unproven(look: Look) -> Look:
+    """What is told by a feed that is down is kept, and shows no silence."""
+    return replace(look, case=replace(look.case, observed_at=look.loaded.case.observed_at))
+
+
+def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge) -> Heard:
+    """The same for the doctor. A push of what is known already is one too; one without scans says nothing."""
+    waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
+    same, before = isinstance(told.answer, Same), row.case.observed_at
+    emptied = isinstance(told.answer, Answer) and _emptied(told, told.answer, known)
+    if emptied or change.contradicts:
+        sign = Sign.EMPTIED
+    elif change.added:
+        sign = Sign.NEWS if before is not None or journey.events else Sign.KNOWN
+    else:
+        sign = Sign.KNOWN if journey.events else Sign.NOTHING
+    if pushed:  # it comes by itself, so it was no later than this; the first tells old things
+        before = told.answered_at if journey.events else None
+    return Heard(
+        *(row.id, waybill.carrier, waybill.waybill_no, sign),
+        same=same,
+        pushed=pushed,
+        before=before,
+        fresh=change.added,
+    )
 
 
 def lines(answer: object) -> str:

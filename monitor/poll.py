@@ -34,7 +34,9 @@ from monitor import feed as feeds
 from monitor import wording
 from monitor.accounts import ProviderAccount, secrets_of
 from monitor.clock import Clock
+from monitor.doctor import Doctor, Heard, Round
 from monitor.feed import Feed, FeedState
+from monitor.feed_line import Sign
 from monitor.flight import Flight, Result, Same, unless_same
 from monitor.keeping import Keeper, Told
 from monitor.metrics import Metrics
@@ -97,7 +99,8 @@ class Poller:
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
-        self._keeper = Keeper(account.name, secrets_of(account.provider), sweep)
+        self._doctor = Doctor(account.name, routes, account.ceilings.per_waybill_interval)
+        self._keeper = Keeper(account.name, secrets_of(account.provider), sweep, self._doctor)
 
     @property
     def name(self) -> str:
@@ -166,6 +169,7 @@ class Poller:
             row.failures,
             bool(row.told),
             None if state is FeedState.DOWN else row.resume_at,
+            back_at=row.back_at,
         )
 
     def _room(self) -> int:
@@ -290,32 +294,45 @@ class Poller:
         now = self._clock.now()
         good = [result for result in results if not isinstance(result.answer, RemoteError)]
         bad = [result for result in results if isinstance(result.answer, RemoteError)]
-        feed = self._feed
+        feed, round_ = self._feed, self._doctor.round(conn, now)
         turns: list[tuple[Feed, Feed]] = []
         for result in sorted(results, key=lambda result: result.asked_at):
             before = feed
-            feed, tell = self._health(before, result, now)
+            feed, tell = self._health(before, result, now, round_)
             if tell:
                 turns.append((before, feed))
+        round_.account = feed
         self._put_off(conn, bad, feed, now)
-        judged = self._take(conn, good, now)
+        round_.hear(
+            [_failed(result, result.answer) for result in bad if isinstance(result.answer, RemoteError)]
+        )
+        judged = self._take(conn, good, now, round_)
+        judged.messages += round_.close()
         for before, after in turns:
             judged.messages += self._announce(conn, before, after, now)
         self._save_feed(conn, feed)
         return judged, feed
 
     @staticmethod
-    def _health(feed: Feed, result: Result, now: datetime) -> tuple[Feed, bool]:
+    def _health(feed: Feed, result: Result, now: datetime, round_: Round) -> tuple[Feed, bool]:
         if isinstance(result.answer, RemoteError):
-            return feeds.after_error(feed, result.answer, result.claim.waybill_no, now)
+            number, carrier = result.claim.waybill_no, result.claim.carrier
+            others = round_.others(carrier)
+            return feeds.after_error(feed, result.answer, number, now, carrier=carrier, others=others)
         return feeds.after_answer(feed, now)
 
-    def _take(self, conn: Connection, results: Sequence[Result], now: datetime) -> Judged:
-        """Answers: scans appended, the parcel judged at the moment of the look."""
-        quiet = {r.claim.parcel_id: q for r in results if (q := self._quiet(r, now)) is not None}
+    def _take(self, conn: Connection, results: Sequence[Result], now: datetime, round_: Round) -> Judged:
+        """Answers: scans appended, the parcel judged at the moment of the look.
+
+        While something is wrong with a carrier, nothing of it goes the short way.
+        """
+        sound = [result for result in results if not round_.troubled(result.claim.carrier)]
+        quiet = {r.claim.parcel_id: q for r in sound if (q := self._quiet(r, now)) is not None}
         polls.unchanged(conn, list(quiet.values()))
+        round_.hear([_repeated(result) for result in sound if result.claim.parcel_id in quiet])
         results = [result for result in results if result.claim.parcel_id not in quiet]
-        judged = self._keeper.keep(conn, [self._told(r, now) for r in results], now) if results else Judged()
+        told = [self._told(result, now) for result in results]
+        judged = self._keeper.keep(conn, told, now, round_) if told else Judged()
         judged.parcels += len(quiet)
         return judged
 
@@ -434,8 +451,22 @@ class Poller:
                 feed.failures,
                 told=int(feed.told),
                 resume_at=feed.resume_at,
+                back_at=feed.back_at,
             ),
         )
+
+
+def _failed(result: Result, error: RemoteError) -> Heard:
+    claim = result.claim
+    return Heard(claim.parcel_id, claim.carrier, claim.waybill_no, Sign.ERROR, error)
+
+
+def _repeated(result: Result) -> Heard:
+    """The last answer again of a carrier that is well."""
+    claim = result.claim
+    return Heard(
+        *(claim.parcel_id, claim.carrier, claim.waybill_no, Sign.KNOWN), same=True, before=claim.asked_before
+    )
 
 
 def _stale(before: datetime | None, after: datetime | None) -> bool:

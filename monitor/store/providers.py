@@ -38,7 +38,7 @@ _providers, _spend, _codes, _oddities = (
     schema.unknown_codes,
     schema.oddities,
 )
-_MOMENTS: Final = ("since", "last_good_at", "last_bad_at", "resume_at")
+_MOMENTS: Final = ("since", "last_good_at", "last_bad_at", "resume_at", "back_at")
 _CODE_LENGTH: Final = 200
 _ODDITIES_KEPT: Final = 200
 _BODY_KEPT: Final = 20_000
@@ -59,6 +59,7 @@ class ProviderState:
     successes: int = 0
     told: int = 0
     resume_at: datetime | None = None
+    back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,10 +334,12 @@ ROWS = {
     "spend": "INSERT INTO spend (provider, day) VALUES ('a', '2026-10-01'), ('a', '2027-11-01')",
     "counters": "INSERT INTO counters (name, n) VALUES ('ticket:20261001', 3), ('ticket:20271101', 3), ('x', 1)",
     "facets": "INSERT INTO facets (id, said, joined_at) VALUES (1, 'a', {old}), (2, 'b', {new})",
+    "feed_hours": "INSERT INTO feed_hours (provider, carrier, hour) VALUES"
+    " ('a', 'zhongtong', {old}), ('b', 'zhongtong', {old}), ('a', 'zhongtong', {new})",
 }
 
 
-@pytest.mark.parametrize(("table", "left"), [*zip(ROWS, [1, 2, 1, 1, 1, 2, 1], strict=True)])
+@pytest.mark.parametrize(("table", "left"), [*zip(ROWS, [1, 2, 1, 1, 1, 2, 1, 1], strict=True)])
 def test_the_rest_goes_by_its_age(database, table, left):
     moments = {"old": to_micros(T0), "new": to_micros(LATER - H)}
     database.write_now(lambda conn: conn.execute(text(ROWS[table].format(**moments))))
