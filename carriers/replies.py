@@ -11,10 +11,10 @@ from typing import Any, Final
 from domain.masking import clean, safe_text
 from domain.remote import Denied, RemoteError, Reply, Secret, Throttled, Unavailable, Unreadable
 
-__all__ = ["decoded", "opened", "refused", "starring", "truth"]
+__all__ = ["decoded", "nested", "opened", "refused", "starring", "truth"]
 
 _XML_SAYS: Final = re.compile(r"<(?:reason|errorMsg|message)>([^<]{1,200})</")
-_OF_ACCOUNT: Final = re.compile(r"签名|验签|密钥|白名单|\bsign\b|\bip\b", re.IGNORECASE)
+_OF_ACCOUNT: Final = re.compile(r"签名|验签|密钥|白名单|(?<![a-z])(?:sign|ip)(?![a-z])", re.IGNORECASE)
 """Short parts of texts that speak of the account; whatever may be one number's fault is not among them."""
 
 
@@ -60,6 +60,14 @@ def truth(value: object) -> bool | None:
     """A boolean, also as text (`"true"`); None for what is neither."""
     said = value.strip().lower() if isinstance(value, str) else value
     return True if said is True or said == "true" else False if said is False or said == "false" else None
+
+
+def nested(said: object, what: str) -> Mapping[str, Any]:
+    """An object that may stand there as its JSON text. Raises `Unreadable` for anything else."""
+    body = Reply(200, said.encode("utf-8", "replace")).json() if isinstance(said, str) else said
+    if not isinstance(body, dict):
+        raise Unreadable(f"{what} 不是 JSON 对象")
+    return body
 
 
 @contextmanager
