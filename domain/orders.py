@@ -120,6 +120,9 @@ class Case:
     siblings: frozenset[str] | None = None
     """The other numbers of the same orders; None: not looked up, as of a parcel that was not sent on."""
 
+    declared: str = ""
+    """The carrier the shop named, where the number turned out to be `waybill.carrier`'s; else nothing."""
+
     @property
     def order(self) -> Order:
         """The order that speaks for the parcel."""

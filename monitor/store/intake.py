@@ -42,6 +42,10 @@ class Incoming:
     phone_tail: str
     """The last four digits, or nothing."""
     known_at: datetime
+    dropped: frozenset[Waybill] = frozenset()
+    """Numbers its source has taken back from the order, while others stay."""
+    revives: bool = False
+    """Its source takes back that the order was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class _Row:
         self._ledger = ledger
         self._row = row
         self._known = to_micros(row.known_at)
-        self._whole = whole[_key(row.order), row.known_at]
+        self._whole = frozenset(map(ledger.known_as, whole[_key(row.order), row.known_at]))
         self._now = now
         self._said: list[str] = []
         """What changed, in words."""
@@ -108,7 +112,9 @@ class _Row:
             self._merge(order, values)
         if self._known > seen_before:
             self._unlink_replaced(order)
-        parcels = [self._place(order, _cleaned(each), seen_before) for each in self._row.waybills]
+            self._unlink_dropped(order)
+        named = dict.fromkeys(self._ledger.known_as(_cleaned(each)) for each in self._row.waybills)
+        parcels = [self._place(order, each, seen_before) for each in named]
         if self._said or (self._known > seen_before and order.values["shipped_at"] is None):
             for link in order.live():
                 link.parcel.touched = True
@@ -152,6 +158,7 @@ class _Row:
         if new is old:
             return
         called_off = old is OrderStatus.REFUNDING and self._known > order.observed_at
+        called_off |= self._row.revives and old is OrderStatus.CLOSED
         if self._known >= order.observed_at and (new.rank > old.rank or called_off):
             order.values["status"], order.changed = new.value, True
             self._said.append(f"状态 {ORDER_STATUS_ZH[old]} → {ORDER_STATUS_ZH[new]}")
@@ -167,13 +174,24 @@ class _Row:
             return
         numbers = "、".join(sorted(each.waybill_no for each in self._whole))
         for link in live:
-            link.unlinked_at, link.changed = self._now, True
-            parcel = link.parcel
-            parcel.holders.discard(order.key)
-            parcel.touched = True
-            if not parcel.holders and parcel.state == "watched":
-                parcel.state, parcel.why, parcel.changed = "unwatched", f"商家已把运单号换成 {numbers}", True
-            self._said.append(f"运单 {parcel.waybill.waybill_no} 已换成 {numbers}")
+            self._unlink(order, link, f"商家已把运单号换成 {numbers}")
+            self._said.append(f"运单 {link.parcel.waybill.waybill_no} 已换成 {numbers}")
+
+    def _unlink_dropped(self, order: OrderRow) -> None:
+        """One of several numbers that its source took back or changed."""
+        for link in order.live():
+            if link.parcel.waybill in self._row.dropped:
+                self._unlink(order, link, "商家已从订单里撤下这个运单号")
+                self._said.append(f"运单 {link.parcel.waybill.waybill_no} 已撤下")
+
+    def _unlink(self, order: OrderRow, link: Link, why: str) -> None:
+        """The order has left the parcel; the parcel that all have left is watched no more."""
+        link.unlinked_at, link.changed = self._now, True
+        parcel = link.parcel
+        parcel.holders.discard(order.key)
+        parcel.touched = True
+        if not parcel.holders and parcel.state == "watched":
+            parcel.state, parcel.why, parcel.changed = "unwatched", why, True
 
     def _place(self, order: OrderRow, waybill: Waybill, seen_before: int) -> ParcelRow | None:
         """The order's parcel of that number, linked now if it may be."""

@@ -96,10 +96,19 @@ class Ledger:
     def __init__(self, conn: Connection, keys: Iterable[OrderKey], waybills: Iterable[Waybill]) -> None:
         self.orders: dict[OrderKey, OrderRow] = {}
         self.newest: dict[Waybill, ParcelRow] = {}
+        self._declared: dict[Waybill, ParcelRow] = {}
+        """By the waybill as the shop wrote it: parcels whose number is another carrier's."""
         self._parcels: dict[int, ParcelRow] = {}
         self._fresh: list[ParcelRow] = []
         self._new: set[int] = set()
         self._read(conn, set(keys), set(waybills))
+
+    def known_as(self, waybill: Waybill) -> Waybill:
+        """The name of the parcel that a shop means: it may go on writing the carrier that it is not."""
+        meant, exact = self._declared.get(waybill), self.newest.get(waybill)
+        if meant is None or (exact is not None and exact.state == "watched"):
+            return waybill
+        return meant.waybill
 
     def add_order(self, row: OrderRow) -> OrderRow:
         """An order nobody knew."""
@@ -155,6 +164,11 @@ class Ledger:
         newest = self.newest.setdefault(parcel.waybill, parcel)
         if newest.cycle < parcel.cycle:
             self.newest[parcel.waybill] = parcel
+        if row.declared:
+            said = Waybill(row.declared, row.waybill_no)
+            latest = self._declared.setdefault(said, parcel)
+            if latest.id < parcel.id:
+                self._declared[said] = parcel
 
     def _read_holders(self, conn: Connection) -> None:
         for row in _select_links(conn, _links.c.parcel_id, list(self._parcels)):
@@ -264,7 +278,7 @@ _PARCELS_BY_NO: Final = select(_parcels.c.id).where(_parcels.c.waybill_no.in_(_i
 _PARCELS_BY_ID: Final = (
     select(
         *(_parcels.c[name] for name in ("id", "carrier", "waybill_no", "cycle", "watch_from")),
-        *(_parcels.c[name] for name in ("state", "why", "done_at")),
+        *(_parcels.c[name] for name in ("state", "why", "done_at", "declared")),
     )
     .where(_parcels.c.id.in_(_ids()))
     .order_by(_parcels.c.id)

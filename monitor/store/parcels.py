@@ -264,6 +264,7 @@ def _loaded(
             moment(max((at for at in (row.observed_at, row.seen_at) if at is not None), default=None)),
             moment(min((each.observed_at for each in linked), default=None)),
             neighbours=uses(conn, linked),
+            declared=row.declared,
         ),
         answer_hash=row.answer_hash,
         watch_from=from_micros(row.watch_from),

@@ -1,0 +1,95 @@
+"""A parcel's carrier turns out to be another: it stays the same parcel, with its history, under the right name.
+
+What the shop wrote stays in `declared`: it goes on writing it, and means this parcel (`Ledger.known_as`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, select, update
+
+from carriers.names import display
+from domain.time import to_micros
+from monitor.store import schema
+from monitor.store.codec import clean
+
+__all__ = ["change_carrier"]
+
+_parcels, _due, _links = schema.parcels, schema.due, schema.order_parcels
+_COLUMNS: Final = tuple(
+    _parcels.c[name] for name in ("id", "carrier", "waybill_no", "cycle", "declared", "state")
+)
+
+
+def change_carrier(conn: Connection, parcel_id: int, carrier: str, now: datetime) -> int:
+    """The number is `carrier`'s (our key); the id of the parcel that goes on, judged again at once.
+
+    That is this one, unless the number is watched under that carrier already: then its orders join that parcel,
+    and this one says so and is watched no more. Nothing changes for a parcel that is not there, or is that carrier's.
+    """
+    row = conn.execute(select(*_COLUMNS).where(_parcels.c.id == parcel_id).with_for_update()).first()
+    carrier = clean(carrier)
+    if row is None or row.carrier == carrier or not carrier:
+        return parcel_id
+    there = conn.execute(
+        select(*_COLUMNS)
+        .where(_parcels.c.carrier == carrier, _parcels.c.waybill_no == row.waybill_no)
+        .order_by(_parcels.c.cycle.desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+    at = to_micros(now)
+    if there is not None and there.state == "watched":
+        _join(conn, row, there, at)
+        return int(there.id)
+    declared = row.declared or row.carrier
+    values: dict[str, Any] = {
+        "carrier": carrier,
+        "cycle": 0 if there is None else there.cycle + 1,
+        "declared": "" if declared == carrier else declared,
+        "answer_hash": "",
+        "facets_id": None,
+        "why": "",
+        "updated_at": at,
+    }
+    conn.execute(update(_parcels).where(_parcels.c.id == parcel_id).values(values))
+    # Another account may be asked now, which never was: the judgement says which, and when.
+    fresh = {"provider": "", "next_poll_at": None, "asked_at": None, "quota_at": None, "next_deadline_at": at}
+    conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(fresh))
+    return parcel_id
+
+
+def _join(conn: Connection, row: Row[Any], there: Row[Any], at: int) -> None:
+    """The orders of one parcel go over to another of the same number."""
+    mine = select(_links.c.order_id).where(_links.c.parcel_id == row.id, _links.c.unlinked_at.is_(None))
+    orders = list(conn.execute(mine).scalars())
+    known = select(_links.c.order_id).where(_links.c.parcel_id == there.id, _links.c.order_id.in_(orders))
+    already = set(conn.execute(known).scalars())
+    conn.execute(
+        update(_links)
+        .where(_links.c.parcel_id == there.id, _links.c.order_id.in_(already))
+        .values(unlinked_at=None)
+    )
+    fresh = [order for order in orders if order not in already]
+    if fresh:
+        conn.execute(
+            _links.insert(), [{"order_id": each, "parcel_id": there.id, "linked_at": at} for each in fresh]
+        )
+    conn.execute(
+        update(_links)
+        .where(_links.c.parcel_id == row.id, _links.c.order_id.in_(orders))
+        .values(unlinked_at=at)
+    )
+    why = f"单号是{display(there.carrier)}的，已在监控；订单已转到那个包裹"
+    conn.execute(
+        update(_parcels).where(_parcels.c.id == row.id).values(state="unwatched", why=why, updated_at=at)
+    )
+    conn.execute(
+        update(_parcels)
+        .where(_parcels.c.id == there.id)
+        .values(declared=there.declared or row.declared or row.carrier)
+    )
+    conn.execute(update(_due).where(_due.c.parcel_id == row.id).values(next_poll_at=None))
+    conn.execute(update(_due).where(_due.c.parcel_id.in_((row.id, there.id))).values(next_deadline_at=at))
