@@ -9,8 +9,8 @@ import csv
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,7 +19,7 @@ from monitor.intake.rows import RowVerdict
 from monitor.intake.values import Cell, shown
 from monitor.intake.verdicts import RowKind
 
-__all__ = ["REASON", "neutral", "write_rejected"]
+__all__ = ["REASON", "RejectedFile", "handing_back", "neutral", "write_rejected"]
 
 REASON: Final = "错误原因"
 _DANGEROUS: Final = tuple("=+-@\t\r\n\0＝＋－＠")
@@ -43,42 +43,57 @@ def neutral(words: str) -> str:
 
 
 def write_rejected(verdicts: Iterable[RowVerdict], header: Sequence[str], path: Path) -> int:
-    """Write the rejected ones of `verdicts` to `path`, whole or not at all; returns how many.
+    """Write the rejected ones of `verdicts` to `path`, whole or not at all; returns how many."""
+    with handing_back(path, header) as file:
+        for verdict in verdicts:
+            file.add(verdict)
+    return file.count
+
+
+@contextmanager
+def handing_back(path: Path, header: Sequence[str]) -> Iterator[RejectedFile]:
+    """A file for rejected rows as they come, at `path` when the block ends well, whole or not at all.
 
     UTF-8 with BOM, CRLF, every field quoted. Without any there is no file, and one from an earlier
     import is removed: it would speak of rows that are right by now.
     """
-    rejected = (verdict for verdict in verdicts if verdict.kind is RowKind.REJECTED)
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8-sig", errors="replace", newline="") as out:
-            count = _write(csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n"), rejected, header)
+            file = RejectedFile(csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n"), header)
+            yield file
             out.flush()
             os.fsync(out.fileno())
-        if count:
+        if file.count:
             Path(draft).replace(path)
         else:
             path.unlink(missing_ok=True)
-        return count
     finally:
         with suppress(FileNotFoundError):
             Path(draft).unlink()
 
 
-def _write(out: Writer, rejected: Iterable[RowVerdict], header: Sequence[str]) -> int:
-    kept = [at for at, heading in enumerate(header) if heading != REASON]
-    names = [header[at] for at in kept]
-    waybills = {at for at in kept if is_waybill_heading(header[at])}
-    count = 0
-    for verdict in rejected:
-        if not count:
-            out.writerow([neutral(name) for name in (*names, REASON)])
-        cells = _aligned(verdict, header)
-        row = [_cell(cells[at] if at < len(cells) else "", at in waybills) for at in kept]
-        beyond = [neutral(shown(cell)) for cell in cells[len(header) :]]
-        out.writerow([*row, neutral(_reasons(verdict)), *beyond])
-        count += 1
-    return count
+class RejectedFile:
+    """Rejected rows under the headings of the first sheet, each with its reasons."""
+
+    def __init__(self, out: Writer, header: Sequence[str]) -> None:
+        self.count = 0
+        self._out = out
+        self._header = header
+        self._kept = [at for at, heading in enumerate(header) if heading != REASON]
+        self._waybills = {at for at in self._kept if is_waybill_heading(header[at])}
+
+    def add(self, verdict: RowVerdict) -> None:
+        """Write a row, if it is a rejected one."""
+        if verdict.kind is not RowKind.REJECTED:
+            return
+        if not self.count:
+            self._out.writerow([neutral(name) for name in (*(self._header[at] for at in self._kept), REASON)])
+        cells = _aligned(verdict, self._header)
+        row = [_cell(cells[at] if at < len(cells) else "", at in self._waybills) for at in self._kept]
+        beyond = [neutral(shown(cell)) for cell in cells[len(self._header) :]]
+        self._out.writerow([*row, neutral(_reasons(verdict)), *beyond])
+        self.count += 1
 
 
 def _aligned(verdict: RowVerdict, header: Sequence[str]) -> Sequence[Cell]:

@@ -212,7 +212,8 @@ def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:
         )
     elif "carrier" not in columns:
         yield Problem("no_carrier_column", "快递公司", "文件里没有快递公司列：只有单号看得出是哪家的才会导入")
-    if "waybill_no" in columns and "order_no" in columns and not columns & _FACTS:
+    own = sheets[0].layout.source is OWN
+    if not own and {"waybill_no", "order_no"} <= columns and not columns & _FACTS:
         yield Problem(
             "no_order_columns",
             "付款时间",

@@ -30,7 +30,7 @@ _HEAD_WITHIN: Final = 4 * 1024 * 1024
 _START: Final = re.compile(rb"<(?:\w+:)?sheetData(?:\s[^>]*)?>")
 _END: Final = re.compile(rb"</(?:\w+:)?sheetData>")
 _ROW_END: Final = re.compile(rb"</(?:\w+:)?row>|<(?:\w+:)?row\s[^>]*/>")
-_NUMBERED: Final = re.compile(rb"<(?:\w+:)?row\s(?:[^>]*\s)?r=[\"']\d")
+_NUMBERED: Final = re.compile(rb"<(?:\w+:)?(?:row|c)\s(?:[^>]*\s)?r=[\"'][A-Za-z]*\d")
 _EMPTY: Final = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData/></worksheet>'
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar
@@ -13,14 +13,16 @@ from sqlalchemy import Connection, select
 
 from domain.orders import Waybill
 from monitor.intake.rows import RowVerdict
-from monitor.store import parcels, polls, schema
+from monitor.store import naming, parcels, polls, schema
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming, Taken
 
-__all__ = ["LONG_AGO", "Tally", "keep", "take"]
+__all__ = ["LONG_AGO", "SHOWN", "Tally", "keep", "take"]
 
 T = TypeVar("T")
 _BATCH: Final = 500
+SHOWN: Final = 200
+"""Rejected rows and warnings that are told; the rest is in the file of the rejected (§5)."""
 LONG_AGO: Final = timedelta(days=60)
 """An order that was paid before this much time has all its limits behind it."""
 
@@ -39,7 +41,11 @@ class Tally:
     long_paid: int = 0
     """Of the accepted ones, orders that nobody says are over and that were paid more than `LONG_AGO` before."""
     rejected: list[RowVerdict] = field(default_factory=list)
+    """The first `SHOWN`."""
     warnings: list[tuple[int, str]] = field(default_factory=list)
+    """The first `SHOWN`, as (line, words)."""
+    warned: int = 0
+    """All of them."""
 
 
 def batches(rows: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
@@ -56,8 +62,11 @@ def take(
     known_at: datetime,
     now: datetime,
     dry_run: bool = False,
+    hand_back: Callable[[RowVerdict], object] = lambda row: None,
 ) -> Iterator[Tally]:
     """Keep a file's orders; yields the running tally after each batch, for a progress display.
+
+    `hand_back` is given every rejected row, of which the tally keeps only the first.
 
     A dry run does all of it and takes it back. An ignored row (a closed order, one without logistics)
     puts nothing on watch, but ends an order that is watched already.
@@ -68,6 +77,8 @@ def take(
         tally.counts.update(one.outcome for one in taken if one is not None)
         for row, one in zip(some, taken, strict=True):
             _count(tally, row)
+            if row.kind == "rejected":
+                hand_back(row)
             tally.long_paid += one is not None and one.outcome == "accepted" and _paid_long_ago(row, now)
         yield tally
 
@@ -76,6 +87,7 @@ def keep(
     conn: Connection, rows: Sequence[RowVerdict], known_at: datetime, now: datetime
 ) -> list[Taken | None]:
     """Keep these rows' orders in the caller's transaction; what became of each, None where nothing was to keep."""
+    rows = _named(conn, rows, now)
     wanted = [row.kind in ("shipment", "awaiting") and row.order is not None for row in rows]
     ended = [row for row in rows if row.kind == "ignored" and row.order is not None]
     taken = parcels.intake(
@@ -85,6 +97,12 @@ def keep(
     polls.touch(conn, sorted({parcel_id for one in (*taken, *over) for parcel_id in one.parcel_ids}), now)
     each = iter(taken)
     return [next(each) if yes else None for yes in wanted]
+
+
+def _named(conn: Connection, rows: Sequence[RowVerdict], now: datetime) -> list[RowVerdict]:
+    """The rows with their orders under the names these are known by (quirk 17)."""
+    known = iter(naming.named(conn, [row.order for row in rows if row.order is not None], now))
+    return [row if row.order is None else replace(row, order=next(known)) for row in rows]
 
 
 def _incoming(row: RowVerdict, known_at: datetime) -> Incoming:
@@ -145,8 +163,9 @@ def _count(tally: Tally, row: RowVerdict) -> None:
     tally.awaiting += row.kind == "awaiting"
     tally.homeless += row.kind == "shipment" and row.order is not None and not row.order.platform
     if row.kind == "rejected":
-        tally.rejected.append(row)
+        tally.rejected += [row] if len(tally.rejected) < SHOWN else []
         tally.counts["rejected"] += 1
     elif row.kind == "ignored":
         tally.counts["ignored"] += 1
-    tally.warnings += [(row.line, problem.text) for problem in row.warnings]
+    tally.warned += len(row.warnings)
+    tally.warnings += [(row.line, problem.text) for problem in row.warnings][: SHOWN - len(tally.warnings)]

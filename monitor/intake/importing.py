@@ -1,0 +1,132 @@
+"""One file, from the child that reads it to the store: what the command, the console and the drop folder all call.
+
+A preview is an import that is taken back, so that what it tells is what an import would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from monitor.intake.export import RejectedFile, handing_back
+from monitor.intake.files import OrderFile
+from monitor.intake.outside import LIMITS, How, Limits, opened
+from monitor.intake.tables import FileRefused
+from monitor.intake.take import Tally, take
+from monitor.intake.verdicts import RowVerdict
+from monitor.store import mappings, meta
+from monitor.store.database import Database
+from monitor.store.meta import Imported
+
+__all__ = ["SAMPLES", "Job", "Report", "Stopped", "bring_in", "note_refused"]
+
+SAMPLES: Final = 10
+"""Rows a preview shows."""
+
+
+class Stopped(Exception):
+    """Somebody wants the import to end; what was done is done, and doing it again does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to import, and how."""
+
+    path: Path
+    how: How = field(default_factory=How)
+    name: str = ""
+    """What people call the file; nothing: as its path does."""
+    origin: str = "command"
+    """`command`, `console` or `inbox`."""
+    dry_run: bool = False
+    rejected: Path | None = None
+    """Where the rejected rows are handed back."""
+    limits: Limits = LIMITS
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a file, so far or at last. `file.rows` are gone."""
+
+    file: OrderFile
+    tally: Tally
+    seen: Imported | None = None
+    """The same file was taken before."""
+    samples: list[RowVerdict] = field(default_factory=list)
+    """The first rows that are more than a blank or a total."""
+
+
+def bring_in(
+    db: Database,
+    job: Job,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    told: Callable[[Report], object] = lambda report: None,
+) -> Report:
+    """Read, judge and keep every row, in batches. `told` hears of the file, and then of every batch.
+
+    Blocks; run it in a thread where a loop waits. Raises `FileRefused`, also midway: what was kept stays, and
+    the whole file can be imported again. Raises whatever `told` raises, and then no process is left behind.
+    """
+    how = job.how
+    if not how.mapping and not how.saved:
+        how = replace(how, saved=db.read_now(lambda conn: mappings.by_fingerprint(conn, how.shop)))
+    with opened(job.path, how, zone=zone, now=now, name=job.name, limits=job.limits) as file:
+        report = Report(replace(file, rows=iter(())), Tally())
+        report.seen = db.read_now(lambda conn: meta.seen_import(conn, file.sha256))
+        told(report)
+        known_at = file.exported_at or now
+        with _handing_back(job.rejected, file.header) as back:
+            rows = _sampled(file.rows, report.samples)
+            for tally in take(
+                db,
+                rows,
+                known_at=known_at,
+                now=now,
+                dry_run=job.dry_run,
+                hand_back=back.add if back else _keep_none,
+            ):
+                report.tally = tally
+                told(report)
+    if not job.dry_run:
+        db.write_now(lambda conn: _note(conn, job, report, now))
+    return report
+
+
+def note_refused(db: Database, refused: FileRefused, *, origin: str, now: datetime) -> None:
+    """Remember a file nothing came of: the console lists it with its reason."""
+    row = Imported(now, "", refused.file, origin=origin, refused=refused.message)
+    db.write_now(lambda conn: meta.note_import(conn, row))
+
+
+def _note(conn: Connection, job: Job, report: Report, now: datetime) -> None:
+    file = report.file
+    counts = dict(report.tally.counts)
+    meta.note_import(
+        conn, Imported(now, file.sha256, file.name, file.source, file.exported_at, counts, job.origin)
+    )
+    if file.remembered:
+        mappings.used(conn, file.fingerprint, now)
+
+
+def _handing_back(path: Path | None, header: Sequence[str]) -> AbstractContextManager[RejectedFile | None]:
+    return nullcontext() if path is None else handing_back(path, header)
+
+
+def _keep_none(row: RowVerdict) -> None:
+    """Nobody wants the rejected rows back."""
+
+
+def _sampled(rows: Iterator[RowVerdict], samples: list[RowVerdict]) -> Iterator[RowVerdict]:
+    for row in rows:
+        if len(samples) < SAMPLES and (row.kind != "ignored" or row.order is not None):
+            samples.append(row)
+        yield row
