@@ -20,8 +20,8 @@ from hashlib import md5
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.names import display
-from carriers.replies import in_place, opened, refused, starring, truth
+from carriers.batches import bare, each_alone, in_batches, in_place
+from carriers.replies import opened, refused, starring, truth
 from carriers.scans import (
     Meaning,
     Row,
@@ -101,15 +101,7 @@ class Sto:
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call for up to ten waybills. Raises a `RemoteError` when there is no answer at all."""
-        ours = [each for each in questions if each.waybill.carrier == _CARRIER]
-        told: list[Answer | Rejected] = []
-        for start in range(0, len(ours), self.batch):
-            told += yield from self._together(ours[start : start + self.batch])
-        answers = iter(told)
-        return [
-            next(answers) if each.waybill.carrier == _CARRIER else _not_theirs(each.waybill)
-            for each in questions
-        ]
+        return (yield from in_batches(questions, (_CARRIER,), "申通", self.batch, self._together))
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""
@@ -128,13 +120,7 @@ class Sto:
             error = _refusal(body)
             if len(asked) == 1 or not isinstance(error, Unreadable):
                 raise error
-        alone: list[Answer | Rejected | Unreadable] = []
-        for each in asked:
-            try:
-                alone += yield from self._together([each])
-            except Unreadable as one:
-                alone.append(one)
-        return in_place(alone)
+        return (yield from each_alone(asked, self._together))
 
     def _request(self, asked: Sequence[Question]) -> Request:
         numbers = list(dict.fromkeys(each.waybill.waybill_no for each in asked))
@@ -155,10 +141,6 @@ class Sto:
         return (self.secret_key, *dict.fromkeys(each.phone_tail for each in asked if each.phone_tail))
 
 
-def _not_theirs(waybill: Waybill) -> Rejected:
-    return Rejected(f"申通的接口查不了 {display(waybill.carrier)}：请换一个数据源查它")
-
-
 def _refusal(body: Mapping[str, Any]) -> RemoteError:
     code, said = word(body, "errorCode"), body.get("errorMsg")
     if truth(body.get("needRetry")):
@@ -172,10 +154,10 @@ def _told(data: object, waybill: Waybill) -> Answer | Unreadable:
     try:
         if not isinstance(data, dict):
             raise Unreadable("申通的 data 不是按单号分开的")
-        found = {str(name).strip().upper(): rows for name, rows in data.items()}
-        if number.strip().upper() not in found:
+        found = {bare(str(name)): rows for name, rows in data.items()}
+        if bare(number) not in found:
             raise Unreadable("申通没有回答这个单号")
-        rows = rows_in(found[number.strip().upper()], "申通的轨迹")
+        rows = rows_in(found[bare(number)], "申通的轨迹")
         if not rows:
             return Answer(_CARRIER, number, remark="申通没有轨迹：还没有、单号不对，或不是申通的单")
         return track(rows, waybill, "申通", when="opTime", event=_event, number="waybillNo")
