@@ -17,11 +17,12 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import md5
 from typing import ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.names import display
+from carriers.batches import bare, in_batches
 from carriers.replies import decoded, refused, starring, truth
 from carriers.scans import Meaning, Row, Unknown, by_code, city, coded, rows_in, scan, text_of, track, word
 from domain.masking import safe_text
@@ -109,23 +110,20 @@ class Yto:
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call per question. Raises a `RemoteError` when there is no answer."""
-        answers: list[Answer | Rejected] = []
-        for question in questions:
-            if question.waybill.carrier != _CARRIER:
-                answers.append(
-                    Rejected(f"圆通的接口查不了 {display(question.waybill.carrier)}：请换一个数据源查它")
-                )
-                continue
-            secrets = (self.secret, *([question.phone_tail] if question.phone_tail else []))
-            write = self._new if self.interface == "new" else self._old
-            reply = yield write(question.waybill.waybill_no, now, secrets)
-            with starring(secrets):
-                answers.append(_understood(reply, question.waybill))
-        return answers
+        call = partial(self._one, now=now)
+        return (yield from in_batches(questions, (_CARRIER,), "圆通", self.batch, call))
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""
         return False
+
+    def _one(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
+        [question] = asked
+        secrets = (self.secret, *([question.phone_tail] if question.phone_tail else []))
+        write = self._new if self.interface == "new" else self._old
+        reply = yield write(question.waybill.waybill_no, now, secrets)
+        with starring(secrets):
+            return [_understood(reply, question.waybill)]
 
     def _new(self, number: str, now: datetime, secrets: tuple[Secret, ...]) -> Request:
         param = _text({"NUMBER": number})
@@ -186,7 +184,7 @@ def _no_rows(told: object, waybill: Waybill) -> None:
         return
     if not isinstance(told, dict) or any(told.values()):
         raise Unreadable("圆通说查询结果为空，却带着别的内容")
-    if told and waybill.waybill_no.strip().upper() not in {str(each).strip().upper() for each in told}:
+    if told and bare(waybill.waybill_no) not in {bare(str(each)) for each in told}:
         raise Unreadable("圆通回答的是另一个单号")
 
 

@@ -22,7 +22,7 @@ from hashlib import md5
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.names import display
+from carriers.batches import bare, in_batches
 from carriers.replies import opened, refused, starring, truth
 from carriers.scans import (
     BY_WORDS,
@@ -110,19 +110,16 @@ class Yunda:
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call per question, three where nothing is told at first. Raises a `RemoteError`."""
-        answers: list[Answer | Rejected] = []
-        for question in questions:
-            if question.waybill.carrier != _CARRIER:
-                answers.append(
-                    Rejected(f"韵达的接口查不了 {display(question.waybill.carrier)}：请换一个数据源查它")
-                )
-            else:
-                answers.append((yield from self._about(question, now)))
-        return answers
+        call = partial(self._one, now=now)
+        return (yield from in_batches(questions, (_CARRIER,), "韵达", self.batch, call))
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""
         return False
+
+    def _one(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
+        [question] = asked
+        return [(yield from self._about(question, now))]
 
     def _about(self, question: Question, now: datetime) -> Conversation[Answer | Rejected]:
         """What is known of one number, after subscribing it where that may be why nothing is told."""
@@ -192,7 +189,7 @@ def _understood(body: Mapping[str, Any], waybill: Waybill) -> Answer:
     if not isinstance(data, dict) or truth(data.get("result")) is None:
         raise Unreadable("韵达的 data 不在文档中")
     number = word(data, "mailno")
-    if number and number.strip().upper() != waybill.waybill_no.strip().upper():
+    if number and bare(number) != bare(waybill.waybill_no):
         raise Unreadable("韵达回答的是另一个单号")
     rows = rows_in(data.get("steps"), "韵达的 steps")
     if not rows:

@@ -22,7 +22,7 @@ from hashlib import md5, sha256
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.names import display
+from carriers.batches import bare, in_batches
 from carriers.replies import opened, refused, starring, truth
 from carriers.scans import (
     BY_WORDS,
@@ -120,21 +120,17 @@ class Zto:
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call per question. Raises a `RemoteError` when there is no answer."""
-        answers: list[Answer | Rejected] = []
-        for question in questions:
-            if question.waybill.carrier != _CARRIER:
-                answers.append(
-                    Rejected(f"中通的接口查不了 {display(question.waybill.carrier)}：请换一个数据源查它")
-                )
-                continue
-            reply = yield self._request(question)
-            with starring((self.app_secret, question.phone_tail)):
-                answers.append(self._told(question, reply))
-        return answers
+        return (yield from in_batches(questions, (_CARRIER,), "中通", self.batch, self._one))
 
     def needs_phone(self, carrier: str) -> bool:
         """Others' waybills are seen only with the last digits of a phone."""
         return not self.own_waybills
+
+    def _one(self, asked: Sequence[Question]) -> Conversation[list[Answer | Rejected]]:
+        [question] = asked
+        reply = yield self._request(question)
+        with starring((self.app_secret, question.phone_tail)):
+            return [self._told(question, reply)]
 
     def _request(self, question: Question) -> Request:
         secrets = (self.app_secret, *([question.phone_tail] if question.phone_tail else []))
@@ -180,14 +176,10 @@ def _rows(body: Mapping[str, Any], waybill: Waybill) -> list[Row]:
     if "result" in body:
         return rows_in(body["result"], "中通的 result")
     told = rows_in(body.get("data"), "中通的 data")
-    ours = [each for each in told if _bare(word(each, "billCode")) == _bare(waybill.waybill_no)]
+    ours = [each for each in told if bare(word(each, "billCode")) == bare(waybill.waybill_no)]
     if told and not ours:
         raise Unreadable("中通回答的是另一个单号")
     return [row for each in ours for row in rows_in(each.get("traces"), "中通的 traces")]
-
-
-def _bare(number: str) -> str:
-    return number.strip().upper()
 
 
 def _moment(written: object) -> datetime | None:
