@@ -11,7 +11,7 @@ from typing import Final
 
 from domain.journey import Journey
 
-__all__ = ["ORDER_STATUS_ZH", "Case", "Neighbour", "Order", "OrderStatus", "Waybill"]
+__all__ = ["ORDER_STATUS_ZH", "UNNAMED", "Case", "Neighbour", "Order", "OrderStatus", "Waybill"]
 
 
 class OrderStatus(StrEnum):
@@ -73,6 +73,10 @@ class Order:
     def sent(self) -> bool:
         """It went out, as far as the shop says; a number on it before that may be taken back."""
         return self.shipped_at is not None or self.status in (OrderStatus.SHIPPED, OrderStatus.FINISHED)
+
+
+UNNAMED: Final = "auto"
+"""The carrier of a number of which nobody has said whose it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 from domain.journey import Sighting
 from domain.masking import safe_text
 from domain.numbers import looks_like, shape_hint
-from domain.orders import Case, Neighbour, Order, OrderStatus
+from domain.orders import UNNAMED, Case, Neighbour, Order, OrderStatus
 from domain.tracking import DeliveredKind, ExceptionKind, Milestone
 from rules.places import apart, area_of, place_of, province_of
 from rules.showing import Showing, moment, span
@@ -177,7 +177,7 @@ def _city_at(case: Case, at: datetime) -> str:
 
 def carrier_mismatch(case: Case, allowed: Tolerances) -> Showing | None:
     """The number is another carrier's, or the parcel went on under a number that the shop never recorded."""
-    return _strange_number(case) or _unrecorded_number(case)
+    return _strange_number(case) or _wrong_carrier(case) or _unrecorded_number(case)
 
 
 def _strange_number(case: Case) -> Showing | None:
@@ -196,6 +196,16 @@ def _strange_number(case: Case) -> Showing | None:
         return None
     text = "承运商查不到这个单号，而它的格式只见于另一家承运商，可能选错了承运商"
     return Showing(since, text, facts={"looks_like": " ".join(sorted(theirs))})
+
+
+def _wrong_carrier(case: Case) -> Showing | None:
+    """The shop named one carrier, and another one has the parcel: the number is his, and he knows it."""
+    first = case.journey.first_event_at
+    if first is None or case.declared in ("", UNNAMED):
+        return None
+    since = min((at for order in case.orders if (at := order.shipped_at or _bought_at(order))), default=first)
+    text = "商家填的快递公司不对：这个单号是另一家的，那一家已有轨迹"
+    return Showing(min(since, first), text, (first,), {"declared": case.declared})
 
 
 def _unrecorded_number(case: Case) -> Showing | None:

@@ -130,6 +130,8 @@ def _put_right(old: Finding, case: Case, now: datetime) -> Ending | None:
             return Ending(cleared, journey.first.get(journey.milestone, now), MILESTONE_ZH[journey.milestone])
     if check == "waybill_reuse" and len(shared(case)) < 2:
         return Ending(cleared, now, "该单号已只属于一个订单")
+    if check == "carrier_mismatch" and "declared" in old.evidence:
+        return None if case.declared else Ending(cleared, now, "商家已改正快递公司")
     if check == "carrier_mismatch" and journey.events and "number" not in old.evidence:
         return Ending(cleared, journey.first_event_at or now, "承运商已有该单号的轨迹")
     if check == "carrier_mismatch" and old.evidence.get("number") in (case.siblings or ()):

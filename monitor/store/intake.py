@@ -7,7 +7,7 @@ the earlier parcel (feature A3). A number that comes back after two months is an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -113,8 +113,11 @@ class _Row:
         if self._known > seen_before:
             self._unlink_replaced(order)
             self._unlink_dropped(order)
-        named = dict.fromkeys(self._ledger.known_as(_cleaned(each)) for each in self._row.waybills)
+        said = [_cleaned(each) for each in self._row.waybills]
+        named = dict.fromkeys(map(self._ledger.known_as, said))
         parcels = [self._place(order, each, seen_before) for each in named]
+        if self._known > seen_before:
+            self._put_right(said, filter(None, parcels))
         if self._said or (self._known > seen_before and order.values["shipped_at"] is None):
             for link in order.live():
                 link.parcel.touched = True
@@ -192,6 +195,13 @@ class _Row:
         parcel.touched = True
         if not parcel.holders and parcel.state == "watched":
             parcel.state, parcel.why, parcel.changed = "unwatched", why, True
+
+    def _put_right(self, said: Sequence[Waybill], parcels: Iterable[ParcelRow]) -> None:
+        """The shop names the carrier now that it named wrongly before."""
+        for parcel in parcels:
+            if parcel.declared and parcel.waybill in said:
+                parcel.declared, parcel.changed, parcel.touched = "", True, True
+                self._said.append(f"运单 {parcel.waybill.waybill_no} 的快递公司已改正")
 
     def _place(self, order: OrderRow, waybill: Waybill, seen_before: int) -> ParcelRow | None:
         """The order's parcel of that number, linked now if it may be."""

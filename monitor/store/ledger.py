@@ -36,6 +36,8 @@ class ParcelRow:
     state: str = "watched"
     why: str = ""
     done_at: int | None = None
+    declared: str = ""
+    """The carrier that the shop named wrongly."""
     begun_at: int | None = None
     """When the latest of its orders was shipped, else paid."""
     holders: set[OrderKey] = field(default_factory=set)
@@ -159,6 +161,7 @@ class Ledger:
             row.state,
             row.why,
             row.done_at,
+            row.declared,
         )
         self._parcels[row.id] = parcel
         newest = self.newest.setdefault(parcel.waybill, parcel)
@@ -227,7 +230,13 @@ class Ledger:
             _parcels,
             ("id",),
             [
-                {"id": parcel.id, "state": parcel.state, "why": parcel.why, "updated_at": now}
+                {
+                    "id": parcel.id,
+                    "state": parcel.state,
+                    "why": parcel.why,
+                    "declared": parcel.declared,
+                    "updated_at": now,
+                }
                 for parcel in self._parcels.values()
                 if parcel.changed
             ],

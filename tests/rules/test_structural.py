@@ -30,6 +30,7 @@ from tests.rules.scenes import (
     SIGNED,
     STORED,
     TRANSIT,
+    Scan,
     Word,
     at,
     change,
@@ -612,6 +613,20 @@ def test_nobody_has_looked_so_nothing_is_claimed() -> None:
     """L1: that a carrier never heard of a number is an absence."""
     case = replace(parcel(), waybill=Waybill("yuantong", "SF1234567890123"))
     assert finding(judged(case, 400), "carrier_mismatch") is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "scans", "claimed"),
+    [
+        pytest.param("yunda", ((2, PICKED),), True, id="another carrier has it"),
+        pytest.param("yunda", (), False, id="nobody has it yet"),
+        pytest.param("auto", ((2, PICKED),), False, id="the shop named none"),
+        pytest.param("", ((2, PICKED),), False, id="the shop named the right one"),
+    ],
+)
+def test_the_shop_named_another_carrier(declared: str, scans: tuple[Scan, ...], claimed: bool) -> None:
+    case = replace(parcel(*scans), declared=declared)
+    assert bool(text(case, "carrier_mismatch")) is claimed
 
 
 SENT_ON = TRANSIT.but(exceptions=frozenset({ExceptionKind.FORWARDED}))

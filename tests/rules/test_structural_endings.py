@@ -145,6 +145,12 @@ def test_a_carrier_that_knows_the_number_after_all() -> None:
     assert (end.state, end.at) == (S.CLEARED, at(2))
 
 
+def test_a_shop_that_puts_the_carrier_right() -> None:
+    before = replace(case((2, PICKED)), declared="yunda")
+    end = ending(before, replace(before, declared=""), "carrier_mismatch")
+    assert (end.state, end.by) == (S.CLEARED, "商家已改正快递公司")
+
+
 def test_a_second_leg_clears_the_transit_warehouse() -> None:
     kind = SIGNED.but(delivered_kind=DeliveredKind.TRANSIT_WAREHOUSE)
     before, after = case((2, PICKED), (30, kind)), case((2, PICKED), (30, kind), (50, SIGNED))

@@ -49,8 +49,6 @@ def test_the_shop_goes_on_writing_the_wrong_one_and_means_this_parcel(database: 
     change(database, parcel, "zhongtong")
     [again] = take(database, of("o1", "yunda"))
     assert (again.outcome, again.parcel_ids) == ("unchanged", (parcel,))
-    [right] = take(database, of("o1", "zhongtong"))
-    assert right.parcel_ids == (parcel,)
     [other] = take(database, of("o2", "yunda"))
     assert other.parcel_ids == (parcel,), "another order of the same parcel"
     assert column(database, "SELECT count(*) FROM parcels") == [1]
@@ -91,3 +89,12 @@ def test_nothing_changes_for_what_is_not_there_or_right(database: Database) -> N
     assert change(database, parcel, "") == parcel
     assert change(database, 999, "zhongtong") == 999
     assert rows(database, "SELECT * FROM parcels") == before
+
+
+def test_the_shop_that_puts_it_right_is_believed(database: Database) -> None:
+    parcel = given(database)
+    change(database, parcel, "zhongtong")
+    [right] = take(database, replace(of("o1", "zhongtong"), known_at=T0 + 2 * H))
+    assert (right.outcome, right.parcel_ids) == ("updated", (parcel,))
+    assert "快递公司已改正" in right.detail
+    assert rows(database, "SELECT carrier, declared FROM parcels") == [("zhongtong", "")]
