@@ -6,22 +6,24 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from domain.remote import Secret
 from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.intake.columns import PLATFORM_IDS, platform_id
-from monitor.intake.export import write_rejected
-from monitor.intake.files import FileRefused, OrderFile, read_orders
-from monitor.intake.take import LONG_AGO, Tally, take
+from monitor.intake.importing import Job, Report, bring_in
+from monitor.intake.outside import How
+from monitor.intake.tables import FileRefused
+from monitor.intake.take import LONG_AGO, Tally
 from monitor.settings import Settings
-from monitor.store import meta
+from monitor.store import mappings
 from monitor.store.database import Database
-from monitor.store.meta import Imported
 
 __all__ = ["COMMANDS"]
 
@@ -45,7 +47,14 @@ _OUTCOMES: Final = {
 @click.option("--platform", default="", help="文件里没有平台列时用，如 taobao_tmall、pinduoduo")
 @click.option("--shop", default="", help="文件里没有店铺列时用")
 @click.option("--merchant", default="", help="文件里没有商家列时用")
-@click.option("--password", default=None, help="加密工作簿的密码")
+@click.option(
+    "--password",
+    prompt="工作簿密码",
+    prompt_required=False,
+    hide_input=True,
+    default=None,
+    help="加密工作簿的密码；只写 --password 会在终端上询问，不留在命令历史里",
+)
 @click.option("--dry-run", is_flag=True, help="只看结果，不写入")
 @json_option
 @click.pass_context
@@ -68,46 +77,56 @@ def import_(
     if platform and platform_id(platform) not in PLATFORM_IDS:
         raise click.BadParameter(f"不认识的平台 {platform}；可用的有：{'、'.join(sorted(PLATFORM_IDS))}")
     settings = settings_from(config)
-    now, tally = wall(), Tally()
-    try:
-        read = read_orders(
-            file,
-            zone=settings.timezone,
-            now=now,
-            mapping=_mapping(settings, mapping),
-            platform=platform,
-            shop=shop,
-            merchant=merchant,
-            password=password,
-        )
-        with open_store(settings) as db:
-            if not as_json_:
-                _greet(db, read)
-            known_at = read.exported_at or now
-            with _progress(as_json_) as show:
-                for tally in take(db, read.rows, known_at=known_at, now=now, dry_run=dry_run):
-                    show(tally)
-            if not dry_run:
-                _remember(db, read, tally)
-    except FileRefused as error:
-        click.echo(str(error), err=True)
-        if tally.rows:
-            click.echo(f"此前的 {tally.rows} 行已处理，改好文件后整份再导入即可，不会重复登记。", err=True)
-        ctx.exit(CHANGE)
     rejected = file.with_name(file.name + ".rejected.csv")
-    if tally.rejected:
-        write_rejected(tally.rejected, read.header, rejected)
-    _report(tally, rejected if tally.rejected else None, dry_run=dry_run, json_=as_json_)
+    with open_store(settings) as db:
+        how = How(
+            _mapping(settings, db, mapping), platform, shop, merchant, Secret(password) if password else None
+        )
+        job = Job(file, how, dry_run=dry_run, rejected=rejected)
+        report = _imported(ctx, db, job, settings, quiet=as_json_)
+    written = rejected if report.tally.counts["rejected"] else None
+    _report(report.tally, written, dry_run=dry_run, json_=as_json_)
 
 
-def _mapping(settings: Settings, name: str | None) -> Mapping[str, str] | None:
-    """A saved column mapping: our field = the file's heading."""
+def _imported(ctx: click.Context, db: Database, job: Job, settings: Settings, *, quiet: bool) -> Report:
+    """The import, with a greeting and a running count; asks for a password that is missing, once."""
+    now, seen = wall(), Tally()
+
+    def told(report: Report) -> None:
+        nonlocal seen
+        if report.tally.rows:
+            show(report.tally)
+        elif not quiet:
+            _greet(report)
+        seen = report.tally
+
+    try:
+        with _progress(quiet) as show:
+            return bring_in(db, job, zone=settings.timezone, now=now, told=told)
+    except FileRefused as error:
+        if error.reason == "encrypted" and job.how.password is None and sys.stdin.isatty():
+            word = Secret(click.prompt("工作簿密码", hide_input=True, err=True))
+            return _imported(
+                ctx, db, replace(job, how=replace(job.how, password=word)), settings, quiet=quiet
+            )
+        click.echo(str(error), err=True)
+        if seen.rows and not job.dry_run:
+            click.echo(f"此前的 {seen.rows} 行已处理，改好文件后整份再导入即可，不会重复登记。", err=True)
+        ctx.exit(CHANGE)
+
+
+def _mapping(settings: Settings, db: Database, name: str | None) -> Mapping[str, str] | None:
+    """A saved column mapping, our field = the file's heading: the console's, else `mappings/NAME.toml`."""
     if name is None:
         return None
+    kept = db.read_now(lambda conn: mappings.find(conn, name))
+    if kept is not None:
+        return kept.fields
     folder = Path(settings.path).parent / "mappings"
     path = folder / f"{name}.toml"
     if not path.is_file():
-        known = sorted(each.stem for each in folder.glob("*.toml"))
+        saved = db.read_now(mappings.all_of)
+        known = sorted({*(each.stem for each in folder.glob("*.toml")), *(each.name for each in saved)})
         have = f"；已有：{'、'.join(known)}" if known else f"；请建立 {path}"
         raise click.BadParameter(f"没有列对应表 {name}{have}")
     try:
@@ -117,10 +136,12 @@ def _mapping(settings: Settings, name: str | None) -> Mapping[str, str] | None:
     return {str(field): str(heading) for field, heading in table.items()}
 
 
-def _greet(db: Database, read: OrderFile) -> None:
-    seen = db.read_now(lambda conn: meta.seen_import(conn, read.sha256))
-    click.echo(f"识别为：{read.source_name}（{read.encoding}）", err=True)
-    for note in read.notes:
+def _greet(report: Report) -> None:
+    file, seen = report.file, report.seen
+    click.echo(f"识别为：{file.source_name}（{file.encoding}）", err=True)
+    if file.remembered:
+        click.echo("提示：按上次为这种表头保存的列对应表读取。", err=True)
+    for note in file.notes:
         click.echo(f"提示：{note.text}", err=True)
     if seen is not None:
         click.echo(
@@ -136,11 +157,6 @@ def _progress(quiet: bool) -> Iterator[Any]:
         return
     yield lambda tally: click.echo(f"\r已处理 {tally.rows} 行…", nl=False, err=True)
     click.echo("", err=True)
-
-
-def _remember(db: Database, read: OrderFile, tally: Tally) -> None:
-    note = Imported(wall(), read.sha256, read.name, read.source, read.exported_at, dict(tally.counts))
-    db.write_now(lambda conn: meta.note_import(conn, note))
 
 
 def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) -> None:
@@ -171,8 +187,8 @@ def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) 
     for row in tally.rejected[:_SHOWN]:
         for problem in row.problems:
             click.echo(f"  第 {row.line} 行 {problem.column}：{problem.text}")
-    if len(tally.rejected) > _SHOWN:
-        click.echo(f"  …… 另有 {len(tally.rejected) - _SHOWN} 行")
+    if counts["rejected"] > _SHOWN:
+        click.echo(f"  …… 另有 {counts['rejected'] - _SHOWN} 行")
     if rejected is not None:
         click.echo(f"被拒绝的行在 {rejected}，改好后可再次导入。")
     for line, text in tally.warnings[:_SHOWN]:

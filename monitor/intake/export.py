@@ -10,9 +10,9 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
 from monitor.intake.layouts import is_waybill_heading
 from monitor.intake.rows import RowVerdict
@@ -57,43 +57,61 @@ def handing_back(path: Path, header: Sequence[str]) -> Iterator[RejectedFile]:
     UTF-8 with BOM, CRLF, every field quoted. Without any there is no file, and one from an earlier
     import is removed: it would speak of rows that are right by now.
     """
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    file = RejectedFile(path, header)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8-sig", errors="replace", newline="") as out:
-            file = RejectedFile(csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n"), header)
-            yield file
-            out.flush()
-            os.fsync(out.fileno())
-        if file.count:
-            Path(draft).replace(path)
-        else:
-            path.unlink(missing_ok=True)
+        yield file
+        file.publish()
     finally:
-        with suppress(FileNotFoundError):
-            Path(draft).unlink()
+        file.close()
 
 
 class RejectedFile:
-    """Rejected rows under the headings of the first sheet, each with its reasons."""
+    """Rejected rows under the headings of the first sheet, each with its reasons. The first one begins the file."""
 
-    def __init__(self, out: Writer, header: Sequence[str]) -> None:
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
         self.count = 0
-        self._out = out
+        self._path = path
         self._header = header
         self._kept = [at for at, heading in enumerate(header) if heading != REASON]
         self._waybills = {at for at in self._kept if is_waybill_heading(header[at])}
+        self._draft: tuple[TextIO, Path] | None = None
 
     def add(self, verdict: RowVerdict) -> None:
-        """Write a row, if it is a rejected one."""
+        """Write a row, if it is a rejected one. Raises OSError."""
         if verdict.kind is not RowKind.REJECTED:
             return
+        out = self._writer()
         if not self.count:
-            self._out.writerow([neutral(name) for name in (*(self._header[at] for at in self._kept), REASON)])
+            out.writerow([neutral(name) for name in (*(self._header[at] for at in self._kept), REASON)])
         cells = _aligned(verdict, self._header)
         row = [_cell(cells[at] if at < len(cells) else "", at in self._waybills) for at in self._kept]
         beyond = [neutral(shown(cell)) for cell in cells[len(self._header) :]]
-        self._out.writerow([*row, neutral(_reasons(verdict)), *beyond])
+        out.writerow([*row, neutral(_reasons(verdict)), *beyond])
         self.count += 1
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        if self._draft is None:
+            self._path.unlink(missing_ok=True)
+            return
+        out, draft = self._draft
+        out.flush()
+        os.fsync(out.fileno())
+        draft.replace(self._path)
+
+    def close(self) -> None:
+        """Leave no draft behind."""
+        if self._draft is not None:
+            out, draft = self._draft
+            out.close()
+            draft.unlink(missing_ok=True)
+
+    def _writer(self) -> Writer:
+        if self._draft is None:
+            handle, draft = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+            out = os.fdopen(handle, "w", encoding="utf-8-sig", errors="replace", newline="")
+            self._draft = out, Path(draft)
+        return csv.writer(self._draft[0], quoting=csv.QUOTE_ALL, lineterminator="\r\n")
 
 
 def _aligned(verdict: RowVerdict, header: Sequence[str]) -> Sequence[Cell]:
