@@ -3,8 +3,7 @@
 Asks: one waybill in one call, a form whose `DataSign` is Base64 over the hex text of an MD5.
 Says: HTTP 200 whatever happens; `Success` says nothing, only the list of traces does, and `Reason` where there
 is none. Beijing wall clock without offset, old accounts with slashes, oldest first but for some.
-Odd:  `State` 4 sticks until the signature, so rows are read by their own `Action`; 401, 402, 403, 412 and 417
-are 快递鸟's own clocks. 没有可用套餐 is said before a wrong key is, and the two queries are two plans.
+Odd:  没有可用套餐 is said before a wrong key is, and the two queries are two plans.
 Unsure: see `uncertain`.
 From: `facts/carriers-kdniao.md`, `facts/carriers-states.csv`, `facts/carriers-codes.csv`.
 """
@@ -20,28 +19,17 @@ from hashlib import md5
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Guess, Question, provider
+from carriers.kdniao_push import admitted, read_push, subscribed, subscription
+from carriers.kdniao_track import named, read_track
 from carriers.names import display
+from carriers.push import Delivery, Push, Receipt, Subscribed, Terms
 from carriers.recognise import ranked
 from carriers.replies import opened, starring
-from carriers.scans import (
-    BY_WORDS,
-    NOBODY_KNOWS,
-    OWN_CLOCK,
-    Meaning,
-    Unknown,
-    beijing,
-    by_code,
-    city,
-    in_order,
-    scan,
-    text_of,
-    word,
-)
-from domain.masking import clean, safe_text
+from carriers.scans import word
+from domain.masking import safe_text
 from domain.orders import Waybill
-from domain.reading import read
 from domain.remote import Conversation, Denied, Rejected, RemoteError, Reply, Request, Secret, Unreadable
-from domain.tracking import Answer, DeliveredKind, ExceptionKind, Milestone, TrackingEvent
+from domain.tracking import Answer
 
 __all__ = ["Kdniao", "signature"]
 
@@ -56,44 +44,9 @@ _SHIPPERS: Final[Mapping[str, str]] = {
 _OURS: Final = {code: key for key, code in _SHIPPERS.items()}
 _PHONE_CHECKED: Final = frozenset({"shunfeng", "kuayue", "zhongtong"})
 _PLANS: Final[Mapping[str, str]] = {"8001": "1002", "1002": "8001"}
+_SUBSCRIPTIONS: Final[Mapping[str, str]] = {"8001": "8008", "1002": "1008"}
 _NO_PLAN: Final = "没有可用套餐"
 _NOTHING_YET: Final = "暂无轨迹"
-
-_CODES: Final = by_code(
-    ("0", BY_WORDS),
-    ("10", Meaning(Milestone.LABEL_CREATED)),
-    ("1", Meaning(Milestone.PICKED_UP)),
-    # Stands on storage rows too: generic like 快递100's 0, so the words come first.
-    ("2", Meaning(otherwise=Milestone.IN_TRANSIT)),
-    ("204 206", Meaning(Milestone.IN_TRANSIT)),
-    ("201", Meaning(Milestone.ARRIVED_DEST_CITY)),
-    ("205", Meaning(Milestone.AT_DELIVERY_STATION)),
-    ("202 418 419", Meaning(Milestone.OUT_FOR_DELIVERY)),
-    ("211", Meaning(Milestone.READY_FOR_COLLECTION)),
-    ("3 301 302", Meaning(Milestone.DELIVERED)),
-    ("304", Meaning(Milestone.DELIVERED, kind=DeliveredKind.AGENT)),
-    ("311", Meaning(Milestone.DELIVERED, kind=DeliveredKind.STATION)),
-    ("401 402 403 412 417", OWN_CLOCK),
-    ("404", Meaning(Milestone.DELIVERY_FAILED, ExceptionKind.REFUSED)),
-    ("405", Meaning(Milestone.DELIVERY_FAILED)),
-    ("406", Meaning(Milestone.RETURNED)),
-    ("407", Meaning(Milestone.RETURNING)),
-    ("415", Meaning(Milestone.CANCELLED)),
-    ("4 422", Meaning(exception=ExceptionKind.HELD)),
-    ("413", Meaning(exception=ExceptionKind.INTERCEPTED)),
-    ("414", Meaning(exception=ExceptionKind.DAMAGED)),
-    ("416 421", Meaning(exception=ExceptionKind.CONTACT_FAILURE)),
-    ("420", Meaning(exception=ExceptionKind.ADDRESS_ERROR)),
-    ("423", Meaning(exception=ExceptionKind.OUT_OF_AREA)),
-    ("5", Meaning(Milestone.IN_TRANSIT, ExceptionKind.FORWARDED)),
-    ("6 601 602", Meaning(Milestone.IMPORT_CUSTOMS)),
-    ("603", Meaning(Milestone.CUSTOMS_CLEARED)),
-    ("604", Meaning(Milestone.IMPORT_CUSTOMS, ExceptionKind.CUSTOMS_EXCEPTION)),
-)
-"""`Action` of a row (8001), `StateEx` and `State` of the parcel: one table."""
-
-_SAYS_NOTHING_OF_A_ROW: Final = frozenset({"", "0", "4", "401", "402", "403", "412", "417"})
-"""As the parcel's state: nothing, sticky, or a clock of theirs."""
 
 
 def signature(data: str, app_key: str) -> str:
@@ -116,6 +69,10 @@ class Kdniao:
     base_url: str = "https://api.kdniao.com/Ebusiness/EbusinessOrderHandle.aspx"
     """The whole address; newer texts name https://api.kdniao.com/api/dist."""
     refresh_lag: timedelta = timedelta(0)
+    dist_url: str = "https://api.kdniao.com/api/dist"
+    """Where pushes are subscribed."""
+    unsigned_pushes: bool = False
+    """The account is from before 4.0.1: its pushes have no DataSign, so the address has to hold a key."""
 
     kind: ClassVar[str] = "kdniao"
     asks: ClassVar[bool] = True
@@ -123,6 +80,9 @@ class Kdniao:
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=10.0, concurrency=8)
     """The pace is the older, lower of two documented ones (8001: 20). The rest is a cautious default of ours."""
     billing: ClassVar[Billing] = Billing.NUMBER
+    billed_for: ClassVar[timedelta] = timedelta(days=40)
+    terms: ClassVar[Terms] = Terms(per_number_monthly=4, again_after=timedelta(minutes=30))
+    """Not documented: as 快递100's."""
     uncertain: ClassVar[tuple[str, ...]] = (
         "同一单号隔多久、一天几次没有写明，按 30 分钟、48 次算",
         "免费套餐含 8001 还是 1002，各处说法不一：用 request_type 选",
@@ -130,6 +90,9 @@ class Kdniao:
         "查询地址有新旧两个（EbusinessOrderHandle.aspx、api/dist），默认用旧的",
         "服务商比快递公司晚多久没有写明，refresh_lag 按 0 算",
         "优速（UC）、丰网（FWX）的公司编码没有核对过",
+        "推送的 DataSign 按查询的规则验证，文档没有单独写",
+        "推送失败后隔多久、重推几次没有写明",
+        "同一单号一个月能订阅几次没有写明，按 4 次、至少隔 30 分钟算",
     )
 
     def __post_init__(self) -> None:
@@ -147,6 +110,10 @@ class Kdniao:
                 answers.append(_understood(reply, question.waybill))
         return answers
 
+    def serves(self, carrier: str) -> bool:
+        """快递鸟 has a code for it that we know."""
+        return carrier in _SHIPPERS
+
     def needs_phone(self, carrier: str) -> bool:
         """顺丰, 跨越 and 中通 answer only with the last digits of a phone."""
         return carrier in _PHONE_CHECKED
@@ -163,11 +130,45 @@ class Kdniao:
         with starring((self.app_key,)):
             return _recognised(opened(reply, "快递鸟"))
 
+    @property
+    def signed(self) -> bool:
+        """Unless the account is an old one."""
+        return not self.unsigned_pushes
+
+    def admit(self, push: Push, now: datetime) -> Receipt:
+        """Look at the signature. Raises `Forged`."""
+        return self._admitted(push, now)[1]
+
+    def receive(self, push: Push, now: datetime) -> Delivery:
+        """Read a push. Raises `Forged`, then `Unreadable`."""
+        return read_push(*self._admitted(push, now), _OURS)
+
+    def _admitted(self, push: Push, now: datetime) -> tuple[str, Receipt]:
+        key = self.app_key.reveal()
+        return admitted(
+            push,
+            lambda data: signature(data, key),
+            self.business_id,
+            now,
+            unsigned=self.unsigned_pushes,
+        )
+
+    def subscribe(
+        self, questions: Sequence[Question], callback: str, now: datetime
+    ) -> Conversation[list[Subscribed | Rejected]]:
+        """One call per question; where to push is registered in their console. Raises a `RemoteError`."""
+        outcomes: list[Subscribed | Rejected] = []
+        for question in questions:
+            data = subscription(question, _shipper(question.waybill))
+            tail = (question.phone_tail,) if question.phone_tail else ()
+            reply = yield self._form(data, _SUBSCRIPTIONS[self.request_type], tail, self.dist_url)
+            with starring((self.app_key, question.phone_tail)):
+                outcomes.append(subscribed(reply, question.waybill, _refusal))
+        return outcomes
+
     def _request(self, question: Question, request_type: str) -> Request:
         waybill = question.waybill
-        shipper = _SHIPPERS.get(waybill.carrier)
-        if shipper is None:
-            raise Rejected(f"快递鸟的公司编码里没有 {display(waybill.carrier)}：请换一个数据源查它")
+        shipper = _shipper(waybill)
         asked: dict[str, str | int] = {
             "OrderCode": "",
             "ShipperCode": shipper,
@@ -178,7 +179,7 @@ class Kdniao:
         data = json.dumps({**asked, "Sort": 0}, ensure_ascii=False, separators=(",", ":"))
         return self._form(data, request_type, (question.phone_tail,) if question.phone_tail else ())
 
-    def _form(self, data: str, request_type: str, others: tuple[Secret, ...]) -> Request:
+    def _form(self, data: str, request_type: str, others: tuple[Secret, ...], url: str = "") -> Request:
         """The call around some `RequestData`."""
         fields = {
             "RequestData": data,
@@ -187,7 +188,15 @@ class Kdniao:
             "DataSign": signature(data, self.app_key.reveal()),
             "DataType": "2",
         }
-        return Request.form(self.base_url, fields, (self.app_key, *others))
+        return Request.form(url or self.base_url, fields, (self.app_key, *others))
+
+
+def _shipper(waybill: Waybill) -> str:
+    """快递鸟's code of the carrier. Raises `Rejected` where it has none."""
+    shipper = _SHIPPERS.get(waybill.carrier)
+    if shipper is None:
+        raise Rejected(f"快递鸟的公司编码里没有 {display(waybill.carrier)}：请换一个数据源查它")
+    return shipper
 
 
 def _no_plan(reply: Reply) -> bool:
@@ -208,14 +217,10 @@ def _understood(reply: Reply, waybill: Waybill) -> Answer:
     said = safe_text(reason or "", 120)
     if not rows and said and _NOTHING_YET not in said:
         raise _refusal(said)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unreadable("快递鸟的 Traces 不是轨迹列表")
-    number = str(body.get("LogisticCode") or "")
-    if number and number.strip().upper() != waybill.waybill_no.strip().upper():
-        raise Unreadable(f"快递鸟回答的是另一个单号 {clean(number, 40)!r}")
-    if not rows:
+    if rows == []:
+        named(body, waybill)
         return Answer(waybill.carrier, waybill.waybill_no, remark=said or "暂无轨迹信息")
-    return _track(rows, word(body, "StateEx") or word(body, "State"), waybill)
+    return read_track(body, waybill)
 
 
 def _recognised(body: Mapping[str, Any]) -> tuple[Guess, ...]:
@@ -240,46 +245,3 @@ def _refusal(said: str) -> RemoteError:
     if "无效的输入" in said:
         return Rejected(f"快递鸟不接受此单号或承运商（{said}）")
     return Unreadable(f"快递鸟的原因不在文档中：{said}")
-
-
-def _track(rows: Sequence[Mapping[str, Any]], state: str, waybill: Waybill) -> Answer:
-    """The rows as scans. Raises `Unreadable` where none has a time: that is no empty history."""
-    unknown = Unknown()
-    timed = [(moment, row) for row in rows if (moment := _moment(row, unknown)) is not None]
-    if not timed:
-        raise Unreadable("快递鸟的轨迹没有一行时间可读")
-    timed.sort(key=lambda pair: pair[0])
-    coded = any(word(row, "Action") for row in rows)
-    last = "" if coded or state in _SAYS_NOTHING_OF_A_ROW else state
-    events = [
-        _event(moment, row, last if nth == len(timed) else "", unknown)
-        for nth, (moment, row) in enumerate(timed, 1)
-    ]
-    return Answer(
-        carrier=waybill.carrier,
-        waybill_no=waybill.waybill_no,
-        events=in_order(events),
-        whole=len(timed) == len(rows),
-        unknown_codes=tuple(unknown.seen),
-    )
-
-
-def _moment(row: Mapping[str, Any], unknown: Unknown) -> datetime | None:
-    moment = beijing(row.get("AcceptTime"))
-    if moment is None:
-        unknown.note("AcceptTime", row.get("AcceptTime"))
-    return moment
-
-
-def _event(moment: datetime, row: Mapping[str, Any], state: str, unknown: Unknown) -> TrackingEvent:
-    """One row. `state` is the parcel's own code where the rows have none: it counts if the words are silent."""
-    said = row.get("AcceptStation")
-    if not isinstance(said, str | None):
-        raise Unreadable("快递鸟的 AcceptStation 不是文字")
-    code, text = word(row, "Action"), text_of(said)
-    asked = code or (state if read(text).silent else "")
-    if asked and asked not in _CODES:
-        unknown.note("Action" if code else "State", asked)
-    means = _CODES.get(asked, NOBODY_KNOWS) if asked else BY_WORDS
-    area = city(word(row, "Location"))
-    return scan(moment, text, means, unknown, said_in="AcceptStation", code=code, area=area)

@@ -19,8 +19,10 @@ from hashlib import md5
 from typing import ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Guess, Question, provider
+from carriers.kuaidi100_push import admitted, read_push, subscribed, subscription
 from carriers.kuaidi100_track import read_track
 from carriers.names import canonical, phone_needed
+from carriers.push import Delivery, Push, Receipt, Subscribed, Terms
 from carriers.recognise import ranked
 from carriers.replies import decoded, opened, starring
 from domain.masking import clean, safe_text
@@ -62,6 +64,8 @@ class Kuaidi100:
     refresh_lag: timedelta = timedelta(0)
     autonumber_url: str = ""
     """Of the recognition (`autonumber/auto`); empty: not asked. The document knows plain http only: the key is seen."""
+    salt: Secret | None = None
+    """Signs the pushes: any text of ours, given at each subscription."""
 
     kind: ClassVar[str] = "kuaidi100"
     asks: ClassVar[bool] = True
@@ -69,9 +73,11 @@ class Kuaidi100:
     ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=20.0, concurrency=16)
     """Interval and daily number are the document's; the pace is a cautious default of ours."""
     billing: ClassVar[Billing] = Billing.QUERY
+    terms: ClassVar[Terms] = Terms(per_number_monthly=4, again_after=timedelta(minutes=30))
     uncertain: ClassVar[tuple[str, ...]] = (
         "504（查询太频繁）要等多久没有写明，按 30 分钟算",
         "每秒最多几次没有写明，按 20 次算",
+        "回调地址用 HTTPS 要不要先向客服申请，没有写明",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer]]:
@@ -97,6 +103,30 @@ class Kuaidi100:
         reply = yield Request("GET", self.autonumber_url, query, secrets=(self.key,))
         with starring((self.key,)):
             return _recognised(decoded(reply, "快递100"))
+
+    @property
+    def signed(self) -> bool:
+        """An empty salt protects nothing, so without one the address has to."""
+        return bool(self.salt)
+
+    def admit(self, push: Push, now: datetime) -> Receipt:
+        """Look at the signature. Raises `Forged`."""
+        return admitted(push, self.salt)
+
+    def receive(self, push: Push, now: datetime) -> Delivery:
+        """Read a push. Raises `Forged`, then `Unreadable`."""
+        return read_push(push, self.salt)
+
+    def subscribe(
+        self, questions: Sequence[Question], callback: str, now: datetime
+    ) -> Conversation[list[Subscribed | Rejected]]:
+        """One call per question. Raises a `RemoteError` when the account has to wait or act."""
+        outcomes: list[Subscribed | Rejected] = []
+        for question in questions:
+            reply = yield subscription(self.base_url, self.key, self.salt, question, callback)
+            with starring((self.key, self.salt, question.phone_tail)):
+                outcomes.append(subscribed(reply, question.waybill))
+        return outcomes
 
     def _request(self, question: Question) -> Request:
         tail = question.phone_tail.reveal() if question.phone_tail else ""

@@ -2,7 +2,8 @@
 
 A provider that pushes has `receive`: the signature first, over the very bytes and in constant time, then the news
 and the exact reply the pusher expects. One that has to be told what to push also has `subscribe`. Both are
-optional: an adapter that lacks them is only asked.
+optional: an adapter that lacks them is only asked. Where looking at the signature is much cheaper than reading
+all of it there is `admit` too: a push is admitted, stored and answered first, and read after that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hmac import compare_digest
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+from urllib.parse import parse_qsl
 
 from carriers.base import Question
 from domain.orders import Waybill
@@ -20,15 +22,19 @@ from domain.remote import Conversation, Rejected, Reply
 from domain.tracking import Answer
 
 __all__ = [
+    "AGAIN",
     "Delivery",
+    "Doorman",
     "End",
     "Ended",
     "Forged",
     "Push",
     "Pusher",
+    "Receipt",
     "Subscribed",
     "Subscriber",
     "Terms",
+    "form",
     "same",
 ]
 
@@ -72,6 +78,23 @@ class Ended:
     """In the pusher's words."""
 
 
+_FIELDS: Final = 32
+"""More fields than any pusher's form has."""
+
+AGAIN: Final = Reply(503)
+"""Whatever a pusher takes for "kept", this is not it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What to answer a true push."""
+
+    kept: Reply
+    """The pusher takes this for "kept"."""
+    again: Reply = AGAIN
+    """It could not be kept: push it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What a push says, and what to answer once it is kept."""
@@ -81,6 +104,8 @@ class Delivery:
     reply: Reply
     """The pusher takes this for "kept"; for anything else it pushes again."""
     ended: tuple[Ended, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """What of it nobody could read, while the rest is in `answers`."""
 
 
 @runtime_checkable
@@ -93,6 +118,14 @@ class Pusher(Protocol):
 
     def receive(self, push: Push, now: datetime) -> Delivery:
         """Read a push. Raises `Forged` before anything is parsed, `Unreadable` for a true one nobody can read."""
+
+
+@runtime_checkable
+class Doorman(Protocol):
+    """A pusher whose pushes are known for true without reading them."""
+
+    def admit(self, push: Push, now: datetime) -> Receipt:
+        """Look at the signature and nothing else. Raises `Forged`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +164,17 @@ class Subscriber(Pusher, Protocol):
 def same(ours: str, theirs: object) -> bool:
     """Two signatures compared in constant time; whatever is no text is not the same."""
     return isinstance(theirs, str) and compare_digest(ours.encode(), theirs.encode("utf-8", "surrogatepass"))
+
+
+def form(push: Push) -> dict[str, str]:
+    """The fields of a form, exactly as their sender wrote them: signatures are over these characters.
+
+    Raises `Forged` for a body that is none: nobody has signed it.
+    """
+    try:
+        fields = parse_qsl(
+            push.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS
+        )
+    except ValueError:
+        raise Forged("no form in UTF-8") from None
+    return dict(fields)

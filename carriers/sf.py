@@ -5,8 +5,8 @@ Says: HTTP 200 with JSON inside JSON; `apiResultCode` is the gateway's outcome, 
 oldest first, Beijing wall clock without offset, each with an `opCode` and mostly a `firstStatusCode`.
 Odd:  no route means nothing yet, a wrong phone or somebody else's parcel, and is told alike; without a phone it
 proves nothing (`own_waybills`). Some faults of one number refuse the whole call.
-Unsure: see `uncertain`. Not here: the OAuth2 token, which may stand in place of the digest, and the route push.
-From: `facts/carriers-sf.md`, `facts/carriers-states.csv`; `facts/platform-rules.md` §9 for 131, 570, 571, 605.
+Unsure: see `uncertain`. Not here: the OAuth2 token, which may stand in place of the digest.
+From: `facts/carriers-sf.md`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 from carriers.base import Billing, Ceilings, Question, provider
 from carriers.names import display
+from carriers.push import Delivery, Push, Receipt
 from carriers.replies import opened, starring
-from carriers.scans import (
-    BY_WORDS,
-    NOBODY_KNOWS,
-    Meaning,
-    Unknown,
-    by_code,
-    city,
-    scan,
-    text_of,
-    track,
-    word,
-)
+from carriers.scans import word
+from carriers.sf_push import admitted, read_push
+from carriers.sf_track import read_routes
 from domain.masking import clean, safe_text
-from domain.reading import read
 from domain.remote import (
     Conversation,
     Denied,
@@ -50,7 +41,7 @@ from domain.remote import (
     Unavailable,
     Unreadable,
 )
-from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
+from domain.tracking import Answer
 
 __all__ = ["Sf", "signature"]
 
@@ -59,49 +50,6 @@ _OF_A_NUMBER: Final = frozenset({"8013", "8016", "8018", "8024", "8247", "6150"}
 _OWN_CARRIERS: Final = frozenset({"shunfeng", "shunfengkuaiyun"})
 _TOO_MANY: Final = "8003"
 _REPEATED: Final = "A1007"
-
-_RETURNING: Final = Meaning(Milestone.RETURNING)
-_GOES_ELSEWHERE: Final = Meaning(Milestone.IN_TRANSIT, ExceptionKind.FORWARDED)
-
-_CODES: Final = by_code(
-    ("127 138 141 205 206 646 647 900", Meaning(Milestone.LABEL_CREATED)),
-    ("131", Meaning(exception=ExceptionKind.PICKUP_FAILED)),
-    ("41 43 46 50 51 54 188 607 651 655 700 701 850 851 950", Meaning(Milestone.PICKED_UP)),
-    ("10 11 30 31 36 75 84 105 106 302 304 305 310 570 571 633 634 3036", Meaning(Milestone.IN_TRANSIT)),
-    ("98 208 626 627 649", Meaning(Milestone.IN_TRANSIT)),
-    ("14 15 16 17 18 604 605 606 612 613 614 619 620 621 623", Meaning(Milestone.IMPORT_CUSTOMS)),
-    ("44 47 122 123 126 204 630 677 880 933", Meaning(Milestone.OUT_FOR_DELIVERY)),
-    ("125 130 632 642 658 678", Meaning(Milestone.READY_FOR_COLLECTION)),
-    ("80 128 679 935 8000", Meaning(Milestone.DELIVERED)),
-    ("33 70", Meaning(Milestone.DELIVERY_FAILED)),
-    ("34 66 77 833", Meaning(exception=ExceptionKind.HELD)),
-    ("72 611 870", Meaning(exception=ExceptionKind.HELD)),
-    ("99", _GOES_ELSEWHERE),
-    ("648", Meaning(Milestone.RETURNING, ExceptionKind.FORWARDED)),
-    ("631", _RETURNING),
-    ("215 660", Meaning(Milestone.RETURNED)),
-)
-"""`opCode`. 顺丰's own list where other tables contradict it."""
-
-_REASONS: Final[Mapping[tuple[str, str], Meaning]] = {
-    ("8000", "6"): Meaning(exception=ExceptionKind.LOST),
-    ("8000", "2"): Meaning(exception=ExceptionKind.DAMAGED),
-    ("70", "46"): Meaning(Milestone.CANCELLED),
-    ("70", "83"): Meaning(Milestone.READY_FOR_COLLECTION),
-    ("70", "85"): Meaning(Milestone.READY_FOR_COLLECTION),
-    ("99", "2"): _RETURNING,
-}
-"""`opCode` with `reasonCode`, which pushes have and queries may: field notes."""
-
-_FIRST_STATUS: Final = by_code(
-    ("1", Meaning(Milestone.PICKED_UP)),
-    ("2", Meaning(Milestone.IN_TRANSIT)),
-    ("3", Meaning(Milestone.OUT_FOR_DELIVERY)),
-    ("4", Meaning(Milestone.DELIVERED)),
-    ("11", BY_WORDS),  # 待取件: by the receiver, or by the courier before the pickup
-    ("13", Meaning(Milestone.DELIVERY_FAILED)),
-)
-"""`firstStatusCode`: coarser than `opCode`, so it counts only where that is in no table."""
 
 
 def signature(data: str, timestamp: str, check_word: str) -> str:
@@ -141,6 +89,7 @@ class Sf:
         "reasonCode 的含义来自别人的记录，查询里不一定有",
         "顺丰快运的单是否查得到没有写明",
         "648（已退回/转寄）按退回算，备注明说转寄的除外",
+        "推送失败后重推多久没有写明",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
@@ -150,9 +99,26 @@ class Sf:
             answers += yield from self._together(questions[start : start + self.batch], now)
         return answers
 
+    def serves(self, carrier: str) -> bool:
+        """顺丰's own interface sees 顺丰's parcels only."""
+        return carrier in _OWN_CARRIERS
+
     def needs_phone(self, carrier: str) -> bool:
         """Others' waybills are seen only with the last digits of a phone."""
         return not self.own_waybills
+
+    @property
+    def signed(self) -> bool:
+        """顺丰 signs no push: the address has to hold a key."""
+        return False
+
+    def admit(self, push: Push, now: datetime) -> Receipt:
+        """What to answer it; there is no signature to look at."""
+        return admitted(push)
+
+    def receive(self, push: Push, now: datetime) -> Delivery:
+        """Read a push. Raises `Unreadable`."""
+        return read_push(push)
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call; a fault of some number among several is found by asking about each alone."""
@@ -206,7 +172,7 @@ class Sf:
     def _told(self, question: Question, rows: Sequence[Mapping[str, Any]]) -> Answer | Rejected:
         if not rows:
             return self._nothing(question, "没有路由")
-        return track(rows, question.waybill, "顺丰", when="acceptTime", event=_event)
+        return read_routes(rows, question.waybill)
 
     def _nothing(self, question: Question, said: str) -> Answer | Rejected:
         """Nothing known, if the question could have shown it: a hidden parcel's silence proves nothing."""
@@ -286,42 +252,3 @@ def _routes(
 
 def _bare(number: str) -> str:
     return number.strip().upper()
-
-
-def _event(moment: datetime, row: Mapping[str, Any], unknown: Unknown) -> TrackingEvent:
-    remark = row.get("remark")
-    if not isinstance(remark, str | None):
-        raise Unreadable("顺丰的 remark 不是文字")
-    text = text_of(remark)
-    return scan(
-        moment,
-        text,
-        _meaning(row, text, unknown),
-        unknown,
-        said_in="remark",
-        code=word(row, "opCode"),
-        status=word(row, "secondaryStatusName") or word(row, "firstStatusName"),
-        area=city(word(row, "acceptAddress")),
-    )
-
-
-def _meaning(row: Mapping[str, Any], text: str, unknown: Unknown) -> Meaning:
-    """What `opCode` says with its reason, else the first status; what is in neither table is counted."""
-    code, first = word(row, "opCode"), word(row, "firstStatusCode")
-    for name, value, table in (("opCode", code, _CODES), ("firstStatusCode", first, _FIRST_STATUS)):
-        if value and value not in table:
-            unknown.note(name, value)
-    if code in _CODES:
-        return _REASONS.get((code, word(row, "reasonCode"))) or _by_remark(code, text)
-    return _FIRST_STATUS.get(first, NOBODY_KNOWS if code or first else BY_WORDS)
-
-
-def _by_remark(code: str, text: str) -> Meaning:
-    """99 and 648 stand for the way back and for another address: the remark tells which."""
-    words = read(text)
-    homeward = words.milestone in (Milestone.RETURNING, Milestone.RETURNED)
-    if code == "99" and homeward:
-        return _RETURNING
-    if code == "648" and ExceptionKind.FORWARDED in words.exceptions and not homeward:
-        return _GOES_ELSEWHERE
-    return _CODES[code]

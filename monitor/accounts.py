@@ -14,11 +14,12 @@ from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import carriers.base
 import notifiers.base
 from carriers.base import Ceilings, Provider
+from carriers.push import Pusher
 from domain.remote import Secret
 from domain.time import format_duration
 from monitor.config_adapters import built, settings_of
@@ -35,12 +36,14 @@ from monitor.config_shapes import (
     table_schema,
     tables_by,
 )
-from monitor.config_values import DURATION, LAG, PRICE, TEXT, choice, integer, number
+from monitor.config_values import BOOLEAN, DURATION, LAG, PRICE, SECRET, TEXT, URL, choice, integer, number
 from monitor.config_words import carrier, named
 from notifiers.base import Notifier
 
 __all__ = [
+    "BUDGET",
     "CEILINGS",
+    "Budget",
     "Channel",
     "ProviderAccount",
     "channel_kinds",
@@ -50,6 +53,14 @@ __all__ = [
     "providers",
     "secrets_of",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the owner will spend at most, in yuan; None: no limit."""
+
+    per_day: Decimal | None = None
+    per_month: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,30 @@ class ProviderAccount:
     ceilings: Ceilings
     refresh_lag: timedelta
     price: Decimal | None = None
-    """Yuan for one query, where the owner said so."""
+    """Yuan for one query, number or registration (`Provider.billing`), where the owner said so."""
+    budget: Budget | None = None
+    """None: as much as it takes."""
+    push: bool = False
+    """Its pushes are taken, and asked for where it has to be told what to push."""
+    callback_url: str = ""
+    """Where it pushes, if not to the console's public address."""
+    callback_key: Secret | None = None
+    """Stands in the address of its pushes: whoever does not know it is not listened to."""
 
     def serves(self, carrier: str) -> bool:
         """This account may be asked about parcels of `carrier` (our key); one that only pushes about none."""
         return self.provider.asks and (carrier in self.carriers or "*" in self.carriers)
+
+    def pushes(self, carrier: str) -> bool:
+        """This account is to push news of parcels of `carrier` (our key)."""
+        return self.push and (carrier in self.carriers or "*" in self.carriers)
+
+    def callback(self, public_url: str) -> str:
+        """The whole address for its pushes, with the key; empty where nobody said how we are reached."""
+        url = self.callback_url or (public_url and f"{public_url.rstrip('/')}/callbacks/{quote(self.name)}")
+        if not url or not self.callback_key:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode({'key': self.callback_key.reveal()})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +128,10 @@ CEILINGS: Final[Table] = {
     "per_second": Setting(number(0), "每秒最多几次查询", None),
     "concurrency": Setting(integer(1), "同时进行的查询最多几个", None),
 }
+BUDGET: Final[Table] = {
+    "per_day": Setting(PRICE, "一天（北京时间）最多花多少元", None),
+    "per_month": Setting(PRICE, "一个月（北京时间）最多花多少元", None),
+}
 _SERVED: Final = listed(
     named(lambda reading, path, text: text if text == "*" else carrier(reading, path, text))
 )
@@ -105,14 +139,26 @@ _COMMON: Final[Table] = {
     "name": Setting(NAME, "账号的名字，不能重复"),
     "carriers": Setting(_SERVED, '查哪些快递公司；["*"] 是全部；同一家以写在前面的账号为准', ()),
     "ceilings": Setting(table(CEILINGS), "查询上限；不写则用服务商自己的", None),
-    "price": Setting(PRICE, "每次查询多少元，用来统计花费", None),
+    "price": Setting(PRICE, "每次查询（按单号、按登记收费的服务商：每个单号）多少元，用来统计花费", None),
+    "budget": Setting(table(BUDGET), "最多花多少元；不写则不限。要同时写 price", None),
     "refresh_lag": Setting(LAG, "服务商比快递公司最多晚多久；不写则用服务商自己的", None),
 }
 
 
+_PUSH: Final[Table] = {
+    "push": Setting(BOOLEAN, "true：接收这个账号的推送（需要订阅的会自动订阅）", False),
+    "callback_url": Setting(URL, "推送发到哪个网址；不写就是 public_url 加 /callbacks/账号名", ""),
+    "callback_key": Setting(SECRET, "写进推送网址的密钥（?key=…）；没有签名的推送必须有", None),
+}
+"""Of kinds that push."""
+
+
 def provider_kinds() -> dict[str, Table]:
     """The settings of a `[[providers]]` table, for each kind."""
-    return {kind: settings_of(kind, cls, _COMMON) for kind, cls in sorted(carriers.base.kinds().items())}
+    return {
+        kind: settings_of(kind, cls, {**_COMMON, **_PUSH} if hasattr(cls, "receive") else _COMMON)
+        for kind, cls in sorted(carriers.base.kinds().items())
+    }
 
 
 def channel_kinds(names: Collection[str] | None = None) -> dict[str, Table]:
@@ -157,6 +203,8 @@ def _provider(
     if not on_loopback(adapter):
         _within(reading, (*path, "ceilings"), ceilings, adapter.ceilings)
     lag = got["refresh_lag"]
+    if got.get("push") and isinstance(adapter, Pusher) and not (adapter.signed or got["callback_key"]):
+        reading.problems.at((*path, "push"), _unproven(kinds[got["kind"]]))
     return ProviderAccount(
         name=got["name"],
         kind=got["kind"],
@@ -165,6 +213,7 @@ def _provider(
         ceilings=ceilings,
         refresh_lag=adapter.refresh_lag if lag is None else lag,
         price=got["price"],
+        **{name: got[name] for name in _PUSH if name in got},
     )
 
 
@@ -190,6 +239,12 @@ def on_loopback(adapter: object, field: str = "base_url") -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _unproven(kind: Table) -> str:
+    """Why its pushes cannot be told from anybody's."""
+    salt = "请设 salt（快递100 用它签名），或" if "salt" in kind else "请"
+    return f"这个账号的推送没有签名，谁都可以冒充：{salt}设 callback_key，让推送网址里带上密钥"
 
 
 def _within(reading: Reading, path: KeyPath, said: Ceilings, own: Ceilings) -> None:

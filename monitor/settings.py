@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from monitor.config_service import Backup, Deadman, Log, Retention, Web
 from monitor.config_shapes import Reading, Remark, read_table
 from monitor.config_top import top
 from monitor.config_words import Words
+from monitor.order_sources import SourceAccount
 from monitor.profiles import load_profiles, vocabulary
 from monitor.routing import Route
 from monitor.store_url import DEFAULT_STORE, located
@@ -64,6 +65,7 @@ class Settings:
     backup: Backup = field(default_factory=Backup)
     retention: Retention = field(default_factory=Retention)
     providers: tuple[ProviderAccount, ...] = ()
+    order_sources: tuple[SourceAccount, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
@@ -82,8 +84,10 @@ class Settings:
         """Everything in the configuration that is nobody's business: no log line may show it."""
         adapters = (*(each.provider for each in self.providers), *(each.notifier for each in self.channels))
         password = _password(self.store)
-        own = [each for each in (password, self.deadman.url) if each]
-        return (*own, *(secret for each in adapters for secret in secrets_of(each)))
+        keys = (each.callback_key for each in self.providers)
+        own = [each for each in (password, self.deadman.url, *keys) if each]
+        of_sources = (secret for each in self.order_sources for secret in each.secrets)
+        return (*own, *(secret for each in adapters for secret in secrets_of(each)), *of_sources)
 
     def provider_for(self, carrier: str) -> ProviderAccount | None:
         """The account to ask about a carrier (our key): the first that serves it."""
@@ -109,7 +113,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
     profiles = load_profiles(beside=path.absolute().parent)
     words = _words(reading, document, profiles)
     got = read_table(reading, (), document.data, top(words, _names(document, "channels")))
-    _unique(reading, document, "providers", "channels", "policies")
+    _unique(reading, document, "providers", "order_sources", "channels", "policies")
     _no_circle(reading, document)
     said = _said(reading, words, got)
     document.refuse(reading.problems)
@@ -125,6 +129,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         backup=Backup(**got["backup"]),
         retention=Retention(**got["retention"]),
         providers=tuple(got["providers"]),
+        order_sources=tuple(each.asking_phones(_phones(got["providers"])) for each in got["order_sources"]),
         channels=tuple(got["channels"]),
         routes=tuple(got["routes"]),
         policies=said.policies,
@@ -135,6 +140,16 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         freshness=got["freshness"],
         written=Written(document.lines, tuple(reading.plain), tuple(reading.files), tuple(reading.remarks)),
     )
+
+
+def _phones(accounts: Sequence[ProviderAccount]) -> Callable[[str], bool]:
+    """Whether the account that is asked about a carrier wants a phone's digits."""
+
+    def needs(carrier: str) -> bool:
+        account = next((each for each in accounts if each.serves(carrier)), None)
+        return account is not None and account.provider.needs_phone(carrier)
+
+    return needs
 
 
 def load_book(path: Path, zone: ZoneInfo = SHANGHAI) -> PolicyBook:
