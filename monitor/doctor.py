@@ -105,8 +105,7 @@ class Round:
 
     def troubled(self, carrier: str) -> bool:
         """It is down, or a row of trouble is running: it matters what a repeated answer repeats."""
-        line = self._line(carrier)
-        return line.down or bool(line.emptied or line.feed.numbers or line.feed.failures)
+        return self._line(carrier).trouble
 
     def others(self, carrier: str) -> bool:
         """Another carrier of this account was answered for lately."""
@@ -124,6 +123,8 @@ class Round:
             if each.error is not None and self.account is not None and self.account.state is FeedState.DOWN:
                 continue
             before = self._line(each.carrier)
+            if each.sign is Sign.KNOWN and before.feed.last_good_at == self._now and not before.trouble:
+                continue  # what the one before it said
             line, tell = feed_line.after_look(before, each.sign, each.number, self._now, each.error)
             self._move(each.carrier, before, line, tell)
             if not each.pushed:

@@ -78,6 +78,11 @@ class Line:
         return self.feed.state is FeedState.DOWN
 
     @property
+    def trouble(self) -> bool:
+        """It is down, or a row that may bring it down is running."""
+        return self.down or bool(self.emptied or self.feed.numbers or self.feed.failures)
+
+    @property
     def state(self) -> FeedState:
         """As people see it."""
         poor = self.poor_since is not None and self.feed.state is FeedState.UP

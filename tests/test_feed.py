@@ -122,3 +122,57 @@ def test_when_it_began_and_when_it_was_last_well() -> None:
 
 def test_the_numbers_of_a_long_outage_are_not_collected() -> None:
     assert len(Account().hears(*[NUMBER] * 5000, each=True).feed.numbers) <= 20
+
+
+# ── one that comes back ──────────────────────────────────────────────────────────────────────────
+
+OUTAGE = [TIMEOUT] * 6
+
+
+def test_an_outage_that_flaps_is_told_once_and_so_is_its_end() -> None:
+    account = Account().hears(*[*OUTAGE, None] * 40)
+    assert account.told == [DOWN, UP]
+
+
+def test_one_that_comes_back_and_lasts_is_told_again() -> None:
+    account = Account().hears(*OUTAGE, None, *OUTAGE)
+    assert account.told == [DOWN, UP]
+    account.now += 10 * MINUTE
+    account.hears(TIMEOUT, TIMEOUT, None)
+    assert account.told == [DOWN, UP, DOWN, UP]
+
+
+@pytest.mark.parametrize("again", [OUTAGE, [KEY]], ids=["time-outs", "a refused key"])
+def test_half_an_hour_later_it_is_a_new_one_told_at_once(again: list[RemoteError]) -> None:
+    account = Account().hears(KEY, None)
+    account.now += 30 * MINUTE
+    assert account.hears(*again).told == [DOWN, UP, DOWN]
+
+
+# ── one carrier of several ───────────────────────────────────────────────────────────────────────
+
+
+def account_hears(*told: tuple[str, RemoteError], others: bool = True) -> FeedState:
+    feed = Feed()
+    for n, (carrier, error) in enumerate(told):
+        feed, _ = after_error(feed, error, f"N{n}", T0, carrier=carrier, others=others)
+    return feed.state
+
+
+@pytest.mark.parametrize(
+    ("told", "others", "state"),
+    [
+        pytest.param([("a", JUNK)] * 30, True, UP, id="junk of one carrier, while another answers"),
+        pytest.param([("a", NUMBER)] * 30, True, UP, id="refusals of one carrier"),
+        pytest.param([("a", JUNK)] * 6, False, DOWN, id="junk of the only carrier there is"),
+        pytest.param([("a", JUNK)] * 6 + [("b", JUNK)] * 2, True, UP, id="two poisoned numbers more"),
+        pytest.param([("a", JUNK)] * 6 + [("b", JUNK)] * 3, True, DOWN, id="of a second carrier too"),
+        pytest.param([("a", JUNK), ("b", JUNK)] * 3, True, DOWN, id="of all of them, six are enough"),
+        pytest.param([("a", TIMEOUT)] * 6, True, DOWN, id="a time-out is nobody's number"),
+        pytest.param([("a", KEY)], True, DOWN, id="nor is the key"),
+    ],
+)
+def test_one_carriers_numbers_are_no_outage_of_the_account(
+    told: list[tuple[str, RemoteError]], others: bool, state: FeedState
+) -> None:
+    assert account_hears(*told, others=others) is state
