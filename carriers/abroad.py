@@ -16,7 +16,7 @@ from typing import Any, Final
 from carriers.replies import opened
 from carriers.scans import Unknown
 from domain.masking import clean, safe_text
-from domain.remote import Denied, Reply, Throttled, Unavailable, Unreadable
+from domain.remote import Denied, Reply, Secret, Throttled, Unavailable, Unreadable
 from domain.time import SHANGHAI
 from domain.tracking import TrackingEvent
 
@@ -31,6 +31,7 @@ __all__ = [
     "legs",
     "newest",
     "our_carrier",
+    "starred",
     "tagged",
     "when",
     "zone_of",
@@ -39,7 +40,9 @@ __all__ = [
 NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """`read_at` where the service has not read the carrier since it was told of the number: proves no silence."""
 
-_POSTAL: Final = frozenset({"ems", "emsguoji", "youzhengguonei", "youzhengguoji", "youzhengbk", "youzhengdsbk"})
+_POSTAL: Final = frozenset(
+    {"ems", "emsguoji", "youzhengguonei", "youzhengguoji", "youzhengbk", "youzhengdsbk"}
+)
 """中国邮政's own: one of them told of another is no correction, abroad they have one or two names for all."""
 _CHINA: Final = frozenset({"CN", "CHN", "HK", "HKG", "MO", "MAC", "TW", "TWN"})
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -105,7 +108,9 @@ def courier_codes(known: Mapping[str, str], said: Iterable[str]) -> Mapping[str,
     for pair in said:
         match = _PAIR.fullmatch(pair.strip())
         if match is None:
-            raise ValueError(f"couriers 要写成「我们的编码=对方的编码」，如 yanwen=190012；现在是 {clean(pair, 40)}")
+            raise ValueError(
+                f"couriers 要写成「我们的编码=对方的编码」，如 yanwen=190012；现在是 {clean(pair, 40)}"
+            )
         own[match[1]] = match[2]
     return {**own, **{ours: theirs for ours, theirs in known.items() if ours not in own}}
 
@@ -142,6 +147,15 @@ def about(tag: object, code: str, codes: Mapping[str, str]) -> str:
 def newest(events: Sequence[TrackingEvent]) -> datetime:
     """What a copy that may be stale proves: it was read after its own newest scan."""
     return max((event.occurred_at for event in events), default=NEVER)
+
+
+def starred(reply: Reply, secrets: Iterable[Secret | None]) -> Reply:
+    """The reply without the account's own keys: what it says of one number is kept, not only raised."""
+    content = reply.content
+    for secret in secrets:
+        if secret:
+            content = content.replace(secret.reveal().encode(), b"***")
+    return reply if content is reply.content else Reply(reply.status, content, reply.headers)
 
 
 def legs(found: object, who: str) -> list[Mapping[str, Any]]:
