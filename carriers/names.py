@@ -17,6 +17,7 @@ from typing import Final
 
 from domain.masking import visible
 from domain.numbers import s10_is_valid, shape_hint
+from domain.orders import UNNAMED
 
 __all__ = [
     "CARRIERS",
@@ -95,6 +96,8 @@ _FREIGHT: Final = "快运"
 _EITHER: Final = ("物流", "logistics")
 _COMPANY: Final = re.compile(r"(?:股份)?(?:有限)?(?:责任)?公司$|集团$|\(.*\)$")
 _CODE: Final = re.compile(r"[a-z][a-z0-9]{1,30}")
+_ANY: Final = frozenset({UNNAMED, "自动识别", "待识别"})
+"""Written where somebody else is to say whose the number is."""
 _EMPTY: Final = frozenset({"nan", "none", "null", "na"})
 """What spreadsheets write for an empty cell."""
 
@@ -139,6 +142,8 @@ def canonical(text: str) -> str | None:
     """
     folded = _folded(text)
     plain = _COMPANY.sub("", folded)
+    if folded in _ANY:
+        return UNNAMED
     for name in (folded, plain):
         found = _EXACT.get(name) or _by_stem(name)
         if found is not None:
@@ -173,6 +178,8 @@ def nearest(text: str) -> tuple[str, ...]:
 
 def display(key: str) -> str:
     """What people read; a carrier we do not list shows its code."""
+    if key == UNNAMED:
+        return "待识别"
     return _BY_KEY[key].name if key in _BY_KEY else key
 
 

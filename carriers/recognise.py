@@ -12,10 +12,12 @@ from typing import Final
 from carriers.base import Guess
 from domain.numbers import SHAPES, looks_like, s10_is_valid, shape_hint
 
-__all__ = ["SURE", "guesses", "ranked", "sure"]
+__all__ = ["LIKELY", "SURE", "guesses", "likeliest", "ranked", "sure"]
 
 SURE: Final = 0.9
 """From here on a guess is taken without asking anybody."""
+LIKELY: Final = 0.6
+"""From here on a guess is taken where nobody named a carrier, and said to be one."""
 _SHAPE: Final = "shape"
 _TELLING: Final = 0.95
 _SECOND: Final = 0.4
@@ -24,7 +26,8 @@ _LETTERS: Final = 0.8
 """Letters that were seen at one carrier, in a length that varies."""
 _DIGITS: Final = 0.5
 """All carriers whose bare digits have this length share this."""
-_POSTAL: Final = 0.85
+_POSTAL: Final = 0.4
+_POSTAL_HOME: Final = 0.6
 _RANKED: Final = (0.8, 0.5, 0.3)
 _ARMS: Final[Mapping[str, str]] = {"shunfengkuaiyun": "shunfeng", "jingdongkuaiyun": "jd"}
 """Freight arms whose numbers look like the parcel arm's, which ships far more."""
@@ -43,8 +46,9 @@ def _confidence(key: str, number: str, alike: Sequence[str]) -> float:
     if key in looks_like(number):
         return _SECOND if key in _ARMS else _TELLING
     if s10_is_valid(number):
-        inland = number.endswith("CN")
-        return _POSTAL / len(alike) if inland or key in _ABROAD else 0.1
+        if number.endswith("CN"):
+            return _POSTAL_HOME if key == "ems" else _POSTAL / len(alike)
+        return _POSTAL if key in _ABROAD else 0.1
     if not number.isdecimal():
         return _SECOND if key in _ARMS else _LETTERS
     return _DIGITS / len(alike)
@@ -53,6 +57,11 @@ def _confidence(key: str, number: str, alike: Sequence[str]) -> float:
 def sure(found: Iterable[Guess]) -> str:
     """The one carrier that is taken without asking; nothing where none is sure."""
     return next((guess.carrier for guess in found if guess.confidence >= SURE), "")
+
+
+def likeliest(found: Sequence[Guess]) -> str:
+    """The carrier that is taken where nobody named one; nothing where two are alike or none is likely."""
+    return found[0].carrier if found and found[0].confidence >= LIKELY else ""
 
 
 def ranked(keys: Sequence[str], source: str) -> tuple[Guess, ...]:

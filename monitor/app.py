@@ -12,12 +12,15 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from monitor import recognise
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
+from monitor.pull import Puller
+from monitor.recognise import Recognition
 from monitor.reschedule import Reschedule
 from monitor.settings import Settings
 from monitor.store import polls
@@ -80,7 +83,12 @@ class App:
             Poller(account, db, self.net, self.sweep, self.clock, routes, ending, self.vitals, self.metrics)
             for account in settings.providers
         ]
+        self.pullers = [
+            Puller(source, db, self.net, self.clock, routes, ending, self.vitals, self.metrics)
+            for source in settings.order_sources
+        ]
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
+        self.recognition = Recognition(settings.providers, db, self.net, self.clock.now, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
 
     def _heard(self, call: CallRecord) -> None:
@@ -186,8 +194,11 @@ class App:
         upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)
         self.engine.register("upkeep", EVERY, upkeep.tick)
         self.engine.register("sweep", 1.0, self.sweep_tick)
+        self.engine.register("recognise", recognise.EVERY, self.recognition.tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
+        for puller in self.pullers:
+            self.engine.register(f"pull {puller.name}", 1.0, puller.tick)
         for robot in self.deliverer.robots:
             self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
         accounts = frozenset(each.name for each in self.settings.providers)

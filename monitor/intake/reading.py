@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from carriers.names import phone_needed
 from domain.goods import tagged
-from domain.orders import Order, OrderStatus
+from domain.orders import UNNAMED, Order, OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, platform_id
 from monitor.intake.layouts import Layout
 from monitor.intake.places import destination, place
@@ -117,6 +117,10 @@ class Reading:
             return ()
         if "carrier" not in self.layout.columns and "carrier" not in self.row.fields:
             keys = [self._try("waybill_no", carrier_by_shape, number) for number, _ in numbers]
+            if UNNAMED in keys:
+                self.warn(
+                    "unnamed_carrier", "waybill_no", "没有写快递公司，单号也看不出是哪家：先记下，再识别"
+                )
             return tuple(
                 ParsedWaybill(key, number, guessed=True)
                 for key, (number, _) in zip(keys, numbers, strict=True)

@@ -5,10 +5,18 @@ Numbers and names are never repaired here; what does not fit is `Unfit`, in a me
 
 from __future__ import annotations
 
-from carriers.names import CARRIERS, canonical, nearest, shape_hint
+import re
+from typing import Final
+
+from carriers.names import canonical, nearest, shape_hint
+from carriers.recognise import guesses, likeliest
+from domain.orders import UNNAMED
 from monitor.intake.values import Cell, Unfit, quoted, split_list, text
 
 __all__ = ["carrier_by_shape", "carriers", "check_zeros"]
+
+_DIGITS: Final = re.compile(r"\d{10,20}", re.ASCII)
+"""A number of which no shape was observed."""
 
 
 def carriers(cell: Cell, count: int) -> tuple[str, ...]:
@@ -34,13 +42,15 @@ def carriers(cell: Cell, count: int) -> tuple[str, ...]:
 
 
 def carrier_by_shape(cell: Cell) -> str:
-    """Whose number this is, where its letters tell: 快递 before 快运. Raises `Unfit`; digits never tell."""
+    """Whose number this is, where its letters tell; `UNNAMED` for a number that may be several carriers'.
+
+    Bare digits never tell: they are watched all the same, and whose they are is asked later. Raises `Unfit` for
+    what looks like nobody's number.
+    """
     number = text(cell)
-    postal = number[-2:].isalpha() and not number.upper().endswith("CN")
-    if not number.isdecimal() and not postal:
-        for carrier in CARRIERS:
-            if shape_hint(carrier.key, number):
-                return carrier.key
+    found = guesses(number)
+    if found or _DIGITS.fullmatch(number):
+        return likeliest(found) or UNNAMED
     raise Unfit(
         "missing_carrier", f"文件没有快递公司列，单号{quoted(number)}也看不出是哪家；请加一列“快递公司”"
     )

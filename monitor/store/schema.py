@@ -511,6 +511,17 @@ lane_gaps = Table(
     PrimaryKeyConstraint("carrier", "leg"),
 )
 
+pushes = Table(
+    "pushes",
+    METADATA,
+    # True ones that came and are answered, until what they say is kept: seconds, as a rule.
+    _key(),
+    Column("provider", String(64), nullable=False),
+    _moment("at", required=True),
+    Column("body", LargeBinary, nullable=False),
+    _json("envelope"),  # headers and query, without the key of the address
+)
+
 subscriptions = Table(
     "subscriptions",
     METADATA,
@@ -524,6 +535,17 @@ subscriptions = Table(
     _text("why"),  # how it ended, or why it was refused
     PrimaryKeyConstraint("parcel_id", "provider"),
     _partial("ix_subscriptions_due", "provider", "next_at", where="next_at IS NOT NULL"),
+)
+
+recognitions = Table(
+    "recognitions",
+    METADATA,
+    # Of numbers without a carrier, or that their carrier does not know: whose they may be.
+    Column("parcel_id", Key, ForeignKey("parcels.id"), primary_key=True, autoincrement=False),
+    _moment("at", required=True),
+    _moment("next_at"),  # when to ask again; null: no more
+    _count("asked"),
+    _json("guesses", "[]"),
 )
 
 unknown_codes = Table(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from carriers.base import Provider, Recogniser
 from carriers.kuaidi100 import Kuaidi100
-from carriers.recognise import SURE, guesses, ranked, sure
+from carriers.recognise import SURE, guesses, likeliest, ranked, sure
 from domain.numbers import SHAPES
 from domain.remote import Denied, Rejected, RemoteError, Reply, Request, Throttled, Unreadable, rehearse
 
@@ -27,7 +27,7 @@ Specimen = Callable[[str], Provider]
 
 
 @pytest.mark.parametrize(
-    ("number", "likeliest", "certain"),
+    ("number", "first", "certain"),
     [
         ("SF1390001112223", "shunfeng", True),
         ("sf1390001112223 ", "shunfeng", True),
@@ -41,10 +41,25 @@ Specimen = Callable[[str], Provider]
         ("RR123456785DE", "emsguoji", False),
     ],
 )
-def test_letters_tell(number: str, likeliest: str, certain: bool) -> None:
+def test_letters_tell(number: str, first: str, certain: bool) -> None:
     found = guesses(number)
-    assert found[0].carrier == likeliest
-    assert sure(found) == (likeliest if certain else "")
+    assert found[0].carrier == first
+    assert sure(found) == (first if certain else "")
+
+
+@pytest.mark.parametrize(
+    ("number", "taken"),
+    [
+        ("SF1390001112223", "shunfeng"),
+        ("JDVC00000000001", "jd"),
+        ("RR123456785CN", "ems"),
+        ("RR123456785DE", ""),
+        ("75812345678901", ""),
+        ("?", ""),
+    ],
+)
+def test_what_is_taken_where_nobody_named_a_carrier(number: str, taken: str) -> None:
+    assert likeliest(guesses(number)) == taken
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,36 @@ def downgrade() -> None:
     op.drop_table("feed_lines")
     op.drop_column("providers", "back_at")
     op.drop_table("subscriptions")
+    op.drop_table("pushes")
+    op.drop_table("recognitions")
     op.drop_column("parcels", "declared")
 
 
 def _carriers() -> None:
-    """The carrier that a shop named, where the number is another's."""
+    """The carrier that a shop named, where the number is another's; whose the others may be."""
     op.add_column("parcels", sa.Column("declared", sa.String(40), server_default="", nullable=False))
+    op.create_table(
+        "recognitions",
+        sa.Column("parcel_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("asked", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("guesses", sa.Text(), server_default="[]", nullable=False),
+        sa.ForeignKeyConstraint(["parcel_id"], ["parcels.id"], name=op.f("fk_recognitions_parcel_id")),
+        sa.PrimaryKeyConstraint("parcel_id", name=op.f("pk_recognitions")),
+    )
 
 
 def _subscriptions() -> None:
+    op.create_table(
+        "pushes",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("envelope", sa.Text(), server_default="{}", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pushes")),
+    )
     op.create_table(
         "subscriptions",
         sa.Column("parcel_id", KEY, nullable=False),
