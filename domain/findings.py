@@ -170,6 +170,8 @@ class Verdict:
     policy_version: str = ""
     carrier_look_at: datetime | None = None
     """The same of the clocks that the carrier's silence decides; the others wait for the shop's word."""
+    shop_look_at: datetime | None = None
+    """The same of the clocks that wait for the shop's word alone."""
     risk: Risk | None = None
     """What all findings may cost together; less than their sum where fines do not add up or are capped."""
 

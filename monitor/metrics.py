@@ -51,6 +51,13 @@ MEASURES: Final = tuple(
         ("requests_total", Counter, ("account", "outcome"), "向数据源和通知平台发出的每一次 HTTP 请求", ()),
         ("request_seconds", Histogram, ("account",), "一次 HTTP 请求用了多少秒", _REMOTE),
         ("scans_stored_total", Counter, ("account",), "存下的新扫描记录", ()),
+        (
+            "pulled_documents_total",
+            Counter,
+            ("source", "outcome"),
+            "订单来源：读到的出库单（read）、放在一边的行（aside）、没取成的次数（failed）",
+            (),
+        ),
         ("parcels_judged_total", Counter, (), "判定过多少个包裹（含无变化的）", ()),
         ("findings_opened_total", Counter, ("rule", "stage"), "新发现的异常，按规则和发现时的阶段", ()),
         ("ticket_entries_total", Counter, ("kind",), "工单记录：开单、认领、解决、重开、关闭、留言等", ()),
@@ -83,7 +90,7 @@ _FRESH: Final = 5.0
 _COUNT_FRESH: Final = 60.0
 """The same for the count of watched parcels, which walks an index."""
 _STATES: Final = ("up", "degraded", "down")
-_KINDS: Final = ("store", "verb", "judge", "account", "fetch", "deliver")
+_KINDS: Final = ("store", "verb", "judge", "account", "fetch", "orders", "deliver")
 
 
 class Metrics:

@@ -446,6 +446,9 @@ class Sweep:
                 worth,
                 limit_at,
                 limit_rule,
+                None
+                if why or verdict.shop_look_at is None or verdict.shop_look_at > now
+                else verdict.shop_look_at,
             )
         )
 

@@ -46,7 +46,7 @@ class Problem:
     """Something that keeps the service from doing its work."""
 
     kind: str
-    """`fetch`, `account`, `deliver`, `judge` or `verb`."""
+    """`fetch`, `account`, `orders`, `deliver`, `judge` or `verb`."""
     text: str
     """What is wrong, since when, and what to do; Chinese, for the operator."""
 
@@ -98,6 +98,8 @@ class Vitals:
     """Why the store takes nothing, as the watchdog's last try found; empty when it does."""
     _accounts: dict[str, _Account] = field(default_factory=dict)
     _failing: dict[str, _Failing] = field(default_factory=dict)
+    _sources: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    """Order sources that are down."""
 
     # ── told by the verbs ────────────────────────────────────────────────────────────────────────
 
@@ -122,6 +124,12 @@ class Vitals:
         known = self._account(account)
         known.down_since, known.why = down_since, why
 
+    def order_source(self, source: str, down_since: datetime | None, why: str = "") -> None:
+        """Whether an order source is down, and since when."""
+        self._sources.pop(source, None)
+        if down_since is not None:
+            self._sources[source] = (down_since, why)
+
     def delivered(self, channel: str, now: datetime) -> None:
         """A platform took a message."""
         self.delivered_at[channel] = now
@@ -143,6 +151,7 @@ class Vitals:
         """After a reload: what is not there any more is no problem any more."""
         self._accounts = {name: each for name, each in self._accounts.items() if name in accounts}
         self._failing = {name: each for name, each in self._failing.items() if name in verbs}
+        self._sources = {name: each for name, each in self._sources.items() if f"pull {name}" in verbs}
 
     # ── asked by those who watch ─────────────────────────────────────────────────────────────────
 
@@ -153,7 +162,14 @@ class Vitals:
     def found(self, now: datetime) -> tuple[Problem, ...]:
         """The same with what kind of problem each is, the gravest first."""
         store = (Problem("store", self.store_trouble),) if self.store_trouble else ()
-        return (*store, *self._verbs(now), *self._judging(now), *self._feeds(now), *self._delivery(now))
+        return (
+            *store,
+            *self._verbs(now),
+            *self._judging(now),
+            *self._feeds(now),
+            *self._orders(now),
+            *self._delivery(now),
+        )
 
     def _verbs(self, now: datetime) -> Iterator[Problem]:
         for name, each in sorted(self._failing.items()):
@@ -187,6 +203,17 @@ class Vitals:
                     yield Problem("account", _down(name, now - each.down_since, each.why))
             elif each.wanted_since is not None and now - each.wanted_since >= self._long(FETCH_LATE):
                 yield Problem("fetch", _unfetched(name, now - each.wanted_since))
+
+    def _orders(self, now: datetime) -> Iterator[Problem]:
+        for name, (since, why) in sorted(self._sources.items()):
+            if now - since >= self._long(ACCOUNT_DOWN):
+                reason = f"，原因：{safe_text(why, _REASON)}" if why else ""
+                yield Problem(
+                    "orders",
+                    f"订单来源“{name}”已中断 {hours(now - since)}{reason}。期间发货的包裹还没有进入监控。"
+                    "请检查密钥、令牌、白名单和网络（parcelwatch try source 可以打一次真实的电话），"
+                    "恢复后从中断处接着取。",
+                )
 
     def _delivery(self, now: datetime) -> Iterator[Problem]:
         waiting = self.standing.message_since if self.standing is not None else {}

@@ -15,7 +15,7 @@ from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case
 from domain.time import SHANGHAI
 
-__all__ = ["alert", "blamed", "feed_alert", "hours", "relieved", "summary", "yuan"]
+__all__ = ["alert", "blamed", "feed_alert", "hours", "relieved", "source_alert", "summary", "yuan"]
 
 _URGENT_FROM: Final = 60
 _TEXT_LIMIT: Final = 60
@@ -234,6 +234,29 @@ def feed_alert(
         title=title,
         facts=tuple(facts),
         reference=account,
+        urgency=Urgency.CRITICAL if down else Urgency.HIGH,
+        at=now,
+    )
+
+
+def source_alert(source: str, now: datetime, *, down: bool, since: datetime | None, why: str) -> Message:
+    """An order source went silent, or came back: told once each."""
+    if down:
+        title = f"[订单来源] {source} 取不到订单，新发货的包裹暂时没有进入监控"
+        facts = [
+            ("原因", safe_text(why, _REASON_LIMIT)),
+            ("最后成功", moment(since)),
+            ("影响", "已在监控的不受影响；恢复后从中断处接着取，不会漏单"),
+        ]
+    else:
+        gap = hours(now - since) if since is not None else ""
+        title = f"[订单来源] {source} 已恢复" + (f"，中断 {gap}" if gap else "")
+        facts = [("后续", "中断期间发货的订单正在补取")]
+    return Message(
+        kind=MessageKind.FEED,
+        title=title,
+        facts=tuple(facts),
+        reference=source,
         urgency=Urgency.CRITICAL if down else Urgency.HIGH,
         at=now,
     )

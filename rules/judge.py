@@ -75,6 +75,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         next_look_at=_first_look([*looks, *carrier_looks]),
         policy_version=policy.version,
         carrier_look_at=_first_look(carrier_looks),
+        shop_look_at=_first_look(looks),
         risk=together(findings, case, policy) if findings else None,
     )
 

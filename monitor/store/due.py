@@ -38,11 +38,13 @@ class Due:
     """The nearest limit still ahead of a clock that runs."""
     limit_rule: str = ""
     """Whose limit it is."""
+    shop_at: datetime | None = None
+    """A step that a clock has passed, which only the shop's word can prove."""
 
 
 _COLUMNS: Final = (
     *("provider", "next_poll_at", "next_deadline_at", "patience", "reason", "stake"),
-    *("limit_at", "limit_rule"),
+    *("limit_at", "limit_rule", "shop_at"),
 )
 _NOW_DUE: Final = select(_due.c.parcel_id, *(_due.c[name] for name in _COLUMNS)).where(
     _due.c.parcel_id.in_(bindparam("ids", expanding=True))
@@ -102,7 +104,16 @@ def _values(row: Due) -> tuple[Any, ...]:
     """In the order of `_COLUMNS`."""
     asks, judges = micros(row.next_poll_at), micros(row.next_deadline_at)
     why = int(row.reason), int(row.stake)
-    return row.provider, asks, judges, length(row.patience), *why, micros(row.limit_at), row.limit_rule
+    return (
+        row.provider,
+        asks,
+        judges,
+        length(row.patience),
+        *why,
+        micros(row.limit_at),
+        row.limit_rule,
+        micros(row.shop_at),
+    )
 
 
 def _changed(old: Sequence[Any], new: Sequence[Any]) -> bool:

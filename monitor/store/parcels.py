@@ -42,6 +42,7 @@ from monitor.store.codec import (
 from monitor.store.due import Due, reschedule, take_due_deadlines
 from monitor.store.intake import Incoming, Taken, intake
 from monitor.store.neighbours import USE_COLUMNS, siblings, uses
+from monitor.store.pulls import OBSERVED, shop_observed
 from monitor.store.rows import (
     FINDING_COLUMNS,
     ORDER_COLUMNS,
@@ -169,10 +170,15 @@ _PARCELS: Final = (
 )
 _LOCKED: Final = _PARCELS.with_for_update(of=_parcels)
 _ORDERS: Final = (
-    select(
-        _links.c.parcel_id, _links.c.unlinked_at, schema.orders.c.observed_at, *USE_COLUMNS, *ORDER_COLUMNS
+    shop_observed(
+        select(
+            _links.c.parcel_id,
+            _links.c.unlinked_at,
+            OBSERVED.label("observed_at"),
+            *USE_COLUMNS,
+            *ORDER_COLUMNS,
+        ).join(schema.orders, schema.orders.c.id == _links.c.order_id)
     )
-    .join(schema.orders, schema.orders.c.id == _links.c.order_id)
     .where(_in(_links.c.parcel_id))
     .order_by(_links.c.order_id)
 )

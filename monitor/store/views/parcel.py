@@ -20,6 +20,7 @@ from domain.tracking import TrackingEvent
 from monitor.store import parcels, schema
 from monitor.store.codec import clean, moment, read_event, read_mapping
 from monitor.store.parcels import Loaded
+from monitor.store.pulls import OBSERVED, shop_observed
 from monitor.store.rows import ORDER_COLUMNS, read_order
 from monitor.store.ticket_page import TicketFinding, findings_where
 from monitor.store.views import ledger, tickets
@@ -210,8 +211,11 @@ def _use(conn: Connection, loaded: Loaded) -> Use:
 def _orders(conn: Connection, parcel_id: int) -> tuple[Linked, ...]:
     links, orders = schema.order_parcels, schema.orders
     query = (
-        select(*ORDER_COLUMNS, orders.c.observed_at, links.c.linked_at, links.c.unlinked_at)
-        .join(links, links.c.order_id == orders.c.id)
+        shop_observed(
+            select(
+                *ORDER_COLUMNS, OBSERVED.label("observed_at"), links.c.linked_at, links.c.unlinked_at
+            ).join(links, links.c.order_id == orders.c.id)
+        )
         .where(links.c.parcel_id == parcel_id)
         .order_by(links.c.unlinked_at.is_not(None), links.c.linked_at.desc(), orders.c.id)
         .limit(_MOST)

@@ -1,0 +1,1 @@
+"""Where shipped orders come from: one file per ERP, pure, found by its registration (`base.kinds`)."""

@@ -1,0 +1,233 @@
+"""Values out of an ERP's rows. Raises `Unfit`, in a merchant's words, for what cannot be what its field says.
+
+Numbers are often text and texts often numbers (`facts/carriers-orders-erp.md`); JSON's whole numbers are exact,
+so a long one is as good as its text. A fraction is no name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from carriers.names import CARRIERS, canonical
+from domain.numbers import looks_like, shape_hint
+from domain.remote import Unreadable
+from domain.time import SHANGHAI
+from monitor.erp.base import Outbound, Parcel, Poisoned
+from monitor.intake import values
+from monitor.intake.values import Unfit
+
+__all__ = [
+    "beijing", "carrier_of", "instant", "label", "local_text", "mapping", "mapping_of", "name", "names", "read_rows", "rows_of", "waybills", "whole",
+]  # fmt: skip
+
+_AHEAD: Final = timedelta(days=2)
+_BODY: Final = 4000
+_LABEL: Final = 64
+_LARGEST: Final = 2**63
+_TELLING_LETTERS: Final = 2
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object. Raises `Unfit`."""
+    if not isinstance(value, dict):
+        raise Unfit("not_an_object", "这一行不是对象")
+    return value
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """An object of an answer. Raises `Unreadable`."""
+    try:
+        return mapping(value)
+    except Unfit:
+        raise Unreadable("回答不是对象") from None
+
+
+def rows_of(value: Any, where: str) -> Sequence[Any]:
+    """The list of rows of an answer; nothing at all is an empty one. Raises `Unreadable`."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise Unreadable(f"{where} 不是列表")
+    return value
+
+
+def name(row: Mapping[str, Any], key: str) -> str:
+    """A number that is a name, or nothing where it is missing. Raises `Unfit`."""
+    value = row.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Unfit("bad_value", f"{key} 不是文字")
+    if isinstance(value, int):
+        if abs(value) >= _LARGEST:
+            raise Unfit("bad_value", f"{key} 太长，不是号码")
+        return str(value)
+    return values.identifier(value)[0]
+
+
+def label(row: Mapping[str, Any], key: str) -> str:
+    """What something is called; nothing where it is no text or number. Never a reason to put a row aside."""
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    shown = "".join(each for each in str(value)[:200] if each.isprintable())
+    return values.text(shown)[:_LABEL]
+
+
+def names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The numbers of a field that may hold several (quirk 10 of the files). Raises `Unfit`."""
+    value = row.get(key)
+    if isinstance(value, str):
+        return tuple(values.identifier(part)[0] for part in values.split_list(value))
+    one = name(row, key)
+    return (one,) if one else ()
+
+
+def waybills(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The waybill numbers of a field. Raises `Unfit`."""
+    return tuple(values.waybill_no(each)[0] for each in names(row, key))
+
+
+def whole(row: Mapping[str, Any], key: str) -> int | None:
+    """A whole number, also one written as text; None where it is missing. Raises `Unfit`."""
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Unfit("bad_value", f"{key} 不是整数")
+    try:
+        found = int(value) if len(str(value)) < _LABEL else _LARGEST
+    except ValueError:
+        found = _LARGEST
+    if abs(found) >= _LARGEST:
+        raise Unfit("bad_value", f"{key} 不是整数：{values.quoted(str(value)[:40])}")
+    return found
+
+
+def beijing(row: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
+    """A Beijing time as text; None where it is missing or a zero date. Raises `Unfit`."""
+    value = row.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unfit("bad_time", f"{key} 不是时间文字")
+    read = values.moment(value, SHANGHAI, latest=now + _AHEAD)
+    return None if read is None else read.at
+
+
+def instant(row: Mapping[str, Any], key: str, now: datetime) -> datetime | None:
+    """Epoch milliseconds where it is a number, a Beijing time where it is text. Raises `Unfit`."""
+    value = row.get(key)
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return beijing(row, key, now)
+    try:
+        at = datetime.fromtimestamp(value / 1000, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise Unfit("bad_time", f"{key} 不是毫秒时间") from None
+    return beijing({key: at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")}, key, now) if value else None
+
+
+def local_text(at: datetime) -> str:
+    """A moment as these services want it: Beijing time, whole seconds."""
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def carrier_of(known: str | None, waybill_no: str, named: str) -> str:
+    """Our key: what the ERP's own type says, then the number's letters, then the name; nothing where none tells.
+
+    Names are typed by hand there (中通电商): one that begins with a carrier's is taken for that carrier's.
+    """
+    if known:
+        return known
+    by_name = canonical(named) if not named.isascii() else _by_code(named)
+    told = looks_like(waybill_no)
+    if told:
+        return by_name if by_name in told else _first(told)
+    lettered = [each.key for each in CARRIERS if _letters(waybill_no) and shape_hint(each.key, waybill_no)]
+    if lettered:
+        return by_name if by_name in lettered else lettered[0]
+    return by_name or _by_beginning(named)
+
+
+def _by_code(text: str) -> str | None:
+    """A carrier of our table by a code; a strange code is no carrier's here."""
+    key = canonical(text)
+    return key if key in {each.key for each in CARRIERS} else None
+
+
+def _first(keys: Iterable[str]) -> str:
+    """Parcels before freight: the table's order."""
+    return next(each.key for each in CARRIERS if each.key in keys)
+
+
+def _letters(number: str) -> bool:
+    """Its letters tell something: not bare digits, and no foreign postal number (its last two are a country)."""
+    return number[:_TELLING_LETTERS].isalpha() and (
+        not number[-2:].isalpha() or number.upper().endswith("CN")
+    )
+
+
+def _by_beginning(named: str) -> str:
+    """The carrier with the longest name that the text begins with."""
+    folded = "".join(named.split())
+    spelled = {
+        text: each.key for each in CARRIERS for text in (each.name, *each.others) if not text.isascii()
+    }
+    begun = [text for text in spelled if folded.startswith(text)]
+    return spelled[max(begun, key=len)] if begun else ""
+
+
+def parcel(row: Mapping[str, Any], number: str, known: str | None, named: str) -> Parcel:
+    """One waybill with whose it is."""
+    return Parcel(number, carrier_of(known, number, named), named)
+
+
+def read_rows(
+    rows: Sequence[Any], read: Callable[[Mapping[str, Any]], Outbound], named_by: Sequence[str]
+) -> tuple[tuple[Outbound, ...], tuple[Poisoned, ...]]:
+    """The documents of a page; a row that cannot be read stops only itself. `named_by`: fields that may name it."""
+    documents: list[Outbound] = []
+    poisoned: list[Poisoned] = []
+    for row in rows:
+        try:
+            documents.append(read(mapping(row)))
+        except (Unfit, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            poisoned.append(_aside(row, named_by, error))
+    return tuple(documents), tuple(poisoned)
+
+
+def _aside(row: Any, named_by: Sequence[str], error: Exception) -> Poisoned:
+    fields = row if isinstance(row, dict) else {}
+    number = next((str(fields[key])[:64] for key in named_by if isinstance(fields.get(key), str | int)), "")
+    why = str(error) if isinstance(error, Unfit) else f"读不下去（{type(error).__name__}）"
+    return Poisoned(number, why, json.dumps(_impersonal(row), ensure_ascii=False, default=str)[:_BODY])
+
+
+def _impersonal(row: Any) -> Any:
+    """Without what may be the receiver's: names, addresses and phones are not kept, in no form."""
+    if isinstance(row, dict):
+        return {key: _impersonal(each) for key, each in row.items() if not _personal(str(key))}
+    return [_impersonal(each) for each in row] if isinstance(row, list) else row
+
+
+_PERSONAL: Final = (
+    "receiver",
+    "buyer",
+    "mobile",
+    "phone",
+    "tel",
+    "address",
+    "contact",
+    "remark",
+    "memo",
+    "id_card",
+)
+
+
+def _personal(key: str) -> bool:
+    return any(word in key.lower() for word in _PERSONAL)
