@@ -22,7 +22,7 @@ from domain.messages import Message
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unreadable
 from domain.tracking import Milestone
 from monitor import feed_line, feed_wording, silence
-from monitor.feed import Feed, FeedState
+from monitor.feed import Feed, FeedState, told
 from monitor.feed_line import Cause, Line, Sign
 from monitor.routing import Route, everybody
 from monitor.store import feeds, outbox
@@ -126,6 +126,8 @@ class Round:
             if each.sign is Sign.KNOWN and before.feed.last_good_at == self._now and not before.trouble:
                 continue  # what the one before it said
             line, tell = feed_line.after_look(before, each.sign, each.number, self._now, each.error)
+            if tell and line.cause is Cause.ERRORS:
+                line, tell = replace(line, feed=replace(line.feed, told=False)), False
             self._move(each.carrier, before, line, tell)
             if not each.pushed:
                 self._waiting.append(each)
@@ -136,6 +138,7 @@ class Round:
         """Write what was heard and what follows; how many messages were written."""
         for carrier in self._counts:
             self._judge_silence(carrier)
+        self._blame_carriers()
         self._queue()
         for carrier, before, line in self._turns:
             if before.down and not line.down:
@@ -187,6 +190,23 @@ class Round:
                 counts.learned(min(least, most), most)
 
     # ── what follows ─────────────────────────────────────────────────────────────────────────────
+
+    def _blame_carriers(self) -> None:
+        """Errors are one carrier's only when another was answered for meanwhile; else it may be the account yet."""
+        if self.account is not None and self.account.state is FeedState.DOWN:
+            return
+        for carrier, line in list(self._lines.items()):
+            if line.cause is not Cause.ERRORS or line.feed.told or not self._answered_since(carrier, line):
+                continue
+            feed, tell = told(line.feed, self._now)
+            self._move(carrier, line, replace(line, feed=feed), tell)
+
+    def _answered_since(self, carrier: str, line: Line) -> bool:
+        since = line.feed.since or self._now
+        return any(
+            other not in (carrier, ALL) and (at := each.feed.last_good_at) and at >= since
+            for other, each in self._lines.items()
+        )
 
     def _judge_silence(self, carrier: str) -> None:
         """Reckoned now and then, and only where nothing new has come for hours."""
