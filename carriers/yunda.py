@@ -132,9 +132,10 @@ class Yunda:
             return answer
         order = {"orderid": waybill.waybill_no, "mailno": waybill.waybill_no}
         reply = yield self._request(_SUBSCRIBE, {"orders": [order]}, now, secrets)
-        with starring(secrets):
-            known, refusal = _subscribed(opened(reply, "韵达"))
-        if refusal is not None:
+        try:
+            with starring(secrets):
+                known = _subscribed_before(opened(reply, "韵达"))
+        except Rejected as refusal:
             return refusal
         reply = yield self._request(_QUERY, asked, now, secrets)
         with starring(secrets):
@@ -166,19 +167,19 @@ def _done(body: Mapping[str, Any]) -> bool:
     return done
 
 
-def _subscribed(body: Mapping[str, Any]) -> tuple[bool, Rejected | None]:
-    """Whether it was subscribed before, and the refusal where the number cannot be.
+def _subscribed_before(body: Mapping[str, Any]) -> bool:
+    """Whether it was subscribed before; if not it is now.
 
-    Raises `Denied` for a refusal that is the account's.
+    Raises `Rejected` where the number cannot be, `Denied` for a refusal that is the account's.
     """
     if _done(body):
-        return False, None
+        return False
     error = refused("韵达", word(body, "code"), body.get("message"))
     if isinstance(error, Denied):
         raise error
     if any(each in str(error) for each in _ALREADY):
-        return True, None
-    return False, Rejected(f"韵达不接受订阅这个单号，看不见不等于没有（{error}）")
+        return True
+    raise Rejected(f"韵达不接受订阅这个单号，看不见不等于没有（{error}）")
 
 
 def _understood(body: Mapping[str, Any], waybill: Waybill) -> Answer:
