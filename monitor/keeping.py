@@ -21,6 +21,7 @@ from monitor.feed_line import Sign
 from monitor.flight import Same
 from monitor.redaction import redact
 from monitor.store import events, parcels, polls, providers
+from monitor.store.carriers import change_carrier
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
@@ -114,8 +115,28 @@ class Keeper:
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
+        self._put_right(
+            conn, [(loaded[each.parcel_id], each) for each in told if each.parcel_id in loaded], now
+        )
         done.scans += sum(len(change.added) for _, change in merges)
         return done
+
+    def _put_right(self, conn: Connection, told: Sequence[tuple[Loaded, Told]], now: datetime) -> None:
+        """The provider says that a number is another carrier's. Back to the one it was corrected from is no news."""
+        for row, each in told:
+            corrected = each.answer.corrected_carrier if isinstance(each.answer, Answer) else ""
+            known = row.case.waybill
+            if corrected in ("", known.carrier):
+                continue
+            if corrected == row.case.declared:
+                self._odd(
+                    conn,
+                    f"{known.waybill_no}：更正来更正去，不知道是 {known} 还是 {corrected}",
+                    each.answer,
+                    now,
+                )
+                continue
+            change_carrier(conn, row.id, corrected, now)
 
     def _look(
         self, conn: Connection, row: Loaded, told: Told, known: list[Stored], now: datetime
@@ -138,7 +159,7 @@ class Keeper:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
             self._odd(conn, f"{waybill.waybill_no}：{why}", told.answer, now)
             return Look(row, row.case, asked_at=asked_at), Merge()
-        digest = _digest(told, answer)
+        digest = _digest(told)
         if not change:
             return Look(row, case, digest, asked_at=asked_at), change
         history = _after(known, change)
@@ -157,7 +178,9 @@ def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge) -> H
     """The same for the doctor. A push of what is known already is one too; one without scans says nothing."""
     waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
     same, before = isinstance(told.answer, Same), row.case.observed_at
-    emptied = isinstance(told.answer, Answer) and _emptied(told, told.answer, known)
+    emptied = isinstance(told.answer, Answer) and _emptied(
+        told, _relevant(told.answer, row.watch_from), known
+    )
     if emptied or change.contradicts:
         sign = Sign.EMPTIED
     elif change.added:
@@ -193,14 +216,9 @@ def _emptied(told: Told, answer: Answer, known: Sequence[Stored]) -> bool:
     return asked and not answer.events and any(each.withdrawn_at is None for each in known)
 
 
-def _digest(told: Told, answer: Answer) -> str | None:
-    """What the next answer is compared with; None leaves the one there is: a push answers no question.
-
-    What is dated by its own words has to be read again, also when they are the same.
-    """
-    if told.asked_at is None:
-        return None
-    return told.digest if answer.read_at is None else ""
+def _digest(told: Told) -> str | None:
+    """What the next answer is compared with; None leaves the one there is: a push answers no question."""
+    return None if told.asked_at is None else told.digest
 
 
 def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import Connection, text, update
 
-from carriers.base import Ceilings, Question
+from carriers.base import Billing, Ceilings, Question
 from domain.findings import Finding
 from domain.messages import Message, MessageKind, Receipt, Urgency
 from domain.orders import Case, Order, Waybill
@@ -190,6 +190,7 @@ class Adapter:
     asks: bool = True
     ceilings: Ceilings = POLITE
     batch: int = 1
+    billing: Billing = Billing.QUERY
     refresh_lag: timedelta = timedelta(0)
     uncertain: tuple[str, ...] = ()
 
@@ -220,6 +221,7 @@ class Adapter:
             tuple(events),
             read_at=None if read_at is None else at(read_at),
             unknown_codes=tuple(told.get("unknown", ())),
+            corrected_carrier=told.get("corrected", ""),
         )
 
 
