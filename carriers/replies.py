@@ -78,5 +78,13 @@ def starring(secrets: Iterable[Secret | None]) -> Iterator[None]:
     except RemoteError as error:
         for secret in secrets:
             if secret:
-                error.args = tuple(str(arg).replace(secret.reveal(), "***") for arg in error.args)
+                error.args = tuple(_starred(str(arg), secret.reveal()) for arg in error.args)
         raise
+
+
+def _starred(text: str, secret: str) -> str:
+    """`text` without the secret, also where the text was cut in the middle of it."""
+    text = text.replace(secret, "***")
+    for end in range(len(secret) - 1, 3, -1):
+        text = text.replace(f"{secret[:end]}…", "***…")
+    return text

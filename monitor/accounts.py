@@ -205,6 +205,8 @@ def _provider(
     lag = got["refresh_lag"]
     if got.get("push") and isinstance(adapter, Pusher) and not (adapter.signed or got["callback_key"]):
         reading.problems.at((*path, "push"), _unproven(kinds[got["kind"]]))
+    if not adapter.asks and not got.get("push"):
+        reading.problems.at((*path, "push"), "这种账号只推送，不能查询：请写 push = true")
     return ProviderAccount(
         name=got["name"],
         kind=got["kind"],

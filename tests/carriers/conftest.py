@@ -13,14 +13,20 @@ from typing import Any, get_type_hints
 import pytest
 
 from carriers.base import Provider, Question, kinds
+from carriers.push import Push, Pusher
 from domain.orders import Waybill
 from domain.remote import RemoteError, Reply, Secret, rehearse
 from domain.tracking import Answer, TrackingEvent
 
 NOW = datetime(2026, 5, 20, 8, 0, tzinfo=UTC)
 
-NEEDED = {"yto": {"path": "invented-path"}}
-"""Settings with a default that an account of the kind still needs, as one interface of several does."""
+NEEDED: dict[str, dict[str, object]] = {
+    "yto": {"path": "invented-path"},
+    "jdl": {"customer_code": "invented-customer_code"},
+    "ems": {"sign_key": Secret("SElERS1zaWduX2tleU1FIQ==")},
+}
+"""Settings with a default that an account of the kind still needs, as one interface of several does, and ones
+that are not any text."""
 
 Ask = Callable[..., Answer]
 
@@ -65,14 +71,17 @@ def specimen() -> Callable[[str], Provider]:
             for field in fields(cls)  # type: ignore[arg-type]
             if field.default is MISSING and field.default_factory is MISSING
         }
-        return cls(**given, **NEEDED.get(kind, {}))
+        return cls(**{**given, **NEEDED.get(kind, {})})
 
     return build
 
 
 @pytest.fixture
 def ask(specimen: Callable[[str], Provider]) -> Ask:
-    """Ask one question of a kind of provider and let it hear these bytes, whatever it says."""
+    """Ask one question of a kind of provider and let it hear these bytes, whatever it says.
+
+    One that only pushes says them of itself.
+    """
 
     def question(
         kind: str,
@@ -83,8 +92,12 @@ def ask(specimen: Callable[[str], Provider]) -> Ask:
         if isinstance(content, dict):
             content = json.dumps(content, ensure_ascii=False)
         body = content.encode() if isinstance(content, str) else content
+        account = specimen(kind)
+        if not account.asks:
+            assert isinstance(account, Pusher)
+            return account.receive(Push(body), NOW).answers[0]
         asked = Question(Waybill(*waybill.split("/")), Secret("0036"))
-        conversation = specimen(kind).ask([asked], NOW)
+        conversation = account.ask([asked], NOW)
         told = rehearse(conversation, lambda request: Reply(status, body))[0]
         if isinstance(told, RemoteError):
             raise told
