@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
@@ -16,7 +17,8 @@ from monitor.config_values import BOOLEAN, DURATION, SECRET, TEXT, URL, choice, 
 from monitor.logs import LEVELS
 
 __all__ = [
-    "BACKUP", "DEADMAN", "FORMATS", "LOG", "RETENTION", "WEB", "Backup", "Deadman", "Log", "Retention", "Web",
+    "BACKUP", "DEADMAN", "FORMATS", "LOG", "RETENTION", "WEB", "Backup", "Deadman", "Intake", "Log", "Retention", "Web",
+    "intake",
 ]  # fmt: skip
 
 FORMATS: Final = ("auto", "json", "text")
@@ -66,6 +68,18 @@ class Retention:
     """The ledger of messages that left or were given up."""
     oddities: timedelta = timedelta(days=90)
     """Unknown codes and texts, after they were last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The folder into which files of orders are dropped."""
+
+    folder: Path | None = None
+    """Absolute. None: there is none."""
+    platform: str = ""
+    shop: str = ""
+    merchant: str = ""
+    """For what the files do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +163,15 @@ LOG: Final[Table] = {
     "format": Setting(choice(FORMATS, "日志格式"), "auto（终端上给人看，否则 JSON）、json 或 text", "auto"),
     "level": Setting(choice(LEVELS, "日志级别"), "debug、info、warning 或 error", "info"),
 }
+
+
+def intake(platforms: Collection[str]) -> Table:
+    """`[intake]`; `platforms` are those that have a profile."""
+    return {
+        "folder": Setting(
+            Shape(_read_folder, TEXT.schema), "投递目录：放进去的订单文件自动导入；不写就没有", None
+        ),
+        "platform": Setting(choice(sorted(platforms), "平台"), "投递的文件里没有平台列时用", ""),
+        "shop": Setting(TEXT, "投递的文件里没有店铺列时用", ""),
+        "merchant": Setting(TEXT, "投递的文件里没有商家列时用", ""),
+    }

@@ -14,7 +14,7 @@ from monitor.config_calendars import CALENDARS
 from monitor.config_exemptions import exemption_table
 from monitor.config_lines import KeyPath
 from monitor.config_places import WAREHOUSE, tiers_of
-from monitor.config_service import BACKUP, DEADMAN, INTAKE, LOG, RETENTION, WEB
+from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB, intake
 from monitor.config_shapes import (
     Reading,
     Setting,
@@ -80,7 +80,7 @@ def top(words: Words, channels: Collection[str] | None = None) -> Table:
         "log": Setting(table(LOG), "日志", {}),
         "deadman": Setting(table(DEADMAN), "外部存活检查", {}),
         "backup": Setting(table(BACKUP), "备份", {}),
-        "intake": Setting(table(INTAKE), "订单文件从哪里来", {}),
+        "intake": Setting(table(intake(words.known.profiles)), "订单文件从哪里来", {}),
         "retention": Setting(table(RETENTION), "保留多久", {}),
         "providers": Setting(accounts.providers(), "轨迹服务商的账号", ()),
         "order_sources": Setting(order_sources(), "订单来源：从 ERP 自动取已发货的订单", ()),

@@ -18,7 +18,7 @@ from monitor.accounts import Channel, ProviderAccount, secrets_of
 from monitor.config_exemptions import exemptions
 from monitor.config_file import ConfigError, Document, Problem, read_toml
 from monitor.config_lines import KeyPath, Lines
-from monitor.config_service import Backup, Deadman, Log, Retention, Web
+from monitor.config_service import Backup, Deadman, Intake, Log, Retention, Web
 from monitor.config_shapes import Reading, Remark, read_table
 from monitor.config_top import top
 from monitor.config_words import Words
@@ -32,7 +32,7 @@ from rules.policy import Deferral, Exemption, PolicyBook, PolicySpec, Warehouse
 from rules.regions import TierLists
 
 __all__ = [
-    "Backup", "Channel", "ConfigError", "Deadman", "Log", "Problem", "ProviderAccount", "Retention", "Route",
+    "Backup", "Channel", "ConfigError", "Deadman", "Intake", "Log", "Problem", "ProviderAccount", "Retention", "Route",
     "Settings", "Web", "Written", "default_path", "load", "load_book",
 ]  # fmt: skip
 
@@ -63,6 +63,7 @@ class Settings:
     log: Log = field(default_factory=Log)
     deadman: Deadman = field(default_factory=Deadman)
     backup: Backup = field(default_factory=Backup)
+    intake: Intake = field(default_factory=Intake)
     retention: Retention = field(default_factory=Retention)
     providers: tuple[ProviderAccount, ...] = ()
     order_sources: tuple[SourceAccount, ...] = ()
@@ -127,6 +128,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         log=Log(**got["log"]),
         deadman=Deadman(**got["deadman"]),
         backup=Backup(**got["backup"]),
+        intake=Intake(**got["intake"]),
         retention=Retention(**got["retention"]),
         providers=tuple(got["providers"]),
         order_sources=tuple(each.asking_phones(_phones(got["providers"])) for each in got["order_sources"]),

@@ -43,5 +43,7 @@ class Context:
     """Whose turn it is to have a file written."""
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Whose turn it is to have a body of orders parsed, which may take a hundred times its memory."""
+    importing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Whose turn it is to have an uploaded file read."""
     simulated: bool = False
     """It is the demo's world: pages say so."""

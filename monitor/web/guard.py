@@ -17,13 +17,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["API", "API_BODY", "LOOPBACK", "PAGE_BODY", "Guard"]
+__all__ = ["API", "API_BODY", "LOOPBACK", "PAGE_BODY", "UPLOADS", "UPLOAD_BODY", "Guard"]
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 API: Final = "/api/"
 PAGE_BODY: Final = 1 << 20
 API_BODY: Final = 8 << 20
 """Bytes of a request's body at most; a batch of orders is the largest."""
+UPLOADS: Final = "/intake"
+UPLOAD_BODY: Final = 51 << 20
+"""Where files of orders come in, and how much of them: 50 MB and what a form adds."""
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = {
@@ -59,12 +62,19 @@ class Guard:
         headers = Headers(scope=scope)
         send = _with_headers(send)
         public = _split(self._public_url())
-        most = API_BODY if scope["path"].startswith(API) else PAGE_BODY
+        most = _most(scope["path"])
         if status := _refusal(scope, headers, public, most):
             answer = await self._refuse(Request(scope), status)
             await answer(scope, receive, send)
         else:
             await self._app(scope, _capped(receive, most), send)
+
+
+def _most(path: str) -> int:
+    """How large a body may be that is sent there."""
+    if path == UPLOADS:
+        return UPLOAD_BODY
+    return API_BODY if path.startswith(API) else PAGE_BODY
 
 
 def _refusal(scope: Scope, headers: Headers, public: SplitResult | None, most: int) -> int:

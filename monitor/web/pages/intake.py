@@ -1,0 +1,337 @@
+"""Files of orders: upload, see what would become of them, say how columns are read, then import.
+
+Reading takes as long as it takes, in a child process; the page waits a moment for it and else looks again by itself,
+without a script. What is under way is in memory, what is known of a file in the staging folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+
+from domain.remote import Secret
+from monitor.intake.columns import FIELDS, PLATFORM_IDS
+from monitor.intake.staging import Staged, Staging, State, staging_folder, with_state
+from monitor.intake.trying import Trial
+from monitor.intake.values import heading_key
+from monitor.store import mappings, meta
+from monitor.store.errors import StoreError
+from monitor.store.mappings import ColumnTable
+from monitor.store.meta import Imported
+from monitor.web.context import Context
+from monitor.web.render import context_of, page
+from monitor.web.uploads import received
+
+__all__ = ["ORIGIN_ZH", "OUTCOME_ZH", "STATE_ZH", "router"]
+
+log = structlog.get_logger()
+router = APIRouter(include_in_schema=False)
+PATIENCE: Final = 2.0
+"""Seconds an answer waits for the reading; then the page looks again by itself."""
+_NAME: Final = re.compile(r"[\w.-]{1,64}")
+_WORDS: Final = 64
+
+STATE_ZH: Final = {
+    State.READING: "正在读取",
+    State.READY: "等待确认",
+    State.REFUSED: "没有导入",
+    State.IMPORTING: "正在导入",
+    State.DONE: "已导入",
+}
+OUTCOME_ZH: Final = {
+    "accepted": "新增",
+    "updated": "更新",
+    "unchanged": "未变",
+    "older": "旧于已有，不采用",
+    "ignored": "忽略",
+    "rejected": "拒绝",
+}
+ORIGIN_ZH: Final = {"command": "命令行", "console": "控制台", "inbox": "投递目录"}
+_KIND_ZH: Final = {"shipment": "有运单", "awaiting": "待发货", "ignored": "忽略", "rejected": "拒绝"}
+
+
+@dataclass
+class _Desk:
+    """What is under way in this process."""
+
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    passwords: dict[str, Secret] = field(default_factory=dict)
+    """By token, until the file is imported, discarded or purged. Never written down."""
+
+    def under_way(self, token: str) -> bool:
+        task = self.tasks.get(token)
+        return task is not None and not task.done()
+
+
+def _desk(request: Request) -> _Desk:
+    state = request.app.state
+    if not hasattr(state, "intake_desk"):
+        state.intake_desk = _Desk()
+    desk: _Desk = state.intake_desk
+    return desk
+
+
+def _staging(context: Context) -> Staging:
+    settings = context.settings()
+    return Staging(staging_folder(settings.store, settings.path.parent))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    imports: list[Imported]
+    tables: list[ColumnTable]
+
+
+def _kept(conn: Connection) -> _Kept:
+    return _Kept(meta.recent_imports(conn), mappings.all_of(conn))
+
+
+@router.get("/intake")
+async def show(request: Request) -> Response:
+    """The form, what waits for a yes, what came in lately, and the saved tables."""
+    context, desk = context_of(request), _desk(request)
+    staging = _staging(context)
+    await asyncio.to_thread(staging.purge, context.now())
+    waiting = await asyncio.to_thread(staging.all)
+    for token in desk.passwords.keys() - {each.token for each in waiting}:
+        del desk.passwords[token]
+    return await page(
+        request,
+        "intake.html",
+        waiting=waiting,
+        kept=await context.db.read(_kept),
+        states=STATE_ZH,
+        outcomes=OUTCOME_ZH,
+        origins=ORIGIN_ZH,
+        platforms=sorted(PLATFORM_IDS),
+        inbox=context.settings().intake.folder,
+    )
+
+
+@router.post("/intake")
+async def upload(request: Request) -> Response:
+    """Take the files; one of them is shown at once, several on the list."""
+    context, desk = context_of(request), _desk(request)
+    staging = _staging(context)
+    try:
+        got = await received(request, staging, context.now())
+    except OSError as error:
+        log.error("an upload cannot be kept", why=str(error))
+        raise HTTPException(503, "上传的文件存不下来：请检查磁盘空间和数据库所在目录的权限。") from error
+    if not got.files:
+        raise HTTPException(422, "没有选择文件")
+    for each in got.files:
+        _remember(desk, each.token, got.fields.get("password", ""))
+        await _turn(request, _told(each, got.fields), State.READING)
+    one = f"/{got.files[0].token}" if len(got.files) == 1 else ""
+    return RedirectResponse(f"/intake{one}", 303)
+
+
+@router.get("/intake/{token}")
+async def one(request: Request, token: str) -> Response:
+    """One file: what was recognised, what would happen, and what can be put right."""
+    context, desk = context_of(request), _desk(request)
+    staged = await _find(context, token)
+    said = staged.said
+    return await page(
+        request,
+        "intake_file.html",
+        file=staged,
+        said=said,
+        rows=desk.rows.get(token, 0),
+        working=desk.under_way(token),
+        refused=said.get("refused"),
+        columns=_columns(staged),
+        fields=FIELDS,
+        mapped=_mapped(staged),
+        states=STATE_ZH,
+        outcomes=OUTCOME_ZH,
+        kinds=_KIND_ZH,
+        platforms=sorted(PLATFORM_IDS),
+        moment=_moment,
+        locked=token in desk.passwords,
+        handed_back=_staging(context).rejected(token).is_file(),
+    )
+
+
+@router.post("/intake/{token}/preview")
+async def preview(request: Request, token: str) -> Response:
+    """Read it again, with what the form says."""
+    context, desk = context_of(request), _desk(request)
+    staged = await _find(context, token)
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    _remember(desk, token, form.get("password", ""))
+    if staged.state is not State.DONE and not desk.under_way(token):
+        told = _told(staged, form)
+        await _turn(request, replace(told, mapping=_mapping(form, staged)), State.READING)
+    return _back(token)
+
+
+@router.post("/intake/{token}/confirm")
+async def confirm(request: Request, token: str) -> Response:
+    """Import it as it was previewed."""
+    context, desk = context_of(request), _desk(request)
+    staged = await _find(context, token)
+    again = staged.state is State.IMPORTING and not desk.under_way(token)
+    if staged.state is State.READY or again:
+        await _turn(request, staged, State.IMPORTING)
+    return _back(token)
+
+
+@router.post("/intake/{token}/mapping")
+async def save_mapping(request: Request, token: str) -> Response:
+    """Keep how the columns are read, by name; the next file with this header is read the same way."""
+    context = context_of(request)
+    staged = await _find(context, token)
+    form = await request.form()
+    name, shop = str(form.get("name", "")).strip(), str(form.get("for_shop", "")).strip()[:_WORDS]
+    mark, fields = staged.said.get("fingerprint"), _mapped(staged)
+    if not _NAME.fullmatch(name) or not mark or not fields:
+        raise HTTPException(422, "名字")
+    table = ColumnTable(name, fields, str(mark), shop)
+    if not await context.db.write(lambda conn: mappings.save(conn, table, context.now())):
+        raise HTTPException(422, "列对应表太多，请先删掉不用的")
+    _staging(context).keep(with_state(staged, staged.state, saved_as=name))
+    return _back(token)
+
+
+@router.post("/intake/{token}/discard")
+async def discard(request: Request, token: str) -> Response:
+    """Forget the upload and everything about it."""
+    context, desk = context_of(request), _desk(request)
+    staged = await _find(context, token)
+    if not desk.under_way(token):
+        desk.passwords.pop(token, None)
+        await asyncio.to_thread(_staging(context).drop, staged.token)
+    return RedirectResponse("/intake", 303)
+
+
+@router.get("/intake/{token}/rejected")
+async def rejected(request: Request, token: str) -> Response:
+    """The rejected rows as a file, each with its reasons."""
+    context = context_of(request)
+    await _find(context, token)
+    try:
+        body = await asyncio.to_thread(_staging(context).rejected(token).read_bytes)
+    except OSError:
+        raise HTTPException(404) from None
+    headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
+    return Response(body, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+@router.post("/intake/mappings/remove")
+async def remove_mapping(request: Request) -> Response:
+    """Forget a saved table."""
+    context, name = context_of(request), str((await request.form()).get("name", ""))
+    await context.db.write(lambda conn: mappings.remove(conn, name))
+    return RedirectResponse("/intake", 303)
+
+
+# ── turns ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _turn(request: Request, staged: Staged, state: State) -> None:
+    """Begin to read or to import; wait a moment for it."""
+    context, desk = context_of(request), _desk(request)
+    if desk.under_way(staged.token):
+        return
+    staged = _staging(context).keep(replace(staged, state=state))
+    desk.rows[staged.token] = 0
+    task = asyncio.create_task(_work(context, desk, staged))
+    desk.tasks[staged.token] = task
+    await asyncio.wait({task}, timeout=PATIENCE)
+
+
+async def _work(context: Context, desk: _Desk, staged: Staged) -> None:
+    """One turn in a thread, one at a time; the service's end ends it within a second."""
+    ending = False
+    trial = Trial(
+        context.db,
+        _staging(context),
+        context.settings().timezone,
+        context.now,
+        lambda: ending,
+        desk.rows.__setitem__,
+    )
+    turn = trial.preview if staged.state is State.READING else trial.confirm
+    try:
+        async with context.importing:
+            done = await asyncio.to_thread(turn, staged, desk.passwords.get(staged.token))
+        if done.state is State.DONE:
+            desk.passwords.pop(staged.token, None)
+    except asyncio.CancelledError:
+        ending = True
+        raise
+    except (StoreError, OSError) as error:
+        log.error("a file cannot be imported", file=staged.name, why=str(error))
+        told = ["store", f"{error} 修好后请重新预览；已写入的行不会重复登记。", []]
+        _staging(context).keep(with_state(staged, State.REFUSED, refused=told))
+
+
+async def _find(context: Context, token: str) -> Staged:
+    staged = await asyncio.to_thread(_staging(context).find, token)
+    if staged is None:
+        raise HTTPException(404, "上传的文件只保留一天，导入或丢弃后也会删除。请重新上传。")
+    return staged
+
+
+def _remember(desk: _Desk, token: str, password: str) -> None:
+    if password:
+        desk.passwords[token] = Secret(password)
+
+
+def _told(staged: Staged, form: Mapping[str, str]) -> Staged:
+    """The file with what the form says of it beside its columns."""
+    platform = form.get("platform", "")
+    return replace(
+        staged,
+        platform=platform if platform in PLATFORM_IDS else "",
+        shop=form.get("shop", "").strip()[:_WORDS],
+        merchant=form.get("merchant", "").strip()[:_WORDS],
+    )
+
+
+def _columns(staged: Staged) -> list[str]:
+    """The file's headings, where they are known."""
+    refused = staged.said.get("refused")
+    seen = refused[2] if refused and refused[2] else staged.said.get("header", ())
+    return list(dict.fromkeys(heading for heading in seen if heading_key(heading)[0]))
+
+
+def _mapped(staged: Staged) -> dict[str, str]:
+    """Field → heading as the form shows it: as asked for, else as recognised."""
+    if staged.mapping is not None:
+        return dict(staged.mapping)
+    found: Mapping[str, str] = staged.said.get("mapping", {})
+    return dict(found)
+
+
+def _mapping(form: Mapping[str, str], staged: Staged) -> Mapping[str, str] | None:
+    """The form's table; None where it says what was recognised anyway, or nothing."""
+    known = set(_columns(staged))
+    chosen = {field: form.get(f"map_{field}", "") for field in FIELDS if f"map_{field}" in form}
+    if not chosen or not any(chosen.values()):
+        return staged.mapping
+    table = {field: heading for field, heading in chosen.items() if not heading or heading in known}
+    told = {field: heading for field, heading in table.items() if heading}
+    if staged.mapping is None and told == staged.said.get("mapping"):
+        return None
+    return table
+
+
+def _back(token: str) -> Response:
+    return RedirectResponse(f"/intake/{token}", 303)
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
