@@ -19,7 +19,19 @@ from domain.orders import Waybill
 from domain.remote import Conversation, Rejected, Secret
 from domain.tracking import Answer
 
-__all__ = ["Billing", "Ceilings", "Guess", "Provider", "Question", "Recogniser", "kinds", "provider"]
+__all__ = [
+    "Billing",
+    "Ceilings",
+    "Guess",
+    "Provider",
+    "Question",
+    "Recogniser",
+    "billed_for",
+    "kinds",
+    "provider",
+    "rhythm",
+    "serves",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,28 @@ class Recogniser(Protocol):
         """The likeliest first, possibly none. Raises a `RemoteError`."""
 
 
+def serves(provider: Provider, carrier: str) -> bool:
+    """It can be asked about this carrier (our key) at all; an adapter that does not say (`serves`) can."""
+    said = getattr(provider, "serves", None)
+    return True if said is None else bool(said(carrier))
+
+
+def billed_for(provider: Provider) -> timedelta:
+    """For how long a number that was charged for is free (`billed_for`); an adapter that does not say: for good."""
+    said: timedelta = getattr(provider, "billed_for", _FOR_GOOD)
+    return said
+
+
+def rhythm(provider: Provider) -> timedelta:
+    """How often the service reads the carrier itself (`rhythm`), so that asking sooner tells nothing new.
+
+    Zero where it reads the carrier when it is asked, or nobody knows.
+    """
+    said: timedelta = getattr(provider, "rhythm", timedelta(0))
+    return said
+
+
+_FOR_GOOD: Final = timedelta(days=36_500)
 _KINDS: Final[dict[str, type[Provider]]] = {}
 P = TypeVar("P", bound=Provider)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from domain.remote import Conversation, RemoteError, Reply
-from domain.tracking import Answer
+from domain.tracking import Answer, TrackingEvent
 from monitor.store.parcels import Claim
 
-__all__ = ["Flight", "Result", "Same", "unless_same"]
+__all__ = ["Flight", "Result", "Same", "fingerprint", "unless_same"]
 
-T = TypeVar("T")
+A = TypeVar("A")
 _TOGETHER: Final = 50
 """Answers that are worth a transaction without waiting for more."""
 _LINGER: Final = 0.02
@@ -23,7 +23,10 @@ _LINGER: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The reply is word for word the last one."""
+    """The answer is the last one again."""
+
+    read_at: datetime | None = None
+    """When the provider read the carrier, where it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +42,88 @@ class Result:
     digest: str = ""
 
 
-def unless_same(conversation: Conversation[T], known: str) -> Conversation[tuple[T | Same, str]]:
-    """The same conversation, cut short when a reply has the hash `known`; returns the hash too."""
-    request = next(conversation)
+def unless_same(
+    conversation: Conversation[Sequence[A]], known: Sequence[str]
+) -> Conversation[tuple[list[A | Same], list[str]]]:
+    """The same conversation about `len(known)` numbers; of each its answer, or `Same`, and the mark to know it by.
+
+    A mark is two hashes, of the reply's bytes and of what was understood. One number's reply that has the known
+    bytes cuts the conversation short. Where a reply holds several numbers, or bytes that vary (a request's id,
+    the moment of reading), what was understood decides.
+    """
+    alone = known[0].partition(":")[0] if len(known) == 1 else ""
+    request, raw = next(conversation), ""
     while True:
         reply: Reply = yield request
-        digest = hashlib.blake2b(reply.content, digest_size=12).hexdigest()
-        if reply.status == 200 and digest == known:
-            conversation.close()
-            return Same(), digest
+        if len(known) == 1:
+            raw = hashlib.blake2b(reply.content, digest_size=12).hexdigest()
+            if reply.status == 200 and raw == alone:
+                conversation.close()
+                return [Same()], [known[0]]
         try:
             request = conversation.send(reply)
         except StopIteration as end:
-            return end.value, digest
+            return _marked(end.value, known, raw)
+
+
+def _marked(answers: Sequence[A], known: Sequence[str], raw: str) -> tuple[list[A | Same], list[str]]:
+    told: list[A | Same] = []
+    marks: list[str] = []
+    for nth, answer in enumerate(answers):
+        if not isinstance(answer, Answer):
+            told.append(answer)
+            marks.append("")
+            continue
+        meaning = fingerprint(answer)
+        before = known[nth].partition(":")[2] if nth < len(known) else ""
+        told.append(Same(answer.read_at) if meaning == before else answer)
+        # What is dated by its own words has to be read again, also when they are the same.
+        marks.append(f"{raw if answer.read_at is None else ''}:{meaning}")
+    return told, marks
+
+
+def fingerprint(answer: Answer) -> str:
+    """A hash of what an answer says of a parcel; when it was read is not part of that."""
+    said = [
+        *(answer.carrier, answer.waybill_no, answer.whole, answer.corrected_carrier, answer.remark),
+        answer.unknown_codes,
+        *(_line(event) for event in answer.events),
+    ]
+    return hashlib.blake2b(repr(said).encode(), digest_size=12).hexdigest()
+
+
+def _line(event: TrackingEvent) -> tuple[object, ...]:
+    return (
+        *(event.occurred_at.isoformat(), event.milestone.value, event.text, event.code, event.status),
+        *sorted(kind.value for kind in event.exceptions),
+        *(str(event.delivered_kind), str(event.motion), event.area, event.hub, event.outlet, event.courier),
+        *(event.next_stop, event.forecast, event.overlaid),
+    )
 
 
 class Flight:
     """Questions under way, and the answers that have come since anybody looked."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Result]] = set()
-        self._landed: list[asyncio.Task[Result]] = []
+        self._tasks: dict[asyncio.Task[Sequence[Result]], int] = {}
+        self._landed: dict[asyncio.Task[Sequence[Result]], int] = {}
         self._news = asyncio.Event()
 
     @property
     def under_way(self) -> int:
         """How many questions have no answer yet, or one that nobody took."""
-        return len(self._tasks) + len(self._landed)
+        return sum(self._tasks.values()) + sum(self._landed.values())
 
-    def start(self, question: Coroutine[Any, Any, Result]) -> None:
-        """Ask in the background."""
-        task = asyncio.create_task(question)
-        self._tasks.add(task)
+    def start(self, call: Coroutine[Any, Any, Sequence[Result]], n: int = 1) -> None:
+        """Ask `n` questions in one call, in the background."""
+        task = asyncio.create_task(call)
+        self._tasks[task] = n
         task.add_done_callback(self._land)
 
-    def _land(self, task: asyncio.Task[Result]) -> None:
-        self._tasks.discard(task)
+    def _land(self, task: asyncio.Task[Sequence[Result]]) -> None:
+        n = self._tasks.pop(task, 0)
         if not task.cancelled():
-            self._landed.append(task)
+            self._landed[task] = n
         self._news.set()
 
     async def landed(self, patience: float) -> list[Result]:
@@ -94,8 +141,8 @@ class Flight:
         if self._tasks and len(self._landed) < _TOGETHER:
             await asyncio.sleep(_LINGER)
         self._news.clear()
-        landed, self._landed = self._landed, []
-        return [task.result() for task in landed]
+        landed, self._landed = self._landed, {}
+        return [result for task in landed for result in task.result()]
 
     def cancel(self) -> None:
         """Nobody waits any more."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -29,6 +29,8 @@ __all__ = ["CallRecord", "Net", "Timeouts", "redact", "sketch"]
 TURNS: Final = 200
 """Requests in one conversation: a service that always has one more page does not keep us for ever."""
 T = TypeVar("T")
+Pace: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns when one more request may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,17 @@ class Net:
         self._lines: dict[str, _Line] = {}
 
     async def converse(
-        self, conversation: Conversation[T], *, account: str, lanes: int = 16, tries: int = 3
+        self,
+        conversation: Conversation[T],
+        *,
+        account: str,
+        lanes: int = 16,
+        tries: int = 3,
+        pace: Pace | None = None,
     ) -> T:
         """Hold `conversation` over `account`'s connections, at most `lanes` requests at once.
+
+        `pace` waits for the turn of each request but the first, whose turn the caller awaited.
 
         A failed call is thrown into the conversation, which may have another way; what it does not
         catch comes out. Raises a `RemoteError` and nothing else, its text redacted, without a cause that
@@ -88,11 +98,13 @@ class Net:
         reply: Reply | None = None
         turn: Callable[[], Request] = partial(next, conversation)
         try:
-            for _ in range(TURNS):
+            for nth in range(TURNS):
                 request = turn()
                 secrets.update(request.secrets)
+                if nth and pace is not None:
+                    await pace()
                 try:
-                    reply = await self._ask(account, lanes, tries, request)
+                    reply = await self._ask(account, lanes, tries, request, pace)
                 except RemoteError as failure:
                     reply = None
                     turn = partial(conversation.throw, failure)
@@ -117,19 +129,21 @@ class Net:
             for client in line.clients.values():
                 await client.aclose()
 
-    async def _ask(self, account: str, lanes: int, tries: int, request: Request) -> Reply:
+    async def _ask(self, account: str, lanes: int, tries: int, request: Request, pace: Pace | None) -> Reply:
         """One request with its repeats, once a lane is free; waiting for a lane is not the service's fault."""
         line = self._line(account, lanes)
         client = self._client(line, request.repeatable)
         async with line.gate:
             try:
                 async with asyncio.timeout(self._timeout.total.total_seconds()):
-                    return await self._tries(account, client, tries, request)
+                    return await self._tries(account, client, tries, request, pace)
             except TimeoutError:
                 failure = lost(request, "Timeout")
         raise failure
 
-    async def _tries(self, account: str, client: httpx.AsyncClient, tries: int, request: Request) -> Reply:
+    async def _tries(
+        self, account: str, client: httpx.AsyncClient, tries: int, request: Request, pace: Pace | None
+    ) -> Reply:
         try:
             return await self._try(account, client, request)
         except Unavailable as failure:
@@ -140,6 +154,8 @@ class Net:
         async def again() -> Reply:
             if first:
                 raise first.pop()
+            if pace is not None:
+                await pace()
             return await self._try(account, client, request)
 
         # Only now, told of the try that failed: on every request it would cost a quarter of the throughput.

@@ -7,7 +7,6 @@ nothing due costs a reschedule and nothing else. A failed call never passes for 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,8 +17,6 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from carriers.base import Question
-from domain.orders import Waybill
 from domain.remote import (
     Denied,
     Rejected,
@@ -28,28 +25,31 @@ from domain.remote import (
     Throttled,
     Unreadable,
 )
-from domain.time import SHANGHAI
 from domain.tracking import Answer
 from monitor import feed as feeds
 from monitor import wording
 from monitor.accounts import ProviderAccount, secrets_of
+from monitor.asking import Asker
+from monitor.budget import Till
+from monitor.claiming import LEASE, Claimer
 from monitor.clock import Clock
 from monitor.doctor import Doctor, Heard, Round
 from monitor.feed import Feed, FeedState
 from monitor.feed_line import Sign
-from monitor.flight import Flight, Result, Same, unless_same
+from monitor.flight import Flight, Result, Same
 from monitor.keeping import Keeper, Told
 from monitor.metrics import Metrics
 from monitor.net import Net
 from monitor.redaction import redact
 from monitor.routing import Route, everybody
-from monitor.store import outbox, parcels, polls, providers
+from monitor.slots import Slots
+from monitor.store import outbox, polls, providers
 from monitor.store.database import Database, StoreError
 from monitor.store.parcels import Claim
 from monitor.store.polls import Quiet
 from monitor.sweep import Judged, Sweep
 from monitor.vitals import Vitals
-from rules.schedule import Pace, repeat_question
+from rules.schedule import Pace, Reason, repeat_asking
 
 __all__ = ["Poller"]
 
@@ -60,7 +60,6 @@ _PULSE: Final = 1.0
 _WORTH: Final = 4.0
 """Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
 _LINGER: Final = 0.02
-_LEASE: Final = timedelta(seconds=45)
 _OUTCOMES: Final[dict[type, str]] = {Answer: "answered", Same: "unchanged"}
 _REFUSED_AGAIN: Final = timedelta(hours=24)
 _RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
@@ -95,7 +94,10 @@ class Poller:
         self._vitals = vitals if vitals is not None else Vitals(clock.now())
         self._metrics = metrics if metrics is not None else Metrics()
         self._pace = Pace(account.ceilings.per_waybill_interval, account.refresh_lag)
-        self._lanes = asyncio.Semaphore(account.ceilings.concurrency)
+        self._till = Till(account)
+        self._claimer = Claimer(account, db, clock, routes, self._till, self._vitals)
+        slots = Slots(account.name, account.ceilings.concurrency, db, clock)
+        self._asker = Asker(account, db, net, clock, slots)
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
@@ -125,9 +127,11 @@ class Poller:
                 # While one number hangs others come due: they are asked, as far as lanes are free.
                 again = monotonic() - claimed_at >= _PULSE
                 if (more or again) and flight.under_way <= room // 2:
-                    claims = await self._claim(room)
+                    claims = await self._claimer.claim(room)
                     more, claimed_at = 0 < room <= len(claims), monotonic()
                     self._send_out(flight, claims)
+                if flight.under_way:
+                    await self._asker.slots.keep()
                 if group := await flight.landed(_PULSE):
                     total.add(await self._take_in(group))
         finally:
@@ -146,9 +150,10 @@ class Poller:
         return total
 
     def _send_out(self, flight: Flight, claims: Sequence[Claim]) -> None:
-        gap = 1.0 / self._account.ceilings.per_second
-        for n, claim in enumerate(claims):
-            flight.start(self._ask(claim, n * gap))
+        gap, size = 1.0 / self._account.ceilings.per_second, self._account.provider.batch
+        for nth, start in enumerate(range(0, len(claims), size)):
+            some = claims[start : start + size]
+            flight.start(self._asker.ask(some, nth * gap), len(some))
 
     def _begin(self, conn: Connection) -> Feed:
         """The account's health as last known, and what a dead process had claimed given back.
@@ -157,7 +162,7 @@ class Poller:
         """
         name, now = self._account.name, self._clock.now()
         interval = self._account.ceilings.per_waybill_interval
-        polls.release(conn, name, now, interval=interval, lease=_LEASE)
+        polls.release(conn, name, now, interval=interval, lease=LEASE)
         row = providers.load(conn, name)
         state = FeedState(row.state)
         return Feed(
@@ -177,71 +182,8 @@ class Poller:
         allowed = feeds.may_ask(self._feed, self._clock.now())
         if allowed == 0 or self._ending():
             return 0
-        worth = max(1, int(self._account.ceilings.per_second * _WORTH))
-        return min(_BATCH, allowed or _BATCH, worth)
-
-    async def _claim(self, limit: int) -> list[Claim]:
-        """Take what is due and may be asked. What may not be asked now (`limit` 0) is still wanted."""
-        now, ceilings = self._clock.now(), self._account.ceilings
-
-        def claim(conn: Connection) -> tuple[list[Claim], timedelta]:
-            name = self._account.name
-            claims = parcels.claim_polls(
-                conn,
-                name,
-                now,
-                limit,
-                interval=ceilings.per_waybill_interval,
-                daily=ceilings.per_waybill_daily,
-                lease=_LEASE,
-            )
-            if not claims:
-                return [], timedelta(0)
-            providers.spend(
-                conn,
-                name,
-                now.astimezone(SHANGHAI).date(),
-                asked=len(claims),
-                cents=round((self._account.price or 0) * 100 * len(claims)),
-            )
-            return claims, providers.reserve(conn, name, len(claims), ceilings.per_second, now)
-
-        if not await self._db.read(self._anything_due(now)):
-            return []
-        self._vitals.wants(self._account.name, now)
-        if not limit:
-            return []
-        claims, wait = await self._db.write(claim)
-        if wait > timedelta(0):
-            await asyncio.sleep(wait.total_seconds())
-        return claims
-
-    def _anything_due(self, now: datetime) -> Callable[[Connection], bool]:
-        """An empty tick costs one indexed read and no write."""
-        return lambda conn: polls.waiting(conn, self._account.name, now)
-
-    async def _ask(self, claim: Claim, delay: float) -> Result:
-        """One question, when a lane is free."""
-        if delay > 0.01:
-            await asyncio.sleep(delay)
-        async with self._lanes:
-            asked_at = self._clock.now()
-            question = Question(
-                Waybill(claim.carrier, claim.waybill_no),
-                claim.phone_tail,
-                destination=claim.province + claim.city,
-                asked_before=claim.asked_before,
-            )
-            conversation = self._account.provider.ask([question], asked_at)
-            try:
-                answers, digest = await self._net.converse(
-                    unless_same(conversation, claim.answer_hash),
-                    account=self._account.name,
-                    lanes=self._account.ceilings.concurrency,
-                )
-            except RemoteError as error:
-                return Result(claim, asked_at, self._clock.now(), error)
-            return Result(claim, asked_at, self._clock.now(), _only(answers), digest)
+        calls = max(1, int(self._account.ceilings.per_second * _WORTH))
+        return min(_BATCH, allowed or _BATCH, calls * self._account.provider.batch)
 
     async def _take_in(self, group: Sequence[Result]) -> Judged:
         """Keep a group of answers. One that cannot be kept stops only itself (promise 7)."""
@@ -302,6 +244,7 @@ class Poller:
             if tell:
                 turns.append((before, feed))
         round_.account = feed
+        self._till.settle(conn, results)
         self._put_off(conn, bad, feed, now)
         round_.hear(
             [_failed(result, result.answer) for result in bad if isinstance(result.answer, RemoteError)]
@@ -346,7 +289,7 @@ class Poller:
         """Up to when the answer proves silence: the moment the provider says it read the carrier, else the
         moment we asked less its lag (L1). A clock that ran ahead when it was asked proves nothing more."""
         asked_at = min(result.asked_at, now)
-        read_at = result.answer.read_at if isinstance(result.answer, Answer) else None
+        read_at = result.answer.read_at if isinstance(result.answer, Answer | Same) else None
         return min(asked_at, read_at) if read_at is not None else asked_at - self._account.refresh_lag
 
     def _quiet(self, result: Result, now: datetime) -> Quiet | None:
@@ -358,8 +301,9 @@ class Poller:
         if claim.next_deadline_at is not None and claim.next_deadline_at <= seen:
             return None
         earliest = result.answered_at + self._pace.interval
-        at = repeat_question(seen, claim.patience, claim.next_deadline_at, self._pace, earliest)
-        return Quiet(claim.parcel_id, seen, at, result.answered_at)
+        stake = Reason(claim.stake)
+        again = repeat_asking(seen, claim.patience, claim.next_deadline_at, self._pace, earliest, stake)
+        return Quiet(claim.parcel_id, seen, again.at, result.answered_at, again.reason)
 
     def _put_off(self, conn: Connection, results: Sequence[Result], feed: Feed, now: datetime) -> None:
         """No answer: the parcel stays due, later; what nobody could read is kept."""
@@ -472,13 +416,6 @@ def _repeated(result: Result) -> Heard:
 def _stale(before: datetime | None, after: datetime | None) -> bool:
     """The stored moment is more than ten seconds old: worth a write."""
     return after is not None and (before is None or after - before > timedelta(seconds=10))
-
-
-def _only(answers: Same | Sequence[Answer | Rejected]) -> Same | Answer | Rejected | Unreadable:
-    """The answer to the one question."""
-    if isinstance(answers, Same):
-        return answers
-    return answers[0] if len(answers) == 1 else Unreadable(f"问一个单号，得到 {len(answers)} 个答复")
 
 
 def _head(reply: Reply) -> str:

@@ -17,13 +17,13 @@ def result(number: str) -> Result:
     return Result(claim, T0, T0, Unavailable("busy"))
 
 
-async def answered(number: str) -> Result:
-    return result(number)
+async def answered(number: str) -> list[Result]:
+    return [result(number)]
 
 
-async def hanging(number: str) -> Result:
+async def hanging(number: str) -> list[Result]:
     await asyncio.Event().wait()
-    return result(number)
+    return [result(number)]
 
 
 def test_a_hanging_question_holds_up_neither_the_answers_nor_the_next_questions() -> None:

@@ -11,7 +11,7 @@ it is asked at once when there is money again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,7 +25,7 @@ from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import length, moment
 from monitor.store.sealing import Unsealable, keys_of, unseal
 
-__all__ = ["ALL", "Claim", "Scope", "Taken", "claim_polls", "open_tail", "phone_context", "take"]
+__all__ = ["ALL", "Claim", "Scope", "Taken", "addresses", "claim_polls", "open_tail", "phone_context", "take"]
 
 _DAY: Final = 24 * 3600 * 1_000_000
 _NEVER: Final = 1 << 62
@@ -56,6 +56,8 @@ class Claim:
     """An answer about it costs money: the account has not charged for the number within its period."""
     known: bool = False
     """It has scans already."""
+    claimed_at: datetime | None = None
+    """When it was claimed, and paid for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class Taken:
     """What came of a claim."""
 
     claims: list[Claim]
-    lacking: list[Claim]
-    """Not to be asked: the carrier answers only with the last digits of a phone, and no order has them."""
+    refused: list[tuple[Claim, str]]
+    """Not to be asked, and why: it would only cost a question."""
 
 
 def _charged(provider: str, since: datetime) -> ColumnElement[bool]:
@@ -173,13 +175,13 @@ def take(
     daily: int,
     lease: timedelta,
     scope: Scope = ALL,
-    needs_phone: Callable[[str], bool] = lambda carrier: False,
+    refused: Callable[[Claim], str] = lambda claim: "",
 ) -> Taken:
     """Take up to `limit` due waybills of this account that may be asked about now, longest due first.
 
     Each is marked as asked, and due again after the lease or the interval, whichever is longer: a crash
     before the answer asks again only when the ceiling allows. A due one that may not be asked yet is put
-    off to the first moment it may, one without the digits of a phone that its carrier wants for a day.
+    off to the first moment it may, one that it is no use to ask about (`refused` says why) for a day.
     Two processes never take the same one (PostgreSQL: SKIP LOCKED).
     """
     ceilings, at = _Ceilings.of(interval, daily), to_micros(now)
@@ -189,19 +191,20 @@ def take(
         asked_for = limit - len(taken.claims)
         rows = _due_rows(conn, provider, now, asked_for, scope)
         held = [row for row in rows if not _free(row, ceilings, at)]
-        able = _claims(conn, [row for row in rows if _free(row, ceilings, at)])
-        mute = [each for each in able if needs_phone(each.carrier) and not each.phone_tail]
-        asked = [each for each in able if each not in mute]
+        able = _claims(conn, [row for row in rows if _free(row, ceilings, at)], now)
+        vain = [(each, why) for each in able if (why := refused(each))]
+        without = {each.parcel_id for each, _ in vain}
+        asked = [each for each in able if each.parcel_id not in without]
         if paying is not None:
             asked = _afforded(asked, paying)
             paying -= sum(each.charged for each in asked)
         mine = {each.parcel_id for each in asked}
         _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in rows if row.parcel_id in mine])
         _write(conn, [_put_off(row, ceilings) for row in held])
-        _write(conn, [{"parcel_id": each.parcel_id, "next_poll_at": at + _DAY} for each in mute])
+        _write(conn, [{"parcel_id": parcel_id, "next_poll_at": at + _DAY} for parcel_id in without])
         taken.claims.extend(asked)
-        taken.lacking.extend(mute)
-        if len(rows) < asked_for or len(asked) + len(mute) < len(able):
+        taken.refused.extend(vain)
+        if len(rows) < asked_for or len(asked) + len(vain) < len(able):
             break
     return taken
 
@@ -284,16 +287,24 @@ _ADDRESSES: Final = (
 )
 
 
-def _claims(conn: Connection, rows: list[Row[Any]]) -> list[Claim]:
-    """With what the question needs of the orders inside: the earliest paid that says it."""
+def addresses(
+    conn: Connection, parcel_ids: Sequence[int]
+) -> tuple[dict[int, Secret], dict[int, tuple[str, str]]]:
+    """A phone's last digits, and province and city, of each parcel: of its earliest paid order that says it."""
     tails: dict[int, Secret] = {}
     places: dict[int, tuple[str, str]] = {}
-    for some in chunks(rows):
-        for order in conn.execute(_ADDRESSES, {"ids": [row.parcel_id for row in some]}):
+    for some in chunks(parcel_ids):
+        for order in conn.execute(_ADDRESSES, {"ids": list(some)}):
             if order.phone_tail is not None and (tail := open_tail(conn, order.id, order.phone_tail)):
                 tails[order.parcel_id] = Secret(tail)
             if order.receiver_province or order.receiver_city:
                 places[order.parcel_id] = (order.receiver_province, order.receiver_city)
+    return tails, places
+
+
+def _claims(conn: Connection, rows: list[Row[Any]], now: datetime) -> list[Claim]:
+    """With what the question needs of the orders inside."""
+    tails, places = addresses(conn, [row.parcel_id for row in rows])
     return [
         Claim(
             row.parcel_id,
@@ -309,6 +320,7 @@ def _claims(conn: Connection, rows: list[Row[Any]]) -> list[Claim]:
             row.stake,
             bool(row.charged),
             row.last_event_at is not None,
+            now,
         )
         for row in rows
     ]

@@ -22,14 +22,18 @@ __all__ = [
     "Unreadable",
     "listing",
     "load",
+    "lock",
     "note_unknown",
     "oddity",
     "reserve",
     "save",
     "spend",
+    "spending",
     "spent",
+    "spent_in",
     "unknown_codes",
     "unreadable",
+    "upsert",
 ]
 
 _providers, _spend, _codes, _oddities = (
@@ -42,6 +46,7 @@ _MOMENTS: Final = ("since", "last_good_at", "last_bad_at", "resume_at", "back_at
 _CODE_LENGTH: Final = 200
 _ODDITIES_KEPT: Final = 200
 _BODY_KEPT: Final = 20_000
+_CENT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,12 @@ class ProviderState:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One day's bill."""
+    """The bill of a day, or of several."""
 
     asked: int = 0
     cents: int = 0
+    micros: int = 0
+    """The same in millionths of a yuan: a query may cost less than a cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,33 +120,66 @@ def save(conn: Connection, state: ProviderState) -> None:
     """Keep the account's state; its ceiling stays as reserved."""
     values = asdict(state) | {each: micros(getattr(state, each)) for each in _MOMENTS}
     values["last_error"] = clean(state.last_error)
-    _upsert(conn, _providers, values, {name: value for name, value in values.items() if name != "name"})
+    upsert(conn, _providers, values, {name: value for name, value in values.items() if name != "name"})
 
 
-def spend(conn: Connection, provider: str, day: date, *, asked: int, cents: int = 0) -> None:
-    """Add to the account's bill of one day (of Shanghai)."""
-    _upsert(
+def spend(conn: Connection, provider: str, day: date, *, asked: int, cents: int = 0, micros: int = 0) -> None:
+    """Add to the account's bill of one day (of Shanghai); `micros` may be less than nothing: a booking undone."""
+    micros += cents * _CENT
+    more = func.coalesce(_spend.c.micros, 0) + micros
+    upsert(
         conn,
         _spend,
-        {"provider": provider, "day": day.isoformat(), "asked": asked, "cents": cents},
-        {"asked": _spend.c.asked + asked, "cents": _spend.c.cents + cents},
+        {
+            "provider": provider,
+            "day": day.isoformat(),
+            "asked": asked,
+            "cents": micros // _CENT,
+            "micros": micros,
+        },
+        {"asked": _spend.c.asked + asked, "cents": more // _CENT, "micros": more},
     )
 
 
 def spent(conn: Connection, provider: str, day: date) -> Spent:
     """The account's bill of one day."""
-    query = select(_spend.c.asked, _spend.c.cents).where(
-        _spend.c.provider == provider, _spend.c.day == day.isoformat()
+    return spent_in(conn, provider, day, day)
+
+
+def spent_in(conn: Connection, provider: str, since: date, until: date) -> Spent:
+    """The account's bill of these days, both included."""
+    found = spending(conn, provider, since, until).values()
+    micros = sum(each.micros for each in found)
+    return Spent(sum(each.asked for each in found), micros // _CENT, micros)
+
+
+def spending(conn: Connection, provider: str, since: date, until: date) -> dict[date, Spent]:
+    """The account's bill of each of these days on which it was asked."""
+    query = select(_spend).where(
+        _spend.c.provider == provider, _spend.c.day.between(since.isoformat(), until.isoformat())
     )
-    row = conn.execute(query).first()
-    return Spent() if row is None else Spent(row.asked, row.cents)
+    return {
+        date.fromisoformat(row.day): Spent(row.asked, row.cents, row.micros) for row in conn.execute(query)
+    }
+
+
+def lock(conn: Connection, provider: str) -> None:
+    """Hold the account's row until the transaction ends: whoever counts its money or its slots does it alone.
+
+    On SQLite a writing transaction is alone anyway.
+    """
+    if conn.dialect.name == "sqlite":
+        return
+    statement = _insert(conn, _providers).values(name=provider)
+    conn.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+    conn.execute(select(_providers.c.name).where(_providers.c.name == provider).with_for_update())
 
 
 def note_unknown(conn: Connection, provider: str, codes: Sequence[str], sample: str, at: datetime) -> None:
     """Count codes and texts that are in no table (L7), with the first place each was seen."""
     moment_ = to_micros(at)
     for code in dict.fromkeys(clean(each)[:_CODE_LENGTH] for each in codes):
-        _upsert(
+        upsert(
             conn,
             _codes,
             {
@@ -228,7 +268,7 @@ def _insert(conn: Connection, table: Table) -> Any:
     return (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def _upsert(conn: Connection, table: Table, values: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+def upsert(conn: Connection, table: Table, values: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Insert, or change the row that has the primary key already."""
     key = [column.name for column in table.primary_key]
     statement = _insert(conn, table).values(**values)

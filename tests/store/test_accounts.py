@@ -69,7 +69,7 @@ def test_spending_adds_up_by_the_day(database):
         database.write_now(lambda conn: providers.spend(conn, "k100", day, asked=200, cents=1000))
     database.write_now(lambda conn: providers.spend(conn, "k100", next_day, asked=1))
     spent = [database.read_now(lambda conn, d=d: providers.spent(conn, "k100", d)) for d in (day, next_day)]
-    assert spent == [providers.Spent(400, 2000), providers.Spent(1, 0)]
+    assert spent == [providers.Spent(400, 2000, 20_000_000), providers.Spent(1, 0, 0)]
     assert database.read_now(lambda conn: providers.spent(conn, "kdniao", day)) == providers.Spent()
 
 

@@ -1,0 +1,118 @@
+"""How many requests may be under way at an account, over all processes that share the store.
+
+A process leases slots in blocks: alone it takes them all, and renews the lease now and then with one statement.
+Where several want some, each gets its share; one that has more gives them back as its requests end. What a dead
+process held is free again when its lease is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Final
+from uuid import uuid4
+
+from monitor.clock import Clock
+from monitor.store import leases
+from monitor.store.database import Database
+
+__all__ = ["LEASE", "Slots"]
+
+LEASE: Final = timedelta(seconds=60)
+"""Longer than a request may take (`monitor.wire.Timeouts`): what is under way is covered by its lease."""
+_OFTEN: Final = 20
+"""Renewals in a lease's time while others want slots as well, so that each soon has its share."""
+_SELDOM: Final = 4
+
+
+class Slots:
+    """One process's slots at one account; `async with` holds one."""
+
+    def __init__(
+        self, account: str, most: int, db: Database, clock: Clock, *, lease: timedelta = LEASE
+    ) -> None:
+        self._account = account
+        self._most = most
+        self._db = db
+        self._clock = clock
+        self._lease = lease
+        self._me = uuid4().hex
+        self._limit = 0
+        self._until: datetime | None = None
+        self._renew_at: datetime | None = None
+        self._used = 0
+        self._shared = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._asking = asyncio.Lock()
+
+    @property
+    def used(self) -> int:
+        """How many are in use here."""
+        return self._used
+
+    async def __aenter__(self) -> None:
+        while not self._free():
+            if self._due():
+                await self.keep()
+            else:
+                await self._wait()
+        self._used += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._used -= 1
+        self._wake(1)
+        if self._shared and not self._used and not self._waiting:
+            await self._release()
+
+    async def keep(self) -> None:
+        """Renew the lease where it is time. Costs nothing in between."""
+        async with self._asking:
+            if not self._due():
+                return
+            now, used = self._clock.now(), self._used
+            take = partial(leases.take, provider=self._account, holder=self._me, most=self._most, now=now)
+            found = await self._db.write(lambda conn: take(conn, lease=self._lease, used=used))
+            self._limit, self._shared = found.limit, found.shared
+            self._until = now + self._lease
+            # Alone there is nobody to give way to: a newcomer is noticed at the next renewal.
+            self._renew_at = now + self._lease / (_OFTEN if found.shared else _SELDOM)
+        self._wake(self._limit - self._used)
+
+    async def _release(self) -> None:
+        """Nothing is under way, and others want them."""
+        async with self._asking:
+            if not self._used:
+                self._limit, self._until, self._renew_at = 0, None, None
+                await self._db.write(partial(leases.release, provider=self._account, holder=self._me))
+
+    def _free(self) -> bool:
+        return self._used < self._limit and not self._due()
+
+    def _due(self) -> bool:
+        return self._renew_at is None or self._clock.now() >= self._renew_at
+
+    async def _wait(self) -> None:
+        """Until somebody is done, or the lease is to be renewed."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        patience = None if self._limit and not self._shared else (self._lease / _OFTEN).total_seconds()
+        try:
+            async with asyncio.timeout(patience):
+                await future
+        except TimeoutError:
+            pass
+        finally:
+            if future in self._waiting:
+                self._waiting.remove(future)
+
+    def _wake(self, n: int) -> None:
+        while n > 0 and self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                n -= 1
