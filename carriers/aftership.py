@@ -177,7 +177,7 @@ class AfterShip:
             return Delivery((), _KEPT)  # edd_revise, tracking_pending_time: estimates, no news of the parcel
         waybill = Waybill(about(tracking.get("order_id"), word(tracking, "slug"), self._codes), number)
         told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
-        answer = replace(told, whole=False, read_at=None)
+        answer = replace(told, whole=False, late=True, read_at=None)
         return Delivery((answer,), _KEPT, ended(tracking, waybill))
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar, Final
@@ -162,7 +162,8 @@ class Track17:
         waybill = Waybill(about(entry.get("tag"), word(entry, "carrier"), self._codes), number)
         answers: tuple[Answer, ...] = ()
         if entry.get("track_info") is not None:
-            answers = (_as_pushed(read_info(entry, waybill, self._codes)),)
+            told = read_info(entry, waybill, self._codes)
+            answers = (replace(told, whole=False, late=True, read_at=None),)
         match event:
             case "TRACKING_UPDATED" if answers:
                 return Delivery(answers, _KEPT)
@@ -249,19 +250,6 @@ class Track17:
 _KEPT: Final = Reply(200, b"success", {"content-type": "text/plain; charset=utf-8"})
 """Any HTTP 200 is taken for "kept"; else it comes again after 10, 30 and 60 minutes."""
 _RECEIPT: Final = Receipt(_KEPT)
-
-
-def _as_pushed(answer: Answer) -> Answer:
-    """A push that was held up or played again takes no newer scan back, and proves no silence."""
-    return Answer(
-        carrier=answer.carrier,
-        waybill_no=answer.waybill_no,
-        events=answer.events,
-        whole=False,
-        corrected_carrier=answer.corrected_carrier,
-        remark=answer.remark,
-        unknown_codes=answer.unknown_codes,
-    )
 
 
 def _why(answers: Sequence[Answer]) -> End:

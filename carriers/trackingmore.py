@@ -166,7 +166,7 @@ class TrackingMore:
         told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
         over = word(tracking, "delivery_status") == "expired"
         ended = (Ended(waybill, End.SILENT, "expired"),) if over else ()
-        return Delivery((replace(told, whole=False, read_at=None),), _KEPT, ended)
+        return Delivery((replace(told, whole=False, late=True, read_at=None),), _KEPT, ended)
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """The trackings of these numbers; the missing ones are created, and read again if they were there."""
