@@ -12,7 +12,7 @@ from tests.simulated import PICKED, Robot, World
 
 @pytest.fixture
 def world(database: Database) -> World:
-    return World(database, [Robot("ops")])
+    return World(database, [Robot("ops")], carriers=frozenset({"*"}))
 
 
 def ask(world: World) -> None:
@@ -31,7 +31,8 @@ def test_the_parcel_goes_on_under_the_right_name(world: World) -> None:
     assert (loaded.case.waybill.carrier, loaded.case.declared) == ("yunda", "zhongtong")
     assert loaded.case.journey.events, "with what was told of it"
     ask(world)
-    assert world.loaded(parcel).case.waybill.carrier == "yunda", "and is asked about under it"
+    assert world.loaded(parcel).case.waybill.carrier == "yunda"
+    assert world.carrier.times("Z1") == 2, "and is asked about under it"
 
 
 def test_back_to_where_it_came_from_is_no_news(world: World) -> None:

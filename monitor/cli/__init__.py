@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "run": ("service", "启动监控，直到被停止"),
     "check": ("service", "一次列出配置和环境的全部问题，带行号"),
     "import": ("orders", "导入订单文件（CSV 或 XLSX），逐行给出结论"),
+    "recognise": ("look", "认一认单号是哪家的"),
     "explain": ("look", "解释一个运单：轨迹、每个时效、为什么"),
     "try": ("look", "打一次真实的电话：查一个运单，或发一条测试消息"),
     "tickets": ("tickets", "列出工单；认领、留言、解决、重开"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,13 +11,24 @@ import click
 from sqlalchemy import Connection
 
 from carriers import names
-from carriers.base import Question
+from carriers.base import Guess, Question, Recogniser
+from carriers.recognise import guesses
 from domain.journey import condense
 from domain.messages import Message, MessageKind
 from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
-from monitor.cli.common import as_json, config_option, json_option, open_store, rules_zh, say, settings_from
+from monitor.accounts import ProviderAccount
+from monitor.cli.common import (
+    as_json,
+    config_option,
+    json_option,
+    open_store,
+    rules_zh,
+    say,
+    settings_from,
+    table,
+)
 from monitor.clock import wall
 from monitor.desk.explain import as_data, as_text
 from monitor.net import Net, sketch
@@ -27,6 +39,7 @@ from rules.judge import judge
 __all__ = ["COMMANDS"]
 
 T = TypeVar("T")
+_GUESSED: Final = {"waybill_no": "单号", "carrier_name": "可能是", "confidence": "把握", "source": "依据"}
 
 
 @click.command("explain")
@@ -68,6 +81,58 @@ def _explained(
     return as_text(row.case, history, verdict, now, settings.timezone, extra, rules, policy)
 
 
+@click.command("recognise")
+@click.argument("waybill_nos", nargs=-1, required=True, metavar="WAYBILL...")
+@click.option(
+    "--ask", "ask", default="", metavar="NAME", help="也问这个数据源账号（快递100、快递鸟有单号识别）"
+)
+@config_option
+@json_option
+def recognise(waybill_nos: tuple[str, ...], ask: str, config: Path | None, as_json_: bool) -> None:
+    """认一认单号是哪家的：按格式，也可以问数据源；把握从大到小。"""
+    found: list[dict[str, Any]] = []
+    settings = settings_from(config) if ask else None
+    for number in waybill_nos:
+        told = [*_told(settings, ask, number, quiet=as_json_), *guesses(number)]
+        found += [
+            {
+                "waybill_no": number,
+                "carrier": each.carrier,
+                "carrier_name": names.display(each.carrier),
+                "confidence": round(each.confidence, 2),
+                "source": each.source,
+            }
+            for each in told
+        ]
+        if not told and not as_json_:
+            say(f"{number}：看不出是哪家的")
+    if as_json_:
+        as_json(found)
+    elif found:
+        table(found, _GUESSED)
+
+
+def _told(settings: Settings | None, name: str, number: str, *, quiet: bool) -> Sequence[Guess]:
+    """What an account says of a number. Raises a usage error for one that recognises none."""
+    if settings is None:
+        return ()
+    account = _account(settings, name)
+    provider = account.provider
+    if not isinstance(provider, Recogniser) or not provider.recognises:
+        raise click.BadParameter(
+            f"{name} 不会识别单号，或没有启用（快递100 要写 autonumber_url）", param_hint="--ask"
+        )
+    return _call(provider.recognise(number, wall()), name, settings, quiet=quiet)
+
+
+def _account(settings: Settings, name: str) -> ProviderAccount:
+    account = next((each for each in settings.providers if each.name == name), None)
+    if account is None:
+        have = "、".join(each.name for each in settings.providers)
+        raise click.BadParameter(f"没有数据源账号 {name}；配置里有：{have}")
+    return account
+
+
 @click.group("try")
 def try_() -> None:
     """打一次真实的电话：显示发出了什么（密钥打星号）、看懂了什么。"""
@@ -87,11 +152,13 @@ def _watched(conversation: Conversation[T]) -> Conversation[T]:
             return understood
 
 
-def _call(conversation: Conversation[T], account: str, settings: Settings) -> T:
+def _call(conversation: Conversation[T], account: str, settings: Settings, *, quiet: bool = False) -> T:
+    shown = conversation if quiet else _watched(conversation)
+
     async def main() -> T:
         net = Net()
         try:
-            return await net.converse(_watched(conversation), account=account, lanes=1, tries=1)
+            return await net.converse(shown, account=account, lanes=1, tries=1)
         finally:
             await net.close()
 
@@ -114,10 +181,7 @@ def _failed(error: RemoteError) -> click.ClickException:
 def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Path | None) -> None:
     """用数据源账号 NAME 查一个运单。"""
     settings = settings_from(config)
-    account = next((each for each in settings.providers if each.name == name), None)
-    if account is None:
-        have = "、".join(each.name for each in settings.providers)
-        raise click.BadParameter(f"没有数据源账号 {name}；配置里有：{have}")
+    account = _account(settings, name)
     code = known_carrier(carrier) if carrier else _only(account.carriers)
     question = Question(Waybill(code, waybill_no), Secret(phone) if phone else None)
     answers = _call(account.provider.ask([question], wall()), name, settings)
@@ -178,4 +242,4 @@ def try_notifier(name: str, config: Path | None) -> None:
     click.echo(f"平台确认收到：{receipt.answer}")
 
 
-COMMANDS: Final = (explain, try_)
+COMMANDS: Final = (explain, recognise, try_)

@@ -10,18 +10,23 @@ from zoneinfo import ZoneInfo
 from carriers import names
 from domain.findings import PARTY_ZH, ClockReading, Finding, Risk, Stage, Verdict
 from domain.history import Stored
-from domain.orders import Case
+from domain.orders import UNNAMED, Case
 from domain.time import format_duration
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
 from monitor.wording import hours, yuan
 from rules.clock import PROMISED
 from rules.policy import Policy
 
-__all__ = ["as_data", "as_text", "clock_line", "clock_lines", "short"]
+__all__ = ["as_data", "as_text", "clock_line", "clock_lines", "declared_zh", "short"]
 
 
 NO_POLICY: Final = Policy("", (), "")
 """Where only readings are at hand, not what they were read by."""
+
+
+def declared_zh(declared: str) -> str:
+    """What the shop said of the carrier."""
+    return "订单没有写" if declared == UNNAMED else f"订单写的是{names.display(declared)}"
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:
@@ -43,6 +48,7 @@ def as_data(
             "carrier": case.waybill.carrier,
             "carrier_name": names.display(case.waybill.carrier),
             "waybill_no": case.waybill.waybill_no,
+            "declared_carrier": case.declared,
             "milestone": case.journey.milestone.value,
             "orders": [
                 {"order_no": o.order_no, "shop": o.shop, "platform": o.platform, "status": o.status.value}
@@ -150,6 +156,8 @@ def as_text(
     ]
     seen = f"已核实到 {short(case.observed_at, now, zone)}" if case.observed_at else "从未核实"
     lines.append(f"承运商动态{seen}；{_next_look(verdict.next_look_at, now, zone)}")
+    if case.declared:
+        lines.append(f"快递公司：{declared_zh(case.declared)}，实际是{names.display(case.waybill.carrier)}")
     if extra.get("why"):
         lines.append(f"说明：{extra['why']}")
     lines.append(f"\n轨迹（{len(history)} 条）")

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     update,
 )
@@ -212,10 +213,10 @@ def load(conn: Connection, parcel_ids: Sequence[int]) -> list[Loaded]:
 
 
 def find(conn: Connection, waybill_no: str, carrier: str = "") -> list[int]:
-    """The parcels of that number, the newest use of it first."""
+    """The parcels of that number, the newest use of it first. `carrier` may be the one the shop named wrongly."""
     query = select(_parcels.c.id).where(_parcels.c.waybill_no == waybill_no)
     if carrier:
-        query = query.where(_parcels.c.carrier == carrier)
+        query = query.where(or_(_parcels.c.carrier == carrier, _parcels.c.declared == carrier))
     return list(conn.execute(query.order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())).scalars())
 
 

@@ -106,6 +106,16 @@ def test_each_is_asked_and_understood_and_no_secret_shows(shell: Shell, serve: d
     assert not [secret for secret in SECRETS.values() if secret in told + more]
 
 
+def test_an_account_says_whose_a_number_is(shell: Shell, serve: dict[str, Path], tmp_path: Path) -> None:
+    pointed(shell, serve)
+    serve["/kdn"] = tmp_path / "recognised.json"
+    serve["/kdn"].write_text('{"Success": true, "Shippers": [{"ShipperCode": "ZTO"}]}', "utf-8")
+    told = shell("recognise", "75812345678901", "--ask", "kdn").stdout
+    assert "→ POST" in told, "what was sent is shown"
+    assert told.index("kdniao") < told.index("shape")
+    assert not [secret for secret in SECRETS.values() if secret in told]
+
+
 @pytest.mark.parametrize(
     ("name", "sample", "words", "said"),
     [
