@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from monitor.intake.export import RejectedFile, handing_back
 from monitor.intake.files import OrderFile
-from monitor.intake.outside import LIMITS, How, Limits, opened
+from monitor.intake.outside import LIMITS, How, Limits, Stopped, opened
 from monitor.intake.tables import FileRefused
 from monitor.intake.take import Tally, take
 from monitor.intake.verdicts import RowVerdict
@@ -29,10 +29,6 @@ __all__ = ["SAMPLES", "Job", "Report", "Stopped", "bring_in", "note_refused"]
 
 SAMPLES: Final = 10
 """Rows a preview shows."""
-
-
-class Stopped(Exception):
-    """Somebody wants the import to end; what was done is done, and doing it again does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,8 @@ class Job:
     rejected: Path | None = None
     """Where the rejected rows are handed back."""
     limits: Limits = LIMITS
+    ending: Callable[[], bool] = field(default=lambda: False)
+    """The service is to be gone within seconds."""
 
 
 @dataclass(slots=True)
@@ -74,12 +72,19 @@ def bring_in(
     """Read, judge and keep every row, in batches. `told` hears of the file, and then of every batch.
 
     Blocks; run it in a thread where a loop waits. Raises `FileRefused`, also midway: what was kept stays, and
-    the whole file can be imported again. Raises whatever `told` raises, and then no process is left behind.
+    the whole file can be imported again; `Stopped` when the service ends, with the same to be said.
     """
     how = job.how
     if not how.mapping and not how.saved:
         how = replace(how, saved=db.read_now(lambda conn: mappings.by_fingerprint(conn, how.shop)))
-    with opened(job.path, how, zone=zone, now=now, name=job.name, limits=job.limits) as file:
+    given: dict[str, Any] = {
+        "zone": zone,
+        "now": now,
+        "name": job.name,
+        "limits": job.limits,
+        "ending": job.ending,
+    }
+    with opened(job.path, how, **given) as file:
         report = Report(replace(file, rows=iter(())), Tally())
         report.seen = db.read_now(lambda conn: meta.seen_import(conn, file.sha256))
         told(report)
@@ -96,6 +101,8 @@ def bring_in(
             ):
                 report.tally = tally
                 told(report)
+                if job.ending():
+                    raise Stopped
     if not job.dry_run:
         db.write_now(lambda conn: _note(conn, job, report, now))
     return report

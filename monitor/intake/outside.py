@@ -26,7 +26,7 @@ from monitor.intake.frames import MOST, Garbled, Reader, line_of, parsed
 from monitor.intake.tables import FileRefused
 from monitor.intake.verdicts import RowVerdict
 
-__all__ = ["LIMITS", "How", "Limits", "opened"]
+__all__ = ["LIMITS", "How", "Limits", "Stopped", "opened"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -34,7 +34,13 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = (sys.executable, "-P", "-s", "-B", "-m", "monitor.intake.child")
 """`-P`: nothing is imported from the working directory."""
 _CHUNK: Final = 1 << 16
+_SLICE: Final = 0.25
+"""Seconds between two looks at whether the service is ending."""
 _KEPT: Final = ("PATH", "PYTHONTZPATH", "TZDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class Stopped(Exception):
+    """Somebody wants the reading to end; what was done is done, and doing it again does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,18 @@ class How:
 
 @contextmanager
 def opened(
-    path: Path, how: How, *, zone: ZoneInfo, now: datetime, name: str = "", limits: Limits = LIMITS
+    path: Path,
+    how: How,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    name: str = "",
+    limits: Limits = LIMITS,
+    ending: Callable[[], bool] = lambda: False,
 ) -> Iterator[OrderFile]:
     """The file, as a child reads it; its rows can be read once, inside. `name`: what people call it.
 
-    Raises `FileRefused`, also while rows are read.
+    Raises `FileRefused`, also while rows are read, and `Stopped` soon after `ending` has become true.
     """
     called = name or path.name
     ask = {
@@ -87,7 +100,7 @@ def opened(
         "memory": limits.memory,
         "seconds": limits.seconds,
     }
-    child = _Child(called, limits)
+    child = _Child(called, limits, ending)
     try:
         child.ask(line_of(ask))
         reader = Reader(called)
@@ -100,8 +113,9 @@ def opened(
 class _Child:
     """The process, its pipe, and how long it may still be waited for."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, ending: Callable[[], bool]) -> None:
         self._name = name
+        self._ending = ending
         self._limits = limits
         self._left = float(limits.seconds)
         self._held = bytearray()
@@ -173,13 +187,17 @@ class _Child:
 
     def _wait(self, pipe: int) -> None:
         """Until there is something to read. Only this waiting counts, not what we do with the rows."""
-        began = perf_counter()
         poller = select.poll()
         poller.register(pipe, select.POLLIN | select.POLLHUP)
-        ready = poller.poll(max(self._left, 0) * 1000) if self._left > 0 else []
-        self._left -= perf_counter() - began
-        if not ready:
-            raise self._broken("timeout")
+        while self._left > 0:
+            began = perf_counter()
+            ready = poller.poll(min(self._left, _SLICE) * 1000)
+            self._left -= perf_counter() - began
+            if self._ending():
+                raise Stopped
+            if ready:
+                return
+        raise self._broken("timeout")
 
     def _gone(self) -> FileRefused:
         code = self._process.wait()

@@ -14,7 +14,6 @@ import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +21,7 @@ from domain.orders import OrderStatus
 from monitor.intake.files import FileRefused, read_orders
 from monitor.intake.verdicts import RowKind
 from tests.intake.conftest import NOW, SHANGHAI, Reader
-from tests.intake.workbook import old_workbook, package, sheet, workbook
+from tests.intake.workbook import locked_workbook, old_workbook, package, sheet, workbook
 
 TAOBAO = "订单编号,买家会员名,买家应付货款,宝贝标题,订单状态,收货地址,订单付款时间,物流单号,物流公司,发货时间"
 PDD = "订单号,订单状态,样式ID,商家编码-规格维度,多多支付立减金额(元),支付时间,承诺发货时间,快递单号,快递公司,订单成交时间"
@@ -426,29 +425,14 @@ def test_quirk_20_without_the_decrypting_package_the_way_out_is_named(
         read(ENCRYPTED, name="快手订单.xlsx", password="x1y2")
 
 
-class _Office:
-    """What `msoffcrypto.OfficeFile` does, for a workbook whose password is `x1y2`."""
-
-    plain = b""
-
-    def __init__(self, container: io.BytesIO) -> None:
-        assert b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P" in container.read()
-
-    def load_key(self, *, password: str) -> None:
-        if password != "x1y2":
-            raise ValueError(password)
-
-    def decrypt(self, out: io.BytesIO) -> None:
-        out.write(self.plain)
-
-
-def test_quirk_20_with_the_password_it_is_read(read: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "msoffcrypto", SimpleNamespace(OfficeFile=_Office))
+def test_quirk_20_with_the_password_it_is_read(read: Reader) -> None:
+    """A real one, encrypted as Excel does it; a wrong password is said and not repeated."""
     row = ["JY1", "店", "快手", "69", "69", "已发货", "", "t", "中通快递", "78000000000001"]
-    monkeypatch.setattr(_Office, "plain", workbook([WDT, row]))
-    assert read(ENCRYPTED, name="a.xlsx", password="x1y2").orders()[0].platform == "kuaishou"
+    locked = locked_workbook([WDT, row], "x1y2")
+    got = read(locked, name="a.xlsx", password="x1y2")
+    assert (got.file.encoding, got.orders()[0].platform) == ("xlsx", "kuaishou")
     with pytest.raises(FileRefused, match="密码不对") as refused:
-        read(ENCRYPTED, name="a.xlsx", password="wrong-secret")
+        read(locked, name="a.xlsx", password="wrong-secret")
     assert "wrong-secret" not in str(refused.value)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from xml.sax.saxutils import escape
+
+from msoffcrypto.format.ooxml import OOXMLFile
 
 Value = str | int | float | datetime | None
 
@@ -108,6 +111,14 @@ def package(
 def workbook(rows: Sequence[Sequence[Value]], name: str = "Sheet1", **how: object) -> bytes:
     """An XLSX with one sheet; `how` is what `sheet` takes."""
     return package({name: sheet(rows, **how)})  # type: ignore[arg-type]
+
+
+def locked_workbook(rows: Sequence[Sequence[Value]], password: str) -> bytes:
+    """An XLSX behind a password (ECMA-376 agile encryption). Incompressible bytes keep it above what the writer can do."""
+    filler = {"docProps/filler.bin": random.Random(1).randbytes(6000)}
+    out = io.BytesIO()
+    OOXMLFile(io.BytesIO(package({"Sheet1": sheet(rows)}, more=filler))).encrypt(password, out)
+    return out.getvalue()
 
 
 def old_workbook(rows: Sequence[Sequence[Value]], name: str = "Sheet1") -> bytes:

@@ -12,12 +12,14 @@ from babel.messages.pofile import read_po
 from carriers.names import CARRIERS
 from domain.tickets import TICKET_STATE_ZH
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
+from monitor.intake.columns import FIELDS
 from monitor.profiles import load_profiles
 from monitor.store.errors import _SQLITE, FULL_ZH
 from monitor.web import i18n
 from monitor.web.errors import _SAID
 from monitor.web.i18n import Words, catalogues, choose
 from monitor.web.pages.coverage import ADVICE_ZH, REASON_ZH
+from monitor.web.pages.intake import ORIGIN_ZH, OUTCOME_ZH, STATE_ZH
 from monitor.web.pages.outbox import MESSAGE_STATE_ZH
 from tests.web.conftest import Site
 
@@ -42,6 +44,7 @@ def constants() -> set[str]:
     rules = {rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}
     names = {carrier.name for carrier in CARRIERS}
     names |= {*REASON_ZH.values(), *ADVICE_ZH.values(), *MESSAGE_STATE_ZH.values()}
+    names |= {*FIELDS.values(), *STATE_ZH.values(), *OUTCOME_ZH.values(), *ORIGIN_ZH.values()}
     errors = {text for pair in _SAID.values() for text in pair} | {*_SQLITE.values(), FULL_ZH}
     words = {
         *MILESTONE_ZH.values(),

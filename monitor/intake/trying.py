@@ -1,0 +1,131 @@
+"""What the console does with an uploaded file: read it and tell, and after a yes import it.
+
+Both are the same import; the first one is taken back. What is told is plain values, so that it can be written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from carriers import names
+from domain.masking import safe_text
+from domain.orders import ORDER_STATUS_ZH
+from domain.remote import Secret
+from monitor.intake.importing import Job, Report, bring_in, note_refused
+from monitor.intake.outside import How, Stopped
+from monitor.intake.staging import Staged, Staging, State, with_state
+from monitor.intake.tables import FileRefused
+from monitor.intake.verdicts import RowVerdict
+from monitor.store.database import Database
+
+__all__ = ["Trial", "told_of"]
+
+_PROBLEMS: Final = 20
+_WIDE: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One turn with a staged file. Blocks: run it in a thread."""
+
+    db: Database
+    staging: Staging
+    zone: ZoneInfo
+    now: Callable[[], datetime]
+    ending: Callable[[], bool]
+    heard: Callable[[str, int], object]
+    """Hears how many rows of which file are done."""
+
+    def preview(self, staged: Staged, password: Secret | None) -> Staged:
+        """Read it all and take it back."""
+        return self._turn(staged, password, dry_run=True)
+
+    def confirm(self, staged: Staged, password: Secret | None) -> Staged:
+        """Import it. The upload goes; the rejected rows stay for the rest of the day."""
+        done = self._turn(staged, password, dry_run=False)
+        if done.state is State.DONE:
+            self.staging.drop(staged.token, ".upload")
+        return done
+
+    def _turn(self, staged: Staged, password: Secret | None, *, dry_run: bool) -> Staged:
+        now = self.now()
+        job = Job(
+            self.staging.upload(staged.token),
+            How(staged.mapping, staged.platform, staged.shop, staged.merchant, password),
+            staged.name,
+            "console",
+            dry_run,
+            self.staging.rejected(staged.token),
+            ending=self.ending,
+        )
+        try:
+            report = bring_in(
+                self.db,
+                job,
+                zone=self.zone,
+                now=now,
+                told=lambda so_far: self.heard(staged.token, so_far.tally.rows),
+            )
+        except FileRefused as refused:
+            if not dry_run:
+                note_refused(self.db, refused, origin="console", now=now)
+            return self.staging.keep(
+                with_state(
+                    staged, State.REFUSED, refused=[refused.reason, refused.message, list(refused.columns)]
+                )
+            )
+        except Stopped:
+            return staged
+        said = told_of(report)
+        return self.staging.keep(
+            with_state(staged, State.READY if dry_run else State.DONE, **said, refused=None)
+        )
+
+
+def told_of(report: Report) -> dict[str, Any]:
+    """What a page shows of an import: no cell of the file but numbers and names of ours."""
+    file, tally, seen = report.file, report.tally, report.seen
+    return {
+        "source": file.source_name,
+        "encoding": file.encoding,
+        "sheets": [safe_text(each, 40) for each in file.sheets[:20]],
+        "exported_at": file.exported_at.isoformat() if file.exported_at else "",
+        "header": list(file.header),
+        "mapping": dict(file.mapping),
+        "fingerprint": file.fingerprint,
+        "remembered": file.remembered,
+        "notes": [each.text for each in file.notes],
+        "seen": [seen.at.isoformat(), seen.name] if seen is not None else None,
+        "rows": tally.rows,
+        "counts": dict(tally.counts),
+        "awaiting": tally.awaiting,
+        "homeless": tally.homeless,
+        "long_paid": tally.long_paid,
+        "warned": tally.warned,
+        "samples": [_sample(row) for row in report.samples],
+        "problems": [
+            [row.line, safe_text(each.column, 40), safe_text(each.text, 200)]
+            for row in tally.rejected[:_PROBLEMS]
+            for each in row.problems
+        ],
+        "warnings": [[line, safe_text(words, 200)] for line, words in tally.warnings[:_PROBLEMS]],
+    }
+
+
+def _sample(row: RowVerdict) -> Mapping[str, Any]:
+    order = row.order
+    return {
+        "line": row.line,
+        "kind": row.kind.value,
+        "order_no": safe_text(order.order_no, _WIDE) if order else "",
+        "shop": safe_text(order.shop, _WIDE) if order else "",
+        "status": ORDER_STATUS_ZH[order.status] if order else "",
+        "paid_at": order.paid_at.isoformat() if order and order.paid_at else "",
+        "shipped_at": order.shipped_at.isoformat() if order and order.shipped_at else "",
+        "waybills": [f"{names.display(each.carrier)} {each.waybill_no}" for each in row.waybills[:5]],
+        "why": [safe_text(each.text, 120) for each in row.problems[:3]],
+    }
