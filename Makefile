@@ -65,7 +65,7 @@ screenshots: $(READY)  ## take the pictures of docs/screenshots anew; needs Chro
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml: newest versions, hashes, no address
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra console --extra lab --extra postgres \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra console --extra excel-password --extra lab --extra postgres \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	  --output-file requirements.txt pyproject.toml
 
