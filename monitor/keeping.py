@@ -158,7 +158,7 @@ class Keeper:
         if change.contradicts or emptied:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
             self._odd(conn, f"{waybill.waybill_no}：{why}", told.answer, now)
-            return Look(row, row.case, asked_at=asked_at), Merge()
+            return Look(row, row.case, asked_at=asked_at), Merge(contradicts=change.contradicts)
         digest = _digest(told)
         if not change:
             return Look(row, case, digest, asked_at=asked_at), change
