@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -28,6 +28,7 @@ from monitor.config_shapes import (
     tables,
 )
 from monitor.config_values import BOOLEAN, DURATION, TEXT, TEXTS, choice
+from monitor.intake.columns import platform_id
 from monitor.profiles import Vocabulary
 from rules.calendars import Calendars
 from rules.declare import Limit, Rule, parse_limit, parse_warn
@@ -138,6 +139,21 @@ def named(spell: Callable[[Reading, KeyPath, str], str | None]) -> Shape:
 PROVINCE: Final = named(_province)
 
 
+def _profile(known: Sequence[str]) -> Shape:
+    """A profile by its id; who writes the platform's name is told the id."""
+
+    plain = choice(known, "平台配置")
+
+    def read(reading: Reading, path: KeyPath, value: Any) -> Any:
+        meant = platform_id(value) if isinstance(value, str) else ""
+        if value == meant or meant not in known:
+            return plain.read(reading, path, value)
+        reading.problems.at(path, f"平台配置要写编号：{value} 是 {meant}")
+        return None
+
+    return Shape(read, plain.schema)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The tables whose words depend on the profiles and calendars at hand."""
@@ -202,7 +218,7 @@ class Words:
 
     def policy(self) -> Table:
         """`[[policies]]`."""
-        profile = choice(sorted(self.known.profiles), "平台配置")
+        profile = _profile(sorted(self.known.profiles))
         return {
             "name": Setting(TEXT, "名字：每条异常都会写明是哪条策略定的"),
             "match": Setting(self.match(), "对哪些包裹；不写则对其余全部", {}),

@@ -246,3 +246,12 @@ def test_the_circle_of_breaches_is_named(tmp_path: Path, starts: dict[str, str],
     (tmp_path / "x.toml").write_text(f'id = "x"\nname = "某平台"\n{rules}', "utf-8")
     with pytest.raises(ConfigError, match=chain):
         load_profiles(tmp_path)
+
+
+def test_a_platforms_name_is_told_its_id(tmp_path: Path) -> None:
+    file = tmp_path / "draft.toml"
+    file.write_text('[[policies]]\nname = "旗舰店"\nprofile = "淘宝"\n', "utf-8")
+    with pytest.raises(ConfigError) as told:
+        load_book(file)
+    [problem] = told.value.problems
+    assert (problem.line, "淘宝 是 taobao_tmall" in str(problem)) == (3, True)
