@@ -13,9 +13,13 @@ import structlog
 from sqlalchemy import Connection
 
 from monitor import recognise
+from monitor.callbacks import Callbacks
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
+from monitor.intake.inbox import EVERY as inbox_every
+from monitor.intake.inbox import Inbox
+from monitor.intake.staging import Staging, staging_folder
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
@@ -87,6 +91,9 @@ class App:
             Puller(source, db, self.net, self.clock, routes, ending, self.vitals, self.metrics)
             for source in settings.order_sources
         ]
+        self.callbacks = Callbacks(
+            settings.providers, db, self.sweep, self.clock, self.metrics, routes, ending
+        )
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
         self.recognition = Recognition(settings.providers, db, self.net, self.clock.now, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
@@ -113,6 +120,11 @@ class App:
             accounts=[account.name for account in settings.providers],
             channels=[channel.name for channel in settings.channels],
         )
+
+    async def _purge_staging(self) -> None:
+        """Uploads that nobody confirmed go after a day."""
+        staging = Staging(staging_folder(self.settings.store, self.settings.path.parent))
+        await asyncio.to_thread(staging.purge, self.clock.now())
 
     async def _compare_clocks(self) -> None:
         """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late."""
@@ -184,6 +196,7 @@ class App:
                 ready()
             await self.engine.run(until)
         finally:
+            await self.callbacks.close()
             await self.deliverer.settle()
             await self.net.close()
 
@@ -193,12 +206,18 @@ class App:
         self.engine.register("pulse", 10.0, self._feel_pulse)
         upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)
         self.engine.register("upkeep", EVERY, upkeep.tick)
+        inbox = Inbox(self.settings, self.db, self.clock, lambda: self.engine.stopping)
+        if self.settings.intake.folder is not None:
+            self.engine.register("inbox", inbox_every, inbox.tick)
+        self.engine.register("staging", 600.0, self._purge_staging)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         self.engine.register("recognise", recognise.EVERY, self.recognition.tick)
         for poller in self.pollers:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
         for puller in self.pullers:
             self.engine.register(f"pull {puller.name}", 1.0, puller.tick)
+        if self.callbacks.open:
+            self.engine.register("callbacks", 1.0, self.callbacks.work)
         for robot in self.deliverer.robots:
             self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
         accounts = frozenset(each.name for each in self.settings.providers)

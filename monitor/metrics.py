@@ -54,8 +54,16 @@ MEASURES: Final = tuple(
         (
             "pulled_documents_total",
             Counter,
-            ("source", "outcome"),
+            ("account", "outcome"),
             "订单来源：读到的出库单（read）、放在一边的行（aside）、没取成的次数（failed）",
+            (),
+        ),
+        (
+            "callbacks_total",
+            Counter,
+            ("account", "outcome"),
+            "推送：收下的（taken）、没能存下请对方重推的（put_off）、签名或地址不对的（forged）；"
+            "其中的运单：存下的（kept）、没有监控的（unknown_parcel）、读不懂的（unreadable）",
             (),
         ),
         ("parcels_judged_total", Counter, (), "判定过多少个包裹（含无变化的）", ()),

@@ -23,6 +23,7 @@ import structlog
 
 from monitor import logs, serving
 from monitor.app import App
+from monitor.callbacks import Callbacks
 from monitor.clock import Clock
 from monitor.deadman import Pinger
 from monitor.metrics import Metrics
@@ -63,7 +64,15 @@ class Service:
         self.clock = clock or Clock()
         self.vitals = Vitals(self.clock.now())
         self.metrics = Metrics()
-        self.context = Context(db, self.clock.now, lambda: self.settings, self.vitals, metrics=self.metrics)
+        self.callbacks: Callbacks | None = None
+        self.context = Context(
+            db,
+            self.clock.now,
+            lambda: self.settings,
+            self.vitals,
+            lambda: self.callbacks,
+            metrics=self.metrics,
+        )
         self.console: serving.Console | None = None
         self.hup = asyncio.Event()
         """Set it to have the configuration read again."""
@@ -118,6 +127,7 @@ class Service:
         settings = self.settings
         pages = settings.web.public_url if self.console is not None else ""
         app = App(settings, self.db, self.clock, pages=pages, vitals=self.vitals, metrics=self.metrics)
+        self.callbacks = app.callbacks
         app.engine.register("watchdog", self._patience, self._feed)
         app.engine.register("status", 5.0, self._say)
         if settings.deadman.url is not None:

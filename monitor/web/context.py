@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitor.callbacks import Callbacks
 from monitor.metrics import Metrics
 from monitor.settings import Settings
 from monitor.store.database import Database
@@ -34,6 +35,8 @@ class Context:
     settings: Callable[[], Settings]
     """The configuration in force: a reload replaces it, so ask each time."""
     vitals: Vitals
+    callbacks: Callable[[], Callbacks | None] = lambda: None
+    """Who takes pushes, under the configuration in force; None where nobody does."""
     who: str = "控制台"
     """The author of what is done here, until people can sign in."""
     extras: Sequence[Extra] = field(default=())

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from monitor.web import api, errors, files, machines, pages
+from monitor.web.callbacks import Callbacks
 from monitor.web.context import Context
 from monitor.web.guard import Guard
 from monitor.web.render import environment
@@ -34,6 +35,7 @@ def make_site(context: Context, *, routers: Sequence[APIRouter] = ()) -> FastAPI
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
+            Middleware(Callbacks, callbacks=context.callbacks),
             Middleware(Guard, public_url=lambda: context.settings().web.public_url, refuse=errors.answer),
             Middleware(GZipMiddleware, minimum_size=_PACK_FROM, compresslevel=6),
             Middleware(errors.Unplanned),
