@@ -439,7 +439,7 @@ class Sweep:
             Due(
                 loaded.id,
                 feed[0] if feed else "",
-                asking.at if asking else None,
+                _in_turn(asking.at, look, now) if asking else None,
                 ahead,
                 fresh,
                 asking.reason if asking else worth,
@@ -460,6 +460,13 @@ class Sweep:
             return None
         done.joined.append(Group(group, said, policy.terms))
         return group
+
+
+def _in_turn(at: datetime, look: Look, now: datetime) -> datetime:
+    """What was due already keeps its place in the queue, however often it is judged meanwhile."""
+    since = look.loaded.next_poll_at
+    waits = look.asked_at is None and since is not None and since <= at <= now
+    return since if waits and since is not None else at
 
 
 _ENDED_ZH: Final = {
