@@ -211,7 +211,9 @@ def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:
             "文件里没有运单号列：订单先记下，再导入一个有订单号和运单号的文件即可补上",
         )
     elif "carrier" not in columns:
-        yield Problem("no_carrier_column", "快递公司", "文件里没有快递公司列：按单号识别，识别不出的在“覆盖”里列出")
+        yield Problem(
+            "no_carrier_column", "快递公司", "文件里没有快递公司列：按单号识别，识别不出的在“覆盖”里列出"
+        )
     own = sheets[0].layout.source is OWN
     if not own and {"waybill_no", "order_no"} <= columns and not columns & _FACTS:
         yield Problem(

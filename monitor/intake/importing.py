@@ -47,6 +47,8 @@ class Job:
     limits: Limits = LIMITS
     ending: Callable[[], bool] = field(default=lambda: False)
     """The service is to be gone within seconds."""
+    handle: int | None = None
+    """The file, opened already."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ def bring_in(
         "name": job.name,
         "limits": job.limits,
         "ending": job.ending,
+        "handle": job.handle,
     }
     with opened(job.path, how, **given) as file:
         report = Report(replace(file, rows=iter(())), Tally())

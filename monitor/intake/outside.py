@@ -80,14 +80,17 @@ def opened(
     name: str = "",
     limits: Limits = LIMITS,
     ending: Callable[[], bool] = lambda: False,
+    handle: int | None = None,
 ) -> Iterator[OrderFile]:
     """The file, as a child reads it; its rows can be read once, inside. `name`: what people call it.
+
+    `handle`: the file, opened already by whoever looked at what it is; its path may lead elsewhere by now.
 
     Raises `FileRefused`, also while rows are read, and `Stopped` soon after `ending` has become true.
     """
     called = name or path.name
     ask = {
-        "path": str(path.absolute()),
+        "path": str(path.absolute()) if handle is None else f"/dev/fd/{handle}",
         "name": called,
         "zone": zone.key,
         "now": now.isoformat(),
@@ -100,7 +103,7 @@ def opened(
         "memory": limits.memory,
         "seconds": limits.seconds,
     }
-    child = _Child(called, limits, ending)
+    child = _Child(called, limits, ending, () if handle is None else (handle,))
     try:
         child.ask(line_of(ask))
         reader = Reader(called)
@@ -113,7 +116,9 @@ def opened(
 class _Child:
     """The process, its pipe, and how long it may still be waited for."""
 
-    def __init__(self, name: str, limits: Limits, ending: Callable[[], bool]) -> None:
+    def __init__(
+        self, name: str, limits: Limits, ending: Callable[[], bool], handles: tuple[int, ...]
+    ) -> None:
         self._name = name
         self._ending = ending
         self._limits = limits
@@ -126,6 +131,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            pass_fds=handles,
             env={**kept, "PYTHONPATH": str(_ROOT), "MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"},
             start_new_session=True,
         )

@@ -1,0 +1,329 @@
+"""The drop folder: what is ripe is imported and moved; what is not, or leads elsewhere, is left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from monitor.clock import Clock
+from monitor.config_service import Intake
+from monitor.intake import inbox
+from monitor.intake.inbox import SETTLED, Inbox
+from monitor.intake.outside import Stopped
+from monitor.routing import Route
+from monitor.settings import Settings, load
+from monitor.store import meta
+from monitor.store.database import Database, StoreFull
+from tests.intake.conftest import NOW
+from tests.intake.workbook import locked_workbook
+
+HEAD = "order_no,carrier,waybill_no,paid_at\n"
+GOOD = HEAD + "A-1,圆通,YT2600000000001,2026-11-18 09:00:00\n"
+
+
+class Hands(Clock):
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass
+class Drop:
+    """A drop folder, the daemon's verb over it, and the hands of its clock."""
+
+    folder: Path
+    verb: Inbox
+    clock: Hands = field(default_factory=Hands)
+
+    def put(self, name: str, content: str | bytes = GOOD) -> Path:
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def look(self, after: timedelta = SETTLED) -> None:
+        self.clock.at += after
+        self.verb.turn(self.folder)
+
+    def settle(self) -> None:
+        """Twice, so that what lies there is known and has been the same for long enough."""
+        self.look()
+        self.look()
+
+    def tree(self) -> list[str]:
+        return sorted(
+            str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if not path.is_dir()
+        )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    path = tmp_path / "parcelwatch.toml"
+    path.write_text('[intake]\nfolder = "inbox"\nplatform = "douyin"\nshop = "甲店"\n', "utf-8")
+    return replace(load(path, {}), routes=(Route(("ops",), {}),))
+
+
+@pytest.fixture
+def drop(database: Database, settings: Settings) -> Drop:
+    folder = settings.intake.folder
+    assert folder is not None
+    folder.mkdir()
+    clock = Hands()
+    return Drop(folder, Inbox(settings, database, clock), clock)
+
+
+def orders(db: Database) -> list[tuple[Any, ...]]:
+    return [
+        tuple(row)
+        for row in db.read_now(
+            lambda conn: conn.execute(text("SELECT order_no, platform, shop FROM orders")).all()
+        )
+    ]
+
+
+def messages(db: Database) -> int:
+    return db.read_now(lambda conn: conn.execute(text("SELECT count(*) FROM outbox")).scalar_one())
+
+
+def test_the_configuration_says_where_it_is(settings: Settings, tmp_path: Path) -> None:
+    assert settings.intake == Intake(tmp_path / "inbox", "douyin", "甲店")
+
+
+def test_a_file_that_rests_is_imported_and_moved_with_its_verdict(drop: Drop, database: Database) -> None:
+    drop.put("订单.csv", GOOD + "A-2,没有这家,YT2,\n")
+    drop.settle()
+    assert orders(database) == [("A-1", "douyin", "甲店")]
+    assert drop.tree() == ["done/订单.csv", "done/订单.csv.rejected.csv", "done/订单.csv.verdict.txt"]
+    verdict = (drop.folder / "done" / "订单.csv.verdict.txt").read_text("utf-8")
+    assert "新增 1、拒绝 1" in verdict
+    assert "第 3 行 carrier：认不出快递公司" in verdict
+    [told] = database.read_now(meta.recent_imports)
+    assert (told.origin, told.refused, told.counts["accepted"]) == ("inbox", "", 1)
+
+
+def test_a_file_that_grows_is_left_until_it_rests(drop: Drop, database: Database) -> None:
+    path = drop.put("订单.csv", HEAD)
+    for n in range(5):
+        drop.look()
+        with path.open("a", encoding="utf-8") as more:
+            more.write(f"A-{n},圆通,YT26{n:011d},2026-11-18 09:00:00\n")
+    assert orders(database) == []
+    drop.settle()
+    assert len(orders(database)) == 5
+
+
+def test_an_empty_file_is_waited_for(drop: Drop) -> None:
+    drop.put("订单.csv", b"")
+    drop.settle()
+    assert drop.tree() == ["订单.csv"]
+    drop.look(timedelta(minutes=1))
+    assert "refused/订单.csv" in drop.tree()
+
+
+@pytest.mark.parametrize(
+    "name", ["~$订单.xlsx", ".订单.csv", "订单.csv.part", "订单.crdownload", "订单.TMP", "Thumbs.db"]
+)
+def test_names_of_what_is_being_written_are_left_alone(drop: Drop, name: str) -> None:
+    drop.put(name)
+    drop.settle()
+    assert drop.tree() == [name]
+
+
+def test_links_pipes_and_folders_are_left_alone(drop: Drop, database: Database, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text(GOOD, "utf-8")
+    (drop.folder / "link.csv").symlink_to(secret)
+    (drop.folder / "folder.csv").mkdir()
+    os.mkfifo(drop.folder / "pipe.csv")
+    with capture_logs() as logs:
+        drop.settle()
+        drop.look()
+    assert orders(database) == []
+    assert secret.is_file()
+    told = [entry["file"] for entry in logs if entry["log_level"] == "warning"]
+    assert sorted(told) == ["link.csv", "pipe.csv"], "each is told once"
+
+
+def test_a_link_put_in_its_place_leads_nowhere(
+    drop: Drop, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the reading somebody swaps the file."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text(GOOD, "utf-8")
+    path = drop.put("订单.csv")
+    ripe = drop.verb._ripe
+
+    def swapped(*told: Any) -> Any:
+        found = ripe(*told)
+        if found:
+            path.unlink()
+            path.symlink_to(secret)
+        return found
+
+    monkeypatch.setattr(drop.verb, "_ripe", swapped)
+    drop.settle()
+    assert orders(database) == []
+
+
+def test_a_file_nobody_recognises_is_refused_and_told_once(drop: Drop, database: Database) -> None:
+    drop.put("名单.csv", "甲,乙\n1,2\n")
+    with capture_logs() as logs:
+        drop.settle()
+        drop.look()
+    assert drop.tree() == ["refused/名单.csv", "refused/名单.csv.verdict.txt"]
+    assert "认不出表头" in (drop.folder / "refused" / "名单.csv.verdict.txt").read_text("utf-8")
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["file refused"]
+    [told] = database.read_now(meta.recent_imports)
+    assert (told.name, told.origin) == ("名单.csv", "inbox")
+    assert "认不出表头" in told.refused
+    assert messages(database) == 1
+
+
+def test_a_locked_workbook_is_refused_for_nobody_is_there_to_ask(drop: Drop) -> None:
+    drop.put("快手.xlsx", locked_workbook([["order_no"]], "x1y2"))
+    drop.settle()
+    assert "refused/快手.xlsx" in drop.tree()
+
+
+def test_a_name_that_is_taken_gets_a_number(drop: Drop, database: Database) -> None:
+    for n in range(3):
+        drop.put("订单.csv", HEAD + f"A-{n},圆通,YT26{n:011d},\n")
+        drop.settle()
+    assert len(orders(database)) == 3
+    kept = [name for name in drop.tree() if not name.endswith(".txt")]
+    assert kept == ["done/订单-2.csv", "done/订单-3.csv", "done/订单.csv"]
+
+
+def test_names_as_long_as_names_may_be(drop: Drop) -> None:
+    drop.put("长" * 83 + ".csv", "甲,乙\n1,2\n")
+    drop.put("b" * 251 + ".csv", GOOD)
+    drop.settle()
+    assert len([name for name in drop.tree() if name.endswith(".verdict.txt")]) == 2
+    assert len(drop.tree()) == 4
+
+
+def test_a_name_that_is_no_text(drop: Drop) -> None:
+    (Path(os.fsdecode(os.fsencode(drop.folder) + b"/\xff\xfe.csv"))).write_text(GOOD, "utf-8")
+    drop.settle()
+    assert len(drop.tree()) == 2
+
+
+# ── bad days ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_killed_between_the_import_and_the_move_it_is_imported_once_more_in_vain(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop.put("订单.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr(drop.verb, "_settle", lambda *told: None)
+        drop.settle()
+    assert path.is_file()
+    assert len(orders(database)) == 1
+    again = Inbox(drop.verb.settings, database, drop.clock)
+    drop.verb = again
+    drop.settle()
+    assert not path.exists()
+    assert len(orders(database)) == 1
+    assert "未变 1" in (drop.folder / "done" / "订单.csv.verdict.txt").read_text("utf-8")
+
+
+def test_a_store_that_takes_nothing_leaves_the_file(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop.put("订单.csv")
+
+    def full(*told: Any, **values: Any) -> Any:
+        raise StoreFull("磁盘满了")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "bring_in", full)
+        with pytest.raises(StoreFull):
+            drop.settle()
+    assert path.is_file()
+    drop.look()
+    assert "done/订单.csv" in drop.tree()
+
+
+def test_the_services_end_leaves_the_file(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*told: Any, **values: Any) -> Any:
+        raise Stopped
+
+    path = drop.put("订单.csv")
+    monkeypatch.setattr(inbox, "bring_in", stopped)
+    drop.settle()
+    assert path.is_file()
+
+
+def test_an_ending_service_begins_nothing(drop: Drop) -> None:
+    drop.put("订单.csv")
+    drop.verb.ending = lambda: True
+    drop.settle()
+    assert drop.tree() == ["订单.csv"]
+
+
+def test_a_file_that_cannot_be_moved_is_told_once_and_not_read_for_ever(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop.put("订单.csv")
+
+    def stuck(*told: Any) -> Any:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(Path, "rename", stuck)
+        drop.settle()
+        drop.settle()
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
+        "a file cannot be moved, and is left"
+    ]
+    assert len(database.read_now(meta.recent_imports)) == 1
+
+
+def test_a_file_nobody_may_read_is_refused(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop.put("订单.csv")
+    opened: Callable[..., int] = os.open
+
+    def barred(path: Any, *told: Any, **values: Any) -> int:
+        if str(path).endswith("inbox/订单.csv"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *told, **values)
+
+    monkeypatch.setattr(os, "open", barred)
+    drop.settle()
+    assert "refused/订单.csv" in drop.tree()
+    assert "读取权限" in (drop.folder / "refused" / "订单.csv.verdict.txt").read_text("utf-8")
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop.put("订单.csv")
+    original = inbox.bring_in
+
+    def growing(*told: Any, **values: Any) -> Any:
+        report = original(*told, **values)
+        path.write_text(GOOD + "A-2,圆通,YT2600000000002,\n", "utf-8")
+        return report
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "bring_in", growing)
+        drop.settle()
+    assert path.is_file()
+    drop.settle()
+    assert len(orders(database)) == 2
+    assert "done/订单.csv" in drop.tree()
