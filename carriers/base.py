@@ -55,7 +55,8 @@ class Question:
     destination: str = ""
     """Province and city, where they help the provider judge."""
     asked_before: datetime | None = None
-    """When it was last asked about: None where this may be the first time the account hears of it."""
+    """When it was last asked about; None where nobody has answered yet, so that this may be the first time the
+    account hears of the number."""
 
 
 class Billing(StrEnum):

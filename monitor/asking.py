@@ -31,6 +31,9 @@ __all__ = ["Asker"]
 _ALONE: Final = 3
 """So many numbers that fail alone, and none that does not, say that it is not the numbers."""
 
+_AT_ONCE: Final = 0.01
+"""Seconds that are not worth a timer."""
+
 
 @dataclass(slots=True)
 class _Search:
@@ -44,7 +47,7 @@ class _Search:
         return self.failed >= _ALONE and not self.good
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asker:
     """Asks one account."""
 
@@ -53,11 +56,13 @@ class Asker:
     net: Net
     clock: Clock
     slots: Slots
+    _next_at: float = 0.0
 
     async def ask(self, claims: Sequence[Claim], delay: float = 0.0) -> list[Result]:
         """One call, after `delay` seconds and when a slot is free; of every claim what came of it."""
-        if delay > 0.01:
+        if delay > _AT_ONCE:
             await asyncio.sleep(delay)
+        await self._apart()
         results = await self._call(claims)
         if len(claims) > 1 and _refused(results):
             return await self._halves(claims, results, _Search())
@@ -81,6 +86,14 @@ class Asker:
                 results = await self._halves(some, results, search)
             found += results
         return found
+
+    async def _apart(self) -> None:
+        """What was held up (a busy machine) does not leave all at once afterwards."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_at)
+        self._next_at = at + 1.0 / self.account.ceilings.per_second
+        if at - now > _AT_ONCE:
+            await asyncio.sleep(at - now)
 
     async def place(self) -> None:
         """Wait for a place in the account's queue of one more request."""
@@ -123,5 +136,5 @@ def _question(claim: Claim) -> Question:
         Waybill(claim.carrier, claim.waybill_no),
         claim.phone_tail,
         destination=claim.province + claim.city,
-        asked_before=claim.asked_before,
+        asked_before=claim.asked_before if claim.answered else None,
     )

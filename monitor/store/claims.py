@@ -58,6 +58,8 @@ class Claim:
     """It has scans already."""
     claimed_at: datetime | None = None
     """When it was claimed, and paid for."""
+    answered: bool = False
+    """Somebody answered about it before, if only that nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ def _due_rows(conn: Connection, provider: str, now: datetime, limit: int, scope:
             schema.parcels.c.carrier,
             schema.parcels.c.waybill_no,
             schema.parcels.c.answer_hash,
+            schema.parcels.c.observed_at,
         )
         .join(schema.parcels, schema.parcels.c.id == _due.c.parcel_id)
         .where(
@@ -321,6 +324,7 @@ def _claims(conn: Connection, rows: list[Row[Any]], now: datetime) -> list[Claim
             bool(row.charged),
             row.last_event_at is not None,
             now,
+            row.observed_at is not None,
         )
         for row in rows
     ]
