@@ -105,7 +105,9 @@ class Track17:
     )
 
     def __post_init__(self) -> None:
-        courier_codes(_CARRIERS, self.couriers)
+        for ours, theirs in courier_codes(_CARRIERS, self.couriers).items():
+            if not theirs.isascii() or not theirs.isdigit():
+                raise ValueError(f"couriers 里 {ours} 的编号要是数字，现在是 {clean(theirs, 40)}")
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call for up to 40 waybills, two more where some are new. Raises a `RemoteError` for all of them."""
