@@ -38,6 +38,8 @@ from rules.declare import duration
 
 __all__ = ["SourceAccount", "order_sources", "source_kinds"]
 
+_TELLING: Final = 4
+"""Characters; what is shorter would be starred out of everything."""
 _LONGEST_SINCE: Final = timedelta(days=90)
 
 
@@ -56,9 +58,11 @@ class SourceAccount:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log may show."""
+        """What no log may show; of a secret that is several in one, each."""
         tail = self.terms.phone_tail
-        return (*secrets_of(self.source), *((tail,) if tail is not None else ()))
+        whole = (*secrets_of(self.source), *((tail,) if tail is not None else ()))
+        parts = [part for each in whole for part in each.reveal().split(":") if part]
+        return (*whole, *(Secret(part) for part in parts if len(part) >= _TELLING))
 
     def asking_phones(self, needs_phone: Callable[[str], bool]) -> SourceAccount:
         """The same, knowing which carriers answer only for a phone's digits."""

@@ -206,7 +206,9 @@ def _poison(after: dict[str, _Known], poisoned: Sequence[Poisoned]) -> dict[str,
 
 
 def _judged(terms: Terms, known: _Known) -> _Known:
-    """With what keeps it from being watched, if anything does."""
+    """With what keeps it from being watched, if anything does; more waybills make no unread document readable."""
+    if known.problem == _UNREAD:
+        return known
     strange = [each for each in known.parcels if not terms.carrier_of(each) and watched(each.named)]
     if not known.stands or not strange:
         return replace(known, problem="", why="")

@@ -117,7 +117,7 @@ class Puller:
                 found = await self._page()
             except RemoteError as error:
                 done.messages += await self._db.write(partial(self._failed, error))
-                self._next_at = self._again(error)
+                self._next_at = self._again()
                 self._tell_health()
                 break
             if found is None:
@@ -303,12 +303,14 @@ class Puller:
         say("not pulled", source=self.name, error=type(error).__name__, why=str(error))
         return messages
 
-    def _again(self, error: RemoteError) -> datetime:
+    def _again(self) -> datetime:
         """When to try again after a failure: soon at first, never sooner than the service wants."""
         shortest, longest = _RETRY
         wait = min(shortest * (1 << min(max(self._feed.failures - 1, 0), 8)), longest, self._account.every)
-        at = self._clock.now() + wait
-        return max(at, self._feed.resume_at) if self._feed.resume_at is not None else at
+        at, resume_at = self._clock.now() + wait, self._feed.resume_at
+        if resume_at is None:
+            return at
+        return resume_at if self._feed.state is FeedState.DOWN else max(at, resume_at)
 
     def _announce(self, conn: Connection, before: Feed, feed: Feed, now: datetime) -> int:
         """Tell of an outage once, and of its end once."""

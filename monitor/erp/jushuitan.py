@@ -155,7 +155,7 @@ class Jushuitan:
                 return _grant(mapping_of(_outcome(reply)), refresh, now)
             except (Expired, Unreadable) as lapsed:
                 if self.access_token is not None:
-                    raise Denied(f"{lapsed}：请在聚水潭重新授权，在配置里换上新的令牌") from None
+                    raise Denied(f"请在聚水潭重新授权，在配置里换上新的令牌（{lapsed}）") from None
         first = {"grant_type": "authorization_code", "code": self._code(now)}
         reply = yield self._alone(_FIRST, own | first, None)
         return _grant(mapping_of(_outcome(reply)), None, now)
