@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from carriers.base import Guess
+from carriers.recognise import ranked
 from carriers.replies import opened
-from carriers.scans import Unknown
+from carriers.scans import Unknown, word
 from domain.masking import clean, safe_text
 from domain.remote import Denied, Reply, Secret, Throttled, Unavailable, Unreadable
 from domain.time import SHANGHAI
@@ -31,6 +33,7 @@ __all__ = [
     "legs",
     "newest",
     "our_carrier",
+    "recognised",
     "starred",
     "tagged",
     "when",
@@ -131,6 +134,15 @@ def corrected(code: str, asked: str, codes: Mapping[str, str], unknown: Unknown)
     if not found and asked in codes:
         unknown.note("carrier", code)
     return "" if found in _POSTAL and asked in _POSTAL else found
+
+
+def recognised(found: object, name: str, codes: Mapping[str, str], who: str) -> tuple[Guess, ...]:
+    """A list of couriers, the likeliest first, as guesses; those that we have no name for are left out.
+
+    Raises `Unreadable` where it is no list.
+    """
+    told = [our_carrier(word(row, name), codes) for row in legs(found, who)]
+    return ranked(told, who)
 
 
 def tagged(carrier: str) -> str:

@@ -23,9 +23,9 @@ from hashlib import md5, sha256
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
-from carriers.abroad import about, courier_codes, enveloped, starred, tagged
+from carriers.abroad import about, courier_codes, enveloped, recognised, starred, tagged
 from carriers.aftership_track import ended, page_of, read_tracking
-from carriers.base import Billing, Ceilings, Question, provider
+from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
 from carriers.push import Delivery, Forged, Push, Receipt, Subscribed, Terms, same
 from carriers.replies import starring
@@ -96,6 +96,8 @@ class AfterShip:
     """Of the webhook settings; without it the address has to hold a secret (`callback_key`)."""
     couriers: tuple[str, ...] = ()
     """Further carriers, as `ours=slug`: `yanwen=yanwen`."""
+    detects: bool = False
+    """Ask it too whose a number is (`recognise`)."""
     base_url: str = "https://api.aftership.com/tracking/2024-07"
     refresh_lag: timedelta = timedelta(hours=6)
 
@@ -115,6 +117,7 @@ class AfterShip:
         "推送重试的次数和间隔（14 次，2 的 n 次方乘 30 秒）没有核对",
         "同一单号隔多久、一天几次没有写明，按 30 分钟、48 次算",
         "回调地址在 AfterShip 的后台填写，不随单号登记",
+        "认单号（couriers/detect）的回答格式来自 SDK",
     )
 
     def __post_init__(self) -> None:
@@ -131,6 +134,22 @@ class AfterShip:
         for start in range(0, len(questions), self.batch):
             answers += yield from self._together(questions[start : start + self.batch], now)
         return answers
+
+    @property
+    def recognises(self) -> bool:
+        """The owner wants it asked."""
+        return self.detects
+
+    def recognise(self, waybill_no: str, now: datetime) -> Conversation[tuple[Guess, ...]]:
+        """Who may have issued a number; guesses from its form. Raises a `RemoteError`."""
+        reply = yield self._request("POST", "couriers/detect", {"tracking_number": waybill_no}, (), now)
+        with starring(self._own):
+            code, words, data = enveloped(starred(reply, self._own), "AfterShip")
+            if code == 4012:
+                return ()
+            if code not in _OK or not isinstance(data, dict):
+                raise Unreadable(f"AfterShip 没有认单号（{code}：{words}）")
+            return recognised(data.get("couriers"), "slug", self._codes, "aftership")
 
     def subscribe(
         self, questions: Sequence[Question], callback: str, now: datetime

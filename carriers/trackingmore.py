@@ -22,8 +22,8 @@ from hashlib import sha256
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from carriers.abroad import about, courier_codes, enveloped, legs, starred, tagged
-from carriers.base import Billing, Ceilings, Question, provider
+from carriers.abroad import about, courier_codes, enveloped, legs, recognised, starred, tagged
+from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
 from carriers.push import Delivery, End, Ended, Forged, Push, Receipt, Subscribed, Terms, same
 from carriers.replies import starring
@@ -84,6 +84,8 @@ class TrackingMore:
     """What the two headers of a push are called is not documented."""
     couriers: tuple[str, ...] = ()
     """Further carriers, as `ours=theirs`: `yanwen=yanwen`."""
+    detects: bool = False
+    """Ask it too whose a number is (`recognise`)."""
     base_url: str = "https://api.trackingmore.com/v4"
     refresh_lag: timedelta = timedelta(hours=6)
 
@@ -106,6 +108,7 @@ class TrackingMore:
         "没有时区的时间：在中国的按北京时间，其余按 UTC；只有日期的按那天最后一秒。原文都留着",
         "事实只写明 china-post，usps、ups、fedex、dhl 的编码来自它的例子，其余由 TrackingMore 识别",
         "回调地址在 TrackingMore 的后台填写，不随单号登记",
+        "认单号（couriers/detect）的回答格式来自别人的代码",
     )
 
     def __post_init__(self) -> None:
@@ -117,6 +120,22 @@ class TrackingMore:
         for start in range(0, len(questions), self.batch):
             answers += yield from self._together(questions[start : start + self.batch], now)
         return answers
+
+    @property
+    def recognises(self) -> bool:
+        """The owner wants it asked."""
+        return self.detects
+
+    def recognise(self, waybill_no: str, now: datetime) -> Conversation[tuple[Guess, ...]]:
+        """Who may have issued a number; guesses from its form. Raises a `RemoteError`."""
+        reply = yield self._request("POST", "couriers/detect", {"tracking_number": waybill_no}, ())
+        with starring(self._secrets(())):
+            code, words, data = enveloped(starred(reply, (self.api_key,)), "TrackingMore")
+            if code == 4121:
+                return ()
+            if code not in _OK:
+                raise _refusal(code, words, Waybill("", waybill_no))
+            return recognised(data, "courier_code", self._codes, "trackingmore")
 
     def subscribe(
         self, questions: Sequence[Question], callback: str, now: datetime

@@ -12,7 +12,7 @@ import pytest
 
 from carriers.abroad import NEVER
 from carriers.aftership import AfterShip, push_signature, request_signature
-from carriers.base import Question
+from carriers.base import Question, Recogniser
 from carriers.push import End, Forged, Push, Subscribed, Subscriber
 from domain.orders import Waybill
 from domain.remote import (
@@ -334,3 +334,26 @@ class TestPushes:
     def test_a_true_push_that_nobody_can_read(self, said: object) -> None:
         with pytest.raises(Unreadable):
             ACCOUNT.receive(push(said), NOW)
+
+
+class TestRecognising:
+    def test_the_couriers_we_know_best_first(self) -> None:
+        account = AfterShip(Secret("as-key-demo"), detects=True)
+        said = {
+            "meta": {"code": 200},
+            "data": {"total": 3, "couriers": [{"slug": s} for s in ("ups", "x", "dhl")]},
+        }
+        guesses, requests = talk(account.recognise("1Z0000000000000001", NOW), said)
+        assert isinstance(account, Recogniser)
+        assert (account.recognises, ACCOUNT.recognises) == (True, False)
+        assert [guess.carrier for guess in guesses] == ["ups", "dhl"]
+        assert requests[0].url.endswith("/couriers/detect")
+        assert bodies(requests) == [{"tracking_number": "1Z0000000000000001"}]
+
+    def test_nobodys_number_is_an_answer(self) -> None:
+        assert talk(ACCOUNT.recognise("0000", NOW), fault(4012))[0] == ()
+
+    @pytest.mark.parametrize(("code", "error"), [(401, Denied), (429, Throttled), (4999, Unreadable)])
+    def test_a_refusal_is_none(self, code: int, error: type[RemoteError]) -> None:
+        with pytest.raises(error):
+            talk(ACCOUNT.recognise("0000", NOW), fault(code))

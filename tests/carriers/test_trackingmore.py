@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from carriers.abroad import NEVER
-from carriers.base import Question
+from carriers.base import Question, Recogniser
 from carriers.push import End, Forged, Push, Subscribed, Subscriber
 from carriers.trackingmore import TrackingMore, body_signature, time_signature
 from domain.orders import Waybill
@@ -274,3 +274,22 @@ class TestPushes:
     def test_a_push_that_nobody_can_read(self, said: bytes) -> None:
         with pytest.raises(Unreadable):
             ACCOUNT.receive(Push(said), NOW)
+
+
+class TestRecognising:
+    def test_the_couriers_we_know_best_first(self) -> None:
+        account = TrackingMore(Secret("tm-key-demo"), detects=True)
+        said = {"meta": {"code": 200}, "data": [{"courier_code": code} for code in ("fedex", "x", "ups")]}
+        guesses, requests = talk(account.recognise("775429982388", NOW), said)
+        assert isinstance(account, Recogniser)
+        assert (account.recognises, ACCOUNT.recognises) == (True, False)
+        assert [guess.carrier for guess in guesses] == ["fedex", "ups"]
+        assert bodies(requests) == [{"tracking_number": "775429982388"}]
+
+    def test_nobodys_number_is_an_answer(self) -> None:
+        assert talk(ACCOUNT.recognise("0000", NOW), fault(4121))[0] == ()
+
+    @pytest.mark.parametrize(("code", "error"), [(401, Denied), (429, Throttled), (4190, Denied)])
+    def test_a_refusal_is_none(self, code: int, error: type[RemoteError]) -> None:
+        with pytest.raises(error):
+            talk(ACCOUNT.recognise("0000", NOW), fault(code))
