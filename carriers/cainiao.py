@@ -45,6 +45,8 @@ _CODES: Final = by_code(
 )
 """`logisticsStatus`, and the two digits of `TMS_PRACTICE_TRACE_INFO`: new ones may appear, they say."""
 
+_NAMED: Final = 20
+"""So many of a push's broken lines are named."""
 _KEPT: Final = Reply(200, b'{"code":0,"msg":"success"}', {"content-type": "application/json; charset=utf-8"})
 
 
@@ -104,7 +106,7 @@ class Cainiao:
                 broken.append(f"{waybill.waybill_no}：{error}")
         if not answers:
             raise Unreadable(f"菜鸟的推送没有一条读得懂：{'；'.join(broken[:3])}")
-        return Delivery(tuple(answers), _KEPT, unreadable=tuple(broken))
+        return Delivery(tuple(answers), _KEPT, unreadable=tuple(broken[:_NAMED]))
 
 
 def _rows(body: bytes) -> list[Row]:

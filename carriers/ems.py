@@ -57,6 +57,8 @@ _COLLECT: Final = Meaning(Milestone.READY_FOR_COLLECTION)
 
 _UNDOES: Final[Mapping[str, str]] = {"742": "702", "743": "704", "744": "705", "207": "203"}
 _TAKE_BACK: Final = frozenset(_UNDOES) | frozenset(["212", "304", "424", "448", "472", "474", "483", "492"])
+_LOOK_BACK: Final = 200
+"""Rows: more than a parcel has, and few enough for a reply that has no end."""
 _TAKING_BACK: Final = re.compile(r"(?:删除|撤销)$")
 
 _CODES: Final = by_code(
@@ -211,9 +213,10 @@ def _taken_back(rows: Iterable[Row]) -> AbstractSet[int]:
     before: list[Row] = []
     for _, row in sorted(timed, key=lambda pair: pair[0]):
         if _takes_back(row):
-            undone = next((each for each in reversed(before) if _undoes(row, each)), None)
-            void |= {id(each) for each in before if each == undone}  # a row may stand there twice
-            before = [each for each in before if each != undone]
+            lately = before[-_LOOK_BACK:]
+            undone = next((each for each in reversed(lately) if _undoes(row, each)), None)
+            void |= {id(each) for each in lately if each == undone}  # a row may stand there twice
+            before[-_LOOK_BACK:] = [each for each in lately if each != undone]
         else:
             before.append(row)
     return void
