@@ -35,7 +35,7 @@ def make_site(context: Context, *, routers: Sequence[APIRouter] = ()) -> FastAPI
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Callbacks, callbacks=context.callbacks),
+            Middleware(Callbacks, callbacks=lambda: context.callbacks()),
             Middleware(Guard, public_url=lambda: context.settings().web.public_url, refuse=errors.answer),
             Middleware(GZipMiddleware, minimum_size=_PACK_FROM, compresslevel=6),
             Middleware(errors.Unplanned),
