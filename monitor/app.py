@@ -12,13 +12,13 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from carriers.push import Subscriber
 from monitor import recognise
 from monitor.callbacks import Callbacks
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
-from monitor.intake.inbox import EVERY as inbox_every
-from monitor.intake.inbox import Inbox
+from monitor.intake import inbox
 from monitor.intake.staging import Staging, staging_folder
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
@@ -29,6 +29,7 @@ from monitor.reschedule import Reschedule
 from monitor.settings import Settings
 from monitor.store import polls
 from monitor.store.database import Database, StoreError
+from monitor.subscribe import Subscribing
 from monitor.sweep import Sweep
 from monitor.upkeep import EVERY, Upkeep
 from monitor.vitals import Vitals
@@ -94,6 +95,11 @@ class App:
         self.callbacks = Callbacks(
             settings.providers, db, self.sweep, self.clock, self.metrics, routes, ending
         )
+        self.subscribers = [
+            Subscribing(account, db, self.net, self.clock, settings.web.public_url, ending)
+            for account in settings.providers
+            if account.push and isinstance(account.provider, Subscriber)
+        ]
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
         self.recognition = Recognition(settings.providers, db, self.net, self.clock.now, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
@@ -206,9 +212,9 @@ class App:
         self.engine.register("pulse", 10.0, self._feel_pulse)
         upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)
         self.engine.register("upkeep", EVERY, upkeep.tick)
-        inbox = Inbox(self.settings, self.db, self.clock, lambda: self.engine.stopping)
+        dropped = inbox.Inbox(self.settings, self.db, self.clock, lambda: self.engine.stopping)
         if self.settings.intake.folder is not None:
-            self.engine.register("inbox", inbox_every, inbox.tick)
+            self.engine.register("inbox", inbox.EVERY, dropped.tick)
         self.engine.register("staging", 600.0, self._purge_staging)
         self.engine.register("sweep", 1.0, self.sweep_tick)
         self.engine.register("recognise", recognise.EVERY, self.recognition.tick)
@@ -218,6 +224,8 @@ class App:
             self.engine.register(f"pull {puller.name}", 1.0, puller.tick)
         if self.callbacks.open:
             self.engine.register("callbacks", 1.0, self.callbacks.work)
+        for each in self.subscribers:
+            self.engine.register(f"subscribe {each.name}", 5.0, each.tick)
         for robot in self.deliverer.robots:
             self.engine.register(f"deliver {robot}", 0.5, partial(self.deliverer.tick, robot))
         accounts = frozenset(each.name for each in self.settings.providers)

@@ -397,6 +397,8 @@ class Sweep:
         case, loaded = look.case, look.loaded
         urgent = unhurried(verdict)
         feed = self.feeds(case.waybill.carrier)
+        if feed and loaded.pushed:
+            feed = feed[0], replace(feed[1], pushed=True)
         asked_at = look.asked_at or loaded.asked_at
         left = loaded.state == "unwatched"
         why = loaded.why if left else _finished(case, changes.heard, now)

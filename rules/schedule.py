@@ -35,6 +35,8 @@ __all__ = [
 _AFTER_SIGNING: Final = timedelta(hours=24)
 """A station may take a signature back within the day (`facts/carriers.md`, realities)."""
 _DAY: Final = timedelta(days=1)
+_PUSHED: Final = timedelta(days=3)
+"""A look without a reason at a parcel whose news are pushed: in case pushes stopped and nobody said so."""
 _SILENT_FOR_GOOD: Final = timedelta(days=10)
 """`facts/carriers.md`, poll budget: daily for anything silent more than ten days."""
 
@@ -66,6 +68,8 @@ class Pace:
     """Look once more a day after the signature."""
     rhythm: timedelta = timedelta(0)
     """The provider reads the carrier so often: what it read last is all it says until then."""
+    pushed: bool = False
+    """News of this parcel come by themselves: only silence is still to be asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,8 @@ def _patience(verdict: Verdict, pace: Pace, since: datetime, silent: timedelta) 
     """
     longest = max(_DAY, pace.freshness) if silent > _SILENT_FOR_GOOD else pace.freshness
     awaited = _awaited(verdict)
+    if pace.pushed and not awaited:
+        return max(longest, _PUSHED)
     if not awaited:
         limits = [clock.limit for clock in verdict.clocks if clock.running and clock.limit is not None]
         return longest if silent > _SILENT_FOR_GOOD else min([longest, *(limit / 2 for limit in limits)])

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    exists,
     func,
     literal_column,
     null,
@@ -124,6 +125,8 @@ class Loaded:
     next_deadline_at: datetime | None = None
     facets_id: int | None = None
     """Its group (`monitor.store.facets`); None: not judged since it is watched."""
+    pushed: bool = False
+    """The account that is asked about it pushes its news as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,13 @@ _PARCELS: Final = (
         _due.c.seen_at,
         _due.c.next_poll_at,
         _due.c.next_deadline_at,
+        exists()
+        .where(
+            schema.subscriptions.c.parcel_id == _parcels.c.id,
+            schema.subscriptions.c.provider == _due.c.provider,
+            schema.subscriptions.c.state == "open",
+        )
+        .label("pushed"),
     )
     .join(_due, _due.c.parcel_id == _parcels.c.id)
     .where(_in(_parcels.c.id))
@@ -284,6 +294,7 @@ def _loaded(
         next_poll_at=moment(row.next_poll_at),
         next_deadline_at=moment(row.next_deadline_at),
         facets_id=row.facets_id,
+        pushed=bool(row.pushed),
     )
 
 

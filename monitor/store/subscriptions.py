@@ -27,8 +27,10 @@ __all__ = [
     "Claim",
     "Outcome",
     "State",
+    "any_after",
     "claim",
     "close_done",
+    "due",
     "ended",
     "opens_of",
     "pushed",
@@ -117,16 +119,29 @@ def want(
             reopened.append(row.id)
     at = to_micros(now)
     values = [{"parcel_id": each, "provider": provider, "state": "wanted", "next_at": at} for each in fresh]
-    insert_many(conn, _subs, values, columns=("parcel_id", "provider", "state", "next_at"))
+    insert_many(conn, _subs, values, ignore=True)
     _move(conn, provider, reopened, state=State.WANTED.value, next_at=at)
     return int(rows[-1].id) if rows else 0
 
 
-def claim(conn: Connection, provider: str, terms: Terms, limit: int, now: datetime) -> list[Claim]:
+def any_after(conn: Connection, parcel_id: int) -> bool:
+    """There are parcels newer than this one: one look at an index."""
+    return conn.execute(select(_parcels.c.id).where(_parcels.c.id > parcel_id).limit(1)).first() is not None
+
+
+def due(conn: Connection, provider: str, now: datetime) -> bool:
+    """Some subscription is due: one look at an index."""
+    query = select(_subs.c.parcel_id).where(_subs.c.provider == provider, _subs.c.next_at <= to_micros(now))
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def claim(
+    conn: Connection, provider: str, terms: Terms, limit: int, now: datetime, *, asked: bool
+) -> list[Claim]:
     """Take up to `limit` parcels whose subscription is due and allowed; their places are taken with this commit.
 
     After a crash each is due again when the service allows the next one. Who has used up the month waits for it to
-    pass; who was given up as unknown waits until a question shows a scan, for a day at a time.
+    pass; who was given up as unknown waits, where the account can be `asked`, until a question has shown a scan.
     """
     at = to_micros(now)
     query = (
@@ -138,10 +153,8 @@ def claim(conn: Connection, provider: str, terms: Terms, limit: int, now: dateti
             _parcels.c.waybill_no,
             _parcels.c.last_event_at,
             _parcels.c.state.label("parcel_state"),
-            _due.c.asked_at,
         )
         .join(_parcels, _parcels.c.id == _subs.c.parcel_id)
-        .join(_due, _due.c.parcel_id == _subs.c.parcel_id)
         .where(_subs.c.provider == provider, _subs.c.next_at <= at)
         .order_by(_subs.c.next_at)
         .limit(limit)
@@ -171,7 +184,7 @@ def claim(conn: Connection, provider: str, terms: Terms, limit: int, now: dateti
             )
         elif opens and max(opens) + again > at:
             changes.append(_same(key, row, opens, max(opens) + again))
-        elif row.state == State.ENDED and row.last_event_at is None and row.asked_at is not None:
+        elif asked and row.state == State.ENDED and row.last_event_at is None:
             changes.append(_same(key, row, opens, at + _us(_LOOK_AGAIN)))
         else:
             changes.append(_same(key, row, [*opens, at], at + again))

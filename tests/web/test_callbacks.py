@@ -181,6 +181,6 @@ def test_who_hangs_up_is_not_answered(site: Site, post: Post) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/callbacks/k100", "query_string": b"", "headers": []}
-    asyncio.run(site.app(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(site.app(scope, receive, send))
     assert not sent
     assert not post.taken
