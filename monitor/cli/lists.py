@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 from sqlalchemy import Connection
 
+from monitor import feed_report
 from monitor.cli.common import (
     PARTIES,
     carriers_zh,
@@ -23,7 +24,10 @@ from monitor.cli.common import (
     yuan_range,
 )
 from monitor.clock import wall
+from monitor.feed_report import AccountReport
 from monitor.store import findings, outbox, providers
+from monitor.store.feeds import Lag
+from monitor.wording import hours
 
 __all__ = ["COMMANDS"]
 
@@ -118,8 +122,14 @@ def providers_(config: Path | None, as_json_: bool) -> None:
         listed = db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
         known = {row["name"]: row for row in listed}
         why = {} if as_json_ else db.read_now(lambda conn: _reasons(conn, known, settings.timezone))
+        reports = db.read_now(lambda conn: feed_report.read(conn, settings.providers, wall()))
     unasked = {"state": "up", "last_good_at": None, "asked_today": 0, "spent_today": 0, "unknown_codes": 0}
-    rows = [known.get(account.name, {"name": account.name, **unasked}) for account in settings.providers]
+    rows = [
+        known.get(each.account.name, {"name": each.account.name, **unasked})
+        | {"state": each.state}
+        | feed_report.plain(each, settings.timezone)
+        for each in reports
+    ]
     rows = [{**row, "reason": why[row["name"]]} if row["name"] in why else row for row in rows]
     headings = {
         "name": "账号",
@@ -128,12 +138,63 @@ def providers_(config: Path | None, as_json_: bool) -> None:
         "last_good_at": "最后成功",
         "asked_today": "今日查询",
         "spent_today": "今日花费(元)",
+        "spent_month": "本月",
+        "projected_month": "预计本月",
+        "limit_month": "月上限",
         "unknown_codes": "未识别编码",
+        "unheard": "无人应答",
     }
     emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
+    if not as_json_:
+        _say_carriers(reports)
     for account in () if as_json_ else settings.providers:
         for said in account.provider.uncertain:
             say(f"  {account.name} 没有确认：{said}")
+
+
+def _say_carriers(reports: Iterable[AccountReport]) -> None:
+    """Each carrier behind an account that was asked within a week."""
+    rows = [
+        {
+            "name": report.account.name,
+            "carrier": each.carrier,
+            "state": each.line.state.value,
+            "success": _percent(each.day.success),
+            "median": _late(each.median),
+            "p95": _late(each.p95),
+            "unknown": _percent(each.unknown_share),
+            "unheard": each.unheard,
+            "reason": each.line.feed.last_error if each.line.state.value != "up" else "",
+        }
+        for report in reports
+        for each in report.carriers
+    ]
+    headings = {
+        "name": "账号",
+        "carrier": "承运商",
+        "state": "状态",
+        "success": "24小时成功",
+        "median": "轨迹晚到(中位)",
+        "p95": "晚到(95%)",
+        "unknown": "未识别轨迹",
+        "unheard": "无人应答",
+        "reason": "原因",
+    }
+    if rows:
+        say("")
+        emit(rows, headings, json_=False, empty="", words={"state": _FEEDS, "carrier": carriers_zh()})
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _late(lag: Lag | None) -> str:
+    """`15 分钟–2 小时`: between these two, which is all that our own looks can tell."""
+    if lag is None:
+        return ""
+    most = hours(lag.most) if lag.most is not None else "更久"
+    return f"{hours(lag.least)}–{most}" if lag.least else f"{most}内" if lag.most is not None else "不详"
 
 
 def _reasons(conn: Connection, names: Iterable[str], zone: ZoneInfo) -> dict[str, str]:

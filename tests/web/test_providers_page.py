@@ -6,10 +6,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy import text as text_
 
+from domain.orders import Order, Waybill
+from monitor.feed import Feed, FeedState
+from monitor.feed_line import Cause, Line
 from monitor.settings import Settings
-from monitor.store import providers
+from monitor.store import feeds, parcels, providers
 from monitor.store.database import Database
+from monitor.store.feeds import Counts
+from monitor.store.parcels import Incoming
 from monitor.store.providers import ProviderState
 from tests.simulated import HOUR, MINUTE, T0
 from tests.web.conftest import Site
@@ -104,3 +111,65 @@ def test_no_secret_of_the_configuration_is_shown(site: Site) -> None:
     text = site.get("/providers").text
     assert "0123456789abcdef" not in text
     assert "fedcba" not in text
+
+
+# ── each carrier behind an account ───────────────────────────────────────────────────────────────
+
+
+def fed(store: Database, carrier: str, counts: Counts, line: Line = Line()) -> None:
+    def write(conn: Connection) -> None:
+        feeds.add(conn, "first", {carrier: counts}, T0 - HOUR)
+        feeds.save(conn, "first", {carrier: line})
+
+    store.write_now(write)
+
+
+def late(least: timedelta, most: timedelta) -> Counts:
+    counts = Counts(answered=199, failed=1, looks=150, news=40, scans=40, unknown=2)
+    counts.learned(least, most)
+    return counts
+
+
+def test_a_carrier_that_is_down_stands_beside_one_that_is_well(site: Site, store: Database) -> None:
+    fed(store, "zhongtong", late(timedelta(0), 14 * MINUTE))
+    broken = Feed(FeedState.DOWN, T0 - 3 * HOUR, T0 - 4 * HOUR, last_error="<b>空</b> 13812345678", told=True)
+    fed(store, "shunfeng", late(2 * HOUR, 30 * HOUR), Line(broken, Cause.EMPTIED))
+    text = " ".join(site.get("/providers").text.split())
+    assert "99.5%" in text
+    assert "15 分钟内" in text, "at most: our own looks bound it"
+    assert "超过 1 小时" in text
+    assert "5%" in text
+    assert "&lt;b&gt;空&lt;/b&gt; 138******78" in text
+    assert text.count("中断") >= 1
+    assert "3 小时前" in text
+
+
+def test_parcels_nobody_answers_for_lead_to_their_list(site: Site, store: Database) -> None:
+    fed(store, "zhongtong", Counts(refused=3))
+    order = Incoming(Order("O1", paid_at=T0, shipped_at=T0), (Waybill("zhongtong", "Z1"),), "", T0)
+
+    def asked(conn: Connection) -> None:
+        parcels.intake(conn, [order], T0)
+        conn.execute(text_("UPDATE due SET provider = 'first', asked_at = 1"))
+
+    store.write_now(asked)
+    assert '<a href="/coverage">1</a>' in site.get("/providers").text
+
+
+def test_a_bill_that_will_be_over_the_limit_says_so(
+    store: Database, make_settings: Callable[[str], Settings]
+) -> None:
+    limited = CONFIG.replace("price = 0.05", "price = 0.05\nbudget = {per_day = 30, per_month = 500}")
+    site = Site(store, make_settings(limited))
+    for back in range(3):
+        day = T0.date() - timedelta(days=back)
+        store.write_now(lambda conn, day=day: providers.spend(conn, "first", day, asked=500, cents=2500))
+    text = " ".join(site.get("/providers").text.split())
+    for said in ("¥25.00", "¥75.00", "每日上限 ¥30.00", "每月上限 ¥500.00", "预计超出上限", "未写单价"):
+        assert said in text
+
+
+def test_what_nobody_confirmed_is_shown(site: Site) -> None:
+    text = site.get("/providers").text
+    [said, *_] = site.settings.providers[0].provider.uncertain
+    assert said[:12] in text

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from domain.time import SHANGHAI
+from monitor import feed_report
 from monitor.accounts import ProviderAccount
-from monitor.store import polls, providers
-from monitor.store.providers import ProviderState, Spent, UnknownCode, Unreadable
+from monitor.feed_report import AccountReport
+from monitor.store import providers
+from monitor.store.providers import UnknownCode, Unreadable
 from monitor.web.render import context_of, page
 
-__all__ = ["Source", "read_sources", "router"]
+__all__ = ["read_sources", "router"]
 
 router = APIRouter(include_in_schema=False)
 _CODES: Final = 200
@@ -24,19 +25,8 @@ _ODDITIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One account of the configuration and how it does."""
-
-    account: ProviderAccount
-    health: ProviderState
-    today: Spent
-    waiting: int
-    """Parcels that are due for a look."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Sources:
-    accounts: tuple[Source, ...]
+    accounts: tuple[AccountReport, ...]
     codes: tuple[UnknownCode, ...]
     unread: tuple[Unreadable, ...]
 
@@ -58,17 +48,11 @@ async def show(request: Request) -> Response:
 
 def read_sources(
     conn: Connection, accounts: tuple[ProviderAccount, ...], now: datetime
-) -> tuple[Source, ...]:
+) -> tuple[AccountReport, ...]:
     """The accounts as they stand at `now`, those in trouble first."""
-    today = now.astimezone(SHANGHAI).date()
-    sources = [
-        Source(
-            account,
-            providers.load(conn, account.name),
-            providers.spent(conn, account.name, today),
-            polls.overdue(conn, account.name, now),
-        )
-        for account in accounts
-    ]
-    trouble = {"down": 0, "degraded": 1}
-    return tuple(sorted(sources, key=lambda source: trouble.get(source.health.state, 2)))
+    return tuple(sorted(feed_report.read(conn, accounts, now), key=_trouble))
+
+
+def _trouble(report: AccountReport) -> int:
+    states = [report.state, *(each.line.state.value for each in report.carriers)]
+    return 0 if report.state == "down" else 1 if "down" in states else 2 if "degraded" in states else 3

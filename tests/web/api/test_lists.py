@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from monitor.store import feeds
 from monitor.store.database import Database
+from monitor.store.feeds import Counts
 from tests.store import given
 from tests.store.given import T0, H
 from tests.web.api.conftest import NOW, Api, api_over, problem
@@ -187,6 +189,19 @@ def test_providers_have_the_names_of_the_command_line_and_more(api: Api, story: 
     assert row["spent_today"] == 2.5
     assert row["unknown_codes"] == 2
     assert row["last_error"] == CLEAN
+
+
+def test_each_carrier_behind_an_account_is_told_with_its_delay(api: Api, story: Story) -> None:
+    counts = Counts(answered=9, refused=1, scans=4, unknown=1)
+    counts.learned(timedelta(minutes=6), timedelta(minutes=50))
+    api.store.write_now(lambda conn: feeds.add(conn, "k100", {"zhongtong": counts}, NOW - H))
+    [row] = api.get("/providers")["items"]
+    [line] = [each for each in row["by_carrier"] if each["carrier"] == "zhongtong"]
+    assert line["state"] == "up"
+    assert (line["success_24h"], line["unknown_share_7d"], line["asked_24h"]) == (0.9, 0.25, 10)
+    assert line["lag_median_s"] == line["lag_p95_s"] == [300, 3600]
+    assert row["success_24h"] == 0.9
+    assert row["uncertain"]
 
 
 def test_an_account_nobody_asked_yet_is_listed(api: Api) -> None:
