@@ -215,6 +215,7 @@ def _provider(
         ceilings=ceilings,
         refresh_lag=adapter.refresh_lag if lag is None else lag,
         price=got["price"],
+        budget=None if got["budget"] is None else Budget(**got["budget"]),
         **{name: got[name] for name in _PUSH if name in got},
     )
 
