@@ -12,6 +12,7 @@ from monitor.config_file import ConfigError
 from monitor.holidays import known_years
 from monitor.lately import alive, lately, platforms_in_use, words_in_use
 from monitor.lint import CheckLine, Level, lint, unknown_names
+from monitor.lint_pushes import addresses
 from monitor.profiles import load_profiles, vocabulary
 from monitor.reach import reach
 from monitor.secrets import advice
@@ -59,6 +60,8 @@ def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLi
     )
     yield CheckLine("ok", f"{len(known.profiles)} 个平台配置")
     yield from lint(settings, known, now)
+    for name, url in addresses(settings):
+        yield CheckLine("ok", f"{name} 的推送网址：{url}")
     yield from unknown_names(settings, words_in_use(settings))
     if now is not None:
         yield from known_years(settings, now, platforms_in_use(settings))

@@ -17,6 +17,7 @@ from monitor.accounts import ProviderAccount, on_loopback
 from monitor.config_lines import KeyPath, spelled
 from monitor.config_words import FACET_ZH, Words
 from monitor.intake.columns import platform_id
+from monitor.lint_pushes import odd_pushes
 from monitor.profiles import Vocabulary
 from monitor.settings import Settings
 from rules.declare import Rule
@@ -59,6 +60,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *((each.path, each.what, each.todo) for each in settings.written.remarks),
         *_secrets(settings),
         *_providers(settings),
+        *odd_pushes(settings),
         *_channels(settings),
         *_web(settings),
         *_running(settings),
