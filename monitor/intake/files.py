@@ -27,7 +27,7 @@ from monitor.intake.workbooks import too_wide
 __all__ = ["FileRefused", "OrderFile", "Problem", "RowVerdict", "read_orders"]
 
 
-_FACTS: Final = frozenset({"paid_at", "ordered_at", "shipped_at", "confirmed_at", "status"})
+_FACTS: Final = frozenset({"paid_at", "ordered_at", "confirmed_at", "status"})
 """Without any of these a file tells of parcels, not of orders (quirk 17)."""
 
 

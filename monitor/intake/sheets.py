@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Final
 
+from domain.orders import OrderStatus
 from monitor.intake.books import words
 from monitor.intake.layouts import Layout
 from monitor.intake.rows import RowVerdict, Terms, judge
 from monitor.intake.shapes import Row, extract
 from monitor.intake.tables import Record, Table
-from monitor.intake.values import Cell, clean, text
+from monitor.intake.values import Cell, clean, heading_key, text
+from monitor.intake.verdicts import RowKind
+
+_ITEM: Final = frozenset({"子订单编号", "子订单号", "子单原始单号", "原始子单号", "线上子订单编号"})
+_ITEMS: Final = 500
+"""Rows of one order that are looked at together."""
 
 __all__ = ["HeadedSheet", "headings", "verdicts"]
 
@@ -51,6 +59,36 @@ class HeadedSheet:
 
 def verdicts(sheets: Sequence[HeadedSheet], terms: Terms) -> Iterator[RowVerdict]:
     """Every row's verdicts. Order sheets without waybills are joined to the sheets with them (quirk 14)."""
+    rows = _verdicts(sheets, terms)
+    return _items(rows) if any(_by_item(sheet.layout) for sheet in sheets) else rows
+
+
+def _by_item(layout: Layout) -> bool:
+    """A list with a row for each item of an order: a status is the item's."""
+    return any(heading_key(heading)[0] in _ITEM for heading in layout.header)
+
+
+def _items(rows: Iterator[RowVerdict]) -> Iterator[RowVerdict]:
+    """Rows by item: an order with anything still open has not ended because one of its items has."""
+    for _, same in groupby(rows, key=lambda row: row.order.order_no if row.order else None):
+        group = list(islice(same, _ITEMS))
+        statuses = [row.order.status for row in group if row.order and row.kind != RowKind.IGNORED]
+        still = [status for status in statuses if not status.ended]
+        for row in group:
+            yield _of_open(row, min(still, key=lambda each: each.rank)) if still else row
+        yield from same  # noqa: B031 - what `islice` left
+
+
+def _of_open(row: RowVerdict, status: OrderStatus) -> RowVerdict:
+    """The row of an ended item, in an order that goes on."""
+    if row.order is None or not row.order.status.ended:
+        return row
+    if row.kind is RowKind.IGNORED:
+        return replace(row, order=None)
+    return replace(row, order=replace(row.order, status=status))
+
+
+def _verdicts(sheets: Sequence[HeadedSheet], terms: Terms) -> Iterator[RowVerdict]:
     parcels = [sheet for sheet in sheets if "waybill_no" in sheet.layout.columns]
     orders = [sheet for sheet in sheets if sheet not in parcels]
     known = _by_order(orders) if parcels else {}
