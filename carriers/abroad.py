@@ -14,11 +14,12 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from carriers.base import Guess
+from carriers.names import display
 from carriers.recognise import ranked
 from carriers.replies import opened
 from carriers.scans import Unknown, word
 from domain.masking import clean, safe_text
-from domain.remote import Denied, Reply, Secret, Throttled, Unavailable, Unreadable
+from domain.remote import Denied, Rejected, Reply, Secret, Throttled, Unavailable, Unreadable
 from domain.time import SHANGHAI
 from domain.tracking import TrackingEvent
 
@@ -31,6 +32,7 @@ __all__ = [
     "courier_codes",
     "enveloped",
     "legs",
+    "mistaken",
     "newest",
     "our_carrier",
     "recognised",
@@ -124,16 +126,30 @@ def our_carrier(code: str, codes: Mapping[str, str]) -> str:
 
 
 def corrected(code: str, asked: str, codes: Mapping[str, str], unknown: Unknown) -> str:
-    """The carrier the service found instead of the one asked for, or nothing.
+    """The carrier the service found instead of the one it was asked for by name, or nothing.
 
-    Where we asked for a courier by name and got one that is in no table, it is counted.
+    One that is in no table is counted. Where we have no name to ask for, it went by the number's form alone:
+    that corrects nobody (`mistaken`).
     """
-    if not code or codes.get(asked) == code:
+    if not code or asked not in codes or codes[asked] == code:
         return ""
     found = our_carrier(code, codes)
-    if not found and asked in codes:
+    if not found:
         unknown.note("carrier", code)
     return "" if found in _POSTAL and asked in _POSTAL else found
+
+
+def mistaken(code: str, asked: str, codes: Mapping[str, str]) -> Rejected | None:
+    """The refusal of a track that is another carrier's: the service went by the number's form, which several share.
+
+    `facts/carriers.md`, realities: the wrong carrier can answer with another parcel's trace.
+    """
+    found = our_carrier(code, codes)
+    if asked in codes or not found or {found, asked} <= _POSTAL:
+        return None
+    return Rejected(
+        f"服务商按单号认成了 {display(found)}，订单写的是 {display(asked)}：请改订单，或用 couriers 写明它的编码"
+    )
 
 
 def recognised(found: object, name: str, codes: Mapping[str, str], who: str) -> tuple[Guess, ...]:

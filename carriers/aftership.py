@@ -23,7 +23,7 @@ from hashlib import md5, sha256
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
-from carriers.abroad import about, courier_codes, enveloped, recognised, starred, tagged
+from carriers.abroad import about, courier_codes, enveloped, mistaken, recognised, starred, tagged
 from carriers.aftership_track import ended, page_of, read_tracking
 from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
@@ -104,8 +104,9 @@ class AfterShip:
     kind: ClassVar[str] = "aftership"
     asks: ClassVar[bool] = True
     batch: ClassVar[int] = 40
-    ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=5.0, concurrency=4)
-    """6 reads and 20 creations a second since 2024-07, 10 of all before; the rest is a cautious default."""
+    ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=5.0, concurrency=2)
+    """6 reads and 20 creations a second since 2024-07, 10 of all before: creations of a call follow each other,
+    so few go at once. The rest is a cautious default."""
     billing: ClassVar[Billing] = Billing.REGISTRATION
     terms: ClassVar[Terms] = Terms(per_number_monthly=1, again_after=timedelta(days=30), batch=20)
     uncertain: ClassVar[tuple[str, ...]] = (
@@ -195,6 +196,9 @@ class AfterShip:
         if body.get("event") != "tracking_update":
             return Delivery((), _KEPT)  # edd_revise, tracking_pending_time: estimates, no news of the parcel
         waybill = Waybill(about(tracking.get("order_id"), word(tracking, "slug"), self._codes), number)
+        another = mistaken(word(tracking, "slug"), waybill.carrier, self._codes)
+        if another is not None:
+            return Delivery((), _KEPT, unreadable=(f"{number}：{another}",))
         told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
         answer = replace(told, whole=False, late=True, read_at=None)
         return Delivery((answer,), _KEPT, ended(tracking, waybill))
@@ -261,7 +265,10 @@ class AfterShip:
             slug = self._codes.get(waybill.carrier)
             chosen = [each for each in mine if word(each, "slug") == slug] or mine
             if chosen:
-                told[waybill] = read_tracking(chosen[0], waybill, self._codes, now, self.refresh_lag)
+                another = mistaken(word(chosen[0], "slug"), waybill.carrier, self._codes)
+                told[waybill] = another or read_tracking(
+                    chosen[0], waybill, self._codes, now, self.refresh_lag
+                )
         return told
 
     def _create(

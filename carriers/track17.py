@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar, Final
 
-from carriers.abroad import about, courier_codes, starred, tagged
+from carriers.abroad import about, courier_codes, mistaken, starred, tagged
 from carriers.base import Billing, Ceilings, Question, provider
 from carriers.push import Delivery, End, Ended, Forged, Push, Receipt, Subscribed, Terms, same
 from carriers.replies import starring
@@ -88,8 +88,8 @@ class Track17:
     kind: ClassVar[str] = "track17"
     asks: ClassVar[bool] = True
     batch: ClassVar[int] = 40
-    ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=3.0, concurrency=2)
-    """Three requests a second are documented; the rest is a cautious default of ours."""
+    ceilings: ClassVar[Ceilings] = Ceilings(timedelta(minutes=30), 48, per_second=1.0, concurrency=2)
+    """Three requests a second are documented, and new numbers take three; the rest is a cautious default."""
     billing: ClassVar[Billing] = Billing.REGISTRATION
     signed: ClassVar[bool] = True
     terms: ClassVar[Terms] = Terms(per_number_monthly=1, again_after=timedelta(days=30), batch=40)
@@ -163,6 +163,9 @@ class Track17:
             raise Unreadable("17TRACK 的推送没有 data.number")
         waybill = Waybill(about(entry.get("tag"), word(entry, "carrier"), self._codes), number)
         answers: tuple[Answer, ...] = ()
+        another = mistaken(word(entry, "carrier"), waybill.carrier, self._codes)
+        if another is not None:
+            return Delivery((), _KEPT, unreadable=(f"{number}：{another}",))
         if entry.get("track_info") is not None:
             told = read_info(entry, waybill, self._codes)
             answers = (replace(told, whole=False, late=True, read_at=None),)
@@ -203,7 +206,8 @@ class Track17:
     def _told(self, waybill: Waybill, entry: Said) -> Answer | RemoteError:
         code = code_of(entry)
         if code == 0:
-            return read_info(entry, waybill, self._codes)
+            another = mistaken(word(entry, "carrier"), waybill.carrier, self._codes)
+            return another or read_info(entry, waybill, self._codes)
         if code == NOT_REGISTERED:
             return nothing_yet(waybill, "刚刚登记，还没有去查")
         return verdict(code, entry, waybill)

@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from carriers.abroad import about, courier_codes, enveloped, legs, recognised, starred, tagged
+from carriers.abroad import about, courier_codes, enveloped, legs, mistaken, recognised, starred, tagged
 from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
 from carriers.push import Delivery, End, Ended, Forged, Push, Receipt, Subscribed, Terms, same
@@ -182,6 +182,9 @@ class TrackingMore:
             raise Unreadable("TrackingMore 的推送没有 data.tracking_number")
         code = word(tracking, "courier_code")
         waybill = Waybill(about(tracking.get("order_number"), code, self._codes), number)
+        another = mistaken(code, waybill.carrier, self._codes)
+        if another is not None:
+            return Delivery((), _KEPT, unreadable=(f"{number}：{another}",))
         told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
         over = word(tracking, "delivery_status") == "expired"
         ended = (Ended(waybill, End.SILENT, "expired"),) if over else ()
@@ -240,8 +243,10 @@ class TrackingMore:
             courier = self._codes.get(question.waybill.carrier)
             chosen = [each for each in mine if word(each, "courier_code") == courier] or mine
             if chosen:
-                told[question.waybill] = read_tracking(
-                    chosen[0], question.waybill, self._codes, now, self.refresh_lag
+                waybill = question.waybill
+                another = mistaken(word(chosen[0], "courier_code"), waybill.carrier, self._codes)
+                told[waybill] = another or read_tracking(
+                    chosen[0], waybill, self._codes, now, self.refresh_lag
                 )
         return told
 

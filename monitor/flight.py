@@ -97,7 +97,7 @@ def _line(event: TrackingEvent) -> tuple[object, ...]:
         *(event.occurred_at.isoformat(), event.milestone.value, event.text, event.code, event.status),
         *sorted(kind.value for kind in event.exceptions),
         *(str(event.delivered_kind), str(event.motion), event.area, event.hub, event.outlet, event.courier),
-        *(event.next_stop, event.forecast, event.overlaid),
+        *(event.next_stop, event.forecast, event.written, event.overlaid),
     )
 
 

@@ -215,6 +215,16 @@ class TestRefusals:
             ask("aftership", listed(tracking(number="RR000000014CN")), str(POSTAL))
 
 
+def test_a_guess_from_the_numbers_form_brings_no_other_parcels_track() -> None:
+    asked = [question(carrier="zhongtong"), question(carrier="ems")]
+    for slug, told in (("ups", Rejected), ("zto-express", Answer)):
+        answers, _ = talk(ACCOUNT.ask(asked[:1], NOW), listed(tracking(slug=slug)))
+        assert isinstance(answers[0], told)
+    own, _ = talk(ACCOUNT.ask(asked[1:], NOW), listed(tracking()))
+    assert isinstance(own[0], Answer)
+    assert not own[0].corrected_carrier, "中国邮政 and EMS are one house"
+
+
 class TestReading:
     @pytest.mark.parametrize("state", states("aftership"), ids=lambda state: state["code"])
     def test_every_documented_subtag(self, ask: Ask, state: dict[str, str]) -> None:

@@ -312,6 +312,38 @@ class TestTogether:
         assert (answers[1].events, answers[1].read_at) == ((), NEVER)
 
 
+class TestWhoseItIs:
+    def test_a_carrier_that_was_told_and_found_to_be_another_is_corrected(self, ask: Ask) -> None:
+        assert read(ask, leg(event("Delivered_Other")), carrier=21051).corrected_carrier == "usps"
+
+    def test_one_in_no_table_is_counted(self, ask: Ask) -> None:
+        answer = read(ask, leg(event("Delivered_Other")), carrier=190012)
+        assert (answer.corrected_carrier, answer.unknown_codes[-1]) == ("", "carrier 190012")
+
+    @pytest.mark.parametrize(
+        ("declared", "found", "told"),
+        [
+            ("zhongtong", 100003, Rejected),
+            ("zhongtong", 190455, Answer),
+            ("ems", 3011, Answer),
+            ("emsguoji", 21051, Rejected),
+        ],
+        ids=["another of ours", "one in no table", "the post's own", "another country's post"],
+    )
+    def test_a_guess_from_the_numbers_form_corrects_nobody_and_brings_no_other_parcels_track(
+        self, declared: str, found: int, told: type[object]
+    ) -> None:
+        said = reply([taken(NUMBER, leg(event("Delivered_Other")), carrier=found)])
+        answers, _ = talk(ACCOUNT.ask([question(carrier=declared)], NOW), said)
+        assert isinstance(answers[0], told)
+        assert not isinstance(answers[0], Answer) or not answers[0].corrected_carrier
+
+    def test_nor_does_a_push(self) -> None:
+        entry = {**taken(NUMBER, leg(event("Delivered_Other")), carrier=100003), "tag": "carrier:zhongtong"}
+        delivery = ACCOUNT.receive(push({"event": "TRACKING_UPDATED", "data": entry}), NOW)
+        assert (delivery.answers, len(delivery.unreadable)) == ((), 1)
+
+
 class TestReading:
     @pytest.mark.parametrize("state", states("track17"), ids=lambda state: state["code"])
     def test_every_documented_sub_status(self, ask: Ask, state: dict[str, str]) -> None:
@@ -458,7 +490,7 @@ class TestPushes:
             ("order-1", 3011, "youzhengguoji"),
             (None, 100002, "ups"),
             (None, 190012, "190012"),
-            ("carrier:jd", 3011, "jd"),
+            ("carrier:jd", 190455, "jd"),
         ],
     )
     def test_whose_it_is_stands_in_the_tag_we_gave(self, tag: str | None, carrier: int, ours: str) -> None:

@@ -160,6 +160,15 @@ class TestRefusals:
             ask("trackingmore", listed(tracking(number="RR000000014CN")), str(POSTAL))
 
 
+@pytest.mark.parametrize(("courier", "told"), [("ups", Rejected), ("zto", Answer)])
+def test_a_guess_from_the_numbers_form_brings_no_other_parcels_track(
+    courier: str, told: type[object]
+) -> None:
+    said = listed(tracking(courier_code=courier))
+    answers, _ = talk(ACCOUNT.ask([question(carrier="zhongtong")], NOW), said)
+    assert isinstance(answers[0], told)
+
+
 class TestReading:
     @pytest.mark.parametrize(
         "state",
