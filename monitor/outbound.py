@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from carriers.names import canonical, watched
-from domain.orders import Order, OrderStatus, Waybill
+from domain.orders import UNNAMED, Order, OrderStatus, Waybill
 from domain.remote import Secret
 from monitor.erp.base import Outbound, Parcel, Poisoned, Standing
 from monitor.store.parcels import Incoming
@@ -27,7 +27,7 @@ PROBLEM_ZH: Final = {
     "unknown_carrier": "不认识的快递公司",
     "not_kept": "存不下来",
 }
-"""Why a document a source told of is not watched."""
+"""What is wrong with a document a source told of; one of an unknown carrier is watched, though nobody can be asked."""
 _UNREAD: Final = "unreadable"
 
 
@@ -255,9 +255,9 @@ def _of_order(terms: Terms, order: str, every: Mapping[str, _Known]) -> list[_Kn
 
 
 def _waybills(terms: Terms, live: Sequence[_Known]) -> list[Waybill]:
-    """Each once, of carriers that are known."""
+    """Each once; whose it is may be found out later (`monitor/recognise.py`)."""
     found = [(terms.carrier_of(each), each) for one in live for each in one.parcels if watched(each.named)]
-    return list(dict.fromkeys(Waybill(key, each.waybill_no) for key, each in found if key))
+    return list(dict.fromkeys(Waybill(key or UNNAMED, each.waybill_no) for key, each in found))
 
 
 def _tail(terms: Terms, waybills: Sequence[Waybill]) -> str:

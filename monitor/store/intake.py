@@ -7,7 +7,7 @@ the earlier parcel (feature A3). A number that comes back after two months is an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -112,9 +112,11 @@ class _Row:
             self._merge(order, values)
         if self._known > seen_before:
             self._unlink_replaced(order)
-            self._unlink_dropped(order)
         said = [_cleaned(each) for each in self._row.waybills]
         named = dict.fromkeys(map(self._ledger.known_as, said))
+        if self._known > seen_before:
+            dropped = {self._ledger.known_as(_cleaned(each)) for each in self._row.dropped}
+            self._unlink_dropped(order, dropped - set(named))
         parcels = [self._place(order, each, seen_before) for each in named]
         if self._known > seen_before:
             self._put_right(said, filter(None, parcels))
@@ -180,10 +182,10 @@ class _Row:
             self._unlink(order, link, f"商家已把运单号换成 {numbers}")
             self._said.append(f"运单 {link.parcel.waybill.waybill_no} 已换成 {numbers}")
 
-    def _unlink_dropped(self, order: OrderRow) -> None:
+    def _unlink_dropped(self, order: OrderRow, dropped: Set[Waybill]) -> None:
         """One of several numbers that its source took back or changed."""
         for link in order.live():
-            if link.parcel.waybill in self._row.dropped:
+            if link.parcel.waybill in dropped:
                 self._unlink(order, link, "商家已从订单里撤下这个运单号")
                 self._said.append(f"运单 {link.parcel.waybill.waybill_no} 已撤下")
 

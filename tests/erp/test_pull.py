@@ -342,14 +342,19 @@ def test_a_carrier_nobody_knows_is_said_and_watched_once_the_owner_names_it(sour
     source.erp.ship("D1", "1", number(1), company="自由物流", carrier_type=None)
     source.erp.ship("D2", "2", number(2))
     source.after(minutes=1)
-    assert source.watched == [number(2)]
+    assert source.watched == [number(1), number(2)]
+    assert source.column("SELECT carrier FROM parcels ORDER BY waybill_no") == ["auto", "zhongtong"]
     assert source.column("SELECT problem || why FROM pulled WHERE problem <> ''") == [
         f"unknown_carrier运单 {number(1)} 的快递公司“自由物流”不认识"
     ]
     source.restart(source.erp.account(terms=Terms(carriers={"自由物流": "annengwuliu"})))
-    source.pull()
+    source.after(seconds=5)
     assert source.watched == [number(1), number(2)]
     assert source.column("SELECT count(*) FROM pulled WHERE problem <> ''") == [0]
+    assert source.column("SELECT carrier FROM parcels WHERE state = 'watched' ORDER BY waybill_no") == [
+        "annengwuliu",
+        "zhongtong",
+    ]
 
 
 # ── poison ───────────────────────────────────────────────────────────────────────────────────────
