@@ -102,6 +102,9 @@ def _providers(settings: Settings) -> Said:
     served: dict[str, str] = {}
     for n, account in enumerate(settings.providers):
         path: KeyPath = ("providers", n)
+        if not account.provider.asks:
+            yield from _unverified(path, account, settings)
+            continue
         if not account.carriers:
             yield (
                 path,
@@ -119,6 +122,18 @@ def _providers(settings: Settings) -> Said:
                 )
             served.setdefault(key, account.name)
         yield from _pace(path, account, settings.freshness)
+
+
+def _unverified(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said:
+    """Carriers of an account that only pushes, and no other can be asked: their silence is never proven (L1)."""
+    for key in sorted(account.carriers):
+        if settings.provider_for(key) is None:
+            name = "全部快递" if key == "*" else display(key)
+            yield (
+                (*path, "carriers"),
+                f"{account.name} 只推送，没有账号能查{name}：时限到了没法核实，不会告警",
+                "再写一个能查询它的 [[providers]]",
+            )
 
 
 def _pace(path: KeyPath, account: ProviderAccount, freshness: timedelta) -> Said:

@@ -78,6 +78,37 @@ def test_pushes_that_anybody_could_send_are_refused(file: Path, text: str) -> No
     assert load(file, ENV).providers[0].push
 
 
+CAINIAO = '[[providers]]\nname = "cn"\nkind = "cainiao"\ncarriers = ["中通"]\ncallback_key = "env:CB"\n'
+
+
+def test_an_account_that_only_pushes_has_to_be_pushed(file: Path) -> None:
+    file.write_text(WEB + CAINIAO, "utf-8")
+    with pytest.raises(ConfigError) as told:
+        load(file, ENV)
+    assert "只推送" in str(told.value.problems[0])
+
+
+def test_who_only_pushes_is_never_the_one_to_ask(file: Path) -> None:
+    file.write_text(WEB + CAINIAO + "push = true\n" + K100, "utf-8")
+    settings = load(file, ENV)
+    asked = settings.provider_for("zhongtong")
+    assert asked is not None
+    assert asked.name == "k100"
+    assert settings.providers[0].pushes("zhongtong")
+
+
+def test_a_carrier_that_is_only_pushed_is_odd(file: Path) -> None:
+    def said(text: str) -> list[str]:
+        file.write_text(WEB + CAINIAO + "push = true\n" + text, "utf-8")
+        return [
+            each.what for each in check(file, env=ENV) if "没法核实" in each.what or "轮不到" in each.what
+        ]
+
+    assert said(K100) == []
+    (only,) = said(SF)
+    assert only.endswith("cn 只推送，没有账号能查中通快递：时限到了没法核实，不会告警")
+
+
 def test_the_key_of_the_address_is_a_secret(file: Path) -> None:
     file.write_text(WEB + SF + 'push = true\ncallback_key = "env:CB"\n', "utf-8")
     settings = load(file, ENV)

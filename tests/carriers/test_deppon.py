@@ -58,6 +58,7 @@ class TestAsking:
         }
 
     def test_another_carriers_is_refused_without_a_call(self) -> None:
+        assert (ACCOUNT.serves("debangkuaidi"), ACCOUNT.serves("yuantong")) == (True, False)
         asked = [
             Question(Waybill(carrier, NUMBER)) for carrier in ("yuantong", "debangwuliu", "debangkuaidi")
         ]

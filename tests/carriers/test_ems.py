@@ -64,6 +64,7 @@ class TestAsking:
         }
 
     def test_another_carriers_is_refused_without_a_call(self) -> None:
+        assert (ACCOUNT.serves("ems"), ACCOUNT.serves("yuantong")) == (True, False)
         posts = ("ems", "youzhengguonei", "youzhengbk", "youzhengdsbk", "emsguoji", "youzhengguoji")
         asked = [Question(Waybill(carrier, NUMBER)) for carrier in ("yuantong", *posts)]
         told = rehearse(ACCOUNT.ask(asked, NOW), lambda request: Reply(200, reply()))

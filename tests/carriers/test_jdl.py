@@ -104,6 +104,7 @@ class TestAsking:
         ]
 
     def test_another_carriers_is_refused_without_a_call(self) -> None:
+        assert (ACCOUNT.serves("jd"), ACCOUNT.serves("yuantong")) == (True, False)
         asked = [question("YT1", carrier="yuantong"), question(carrier="jingdongkuaiyun")]
         told = rehearse(ACCOUNT.ask(asked, NOW), lambda request: Reply(200, reply()))
         assert [type(each) for each in told] == [Rejected, Answer]

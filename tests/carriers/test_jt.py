@@ -94,6 +94,7 @@ class TestAsking:
         assert [type(each) for each in told] == [Answer, Answer]
 
     def test_another_carriers_is_refused_without_a_call(self) -> None:
+        assert (ACCOUNT.serves("jtexpress"), ACCOUNT.serves("yuantong")) == (True, False)
         asked = [question("YT1", "yuantong"), question()]
         told = rehearse(ACCOUNT.ask(asked, NOW), lambda r: Reply(200, reply(**{n: [] for n in numbers(r)})))
         assert [type(each) for each in told] == [Rejected, Answer]
