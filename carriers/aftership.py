@@ -15,7 +15,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -24,13 +24,12 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
 from carriers.abroad import about, courier_codes, enveloped, mistaken, recognised, starred, tagged
-from carriers.aftership_track import ended, page_of, read_tracking
+from carriers.aftership_track import ended, page_of, read_tracking, refusal
 from carriers.base import Billing, Ceilings, Guess, Question, provider
-from carriers.names import display
 from carriers.push import Delivery, Forged, Push, Receipt, Subscribed, Terms, same
+from carriers.registered import Told, halved, matched, read_or_created
 from carriers.replies import starring
 from carriers.scans import word
-from domain.masking import clean
 from domain.orders import Waybill
 from domain.remote import Conversation, Rejected, Reply, Request, Secret, Unreadable
 from domain.tracking import Answer
@@ -54,11 +53,6 @@ _EXISTS: Final = 4003
 _MISSING: Final = 4004
 _MOST_PAGES: Final = 10
 _KEPT_FOR: Final = timedelta(days=120)
-_DATA_FAULT: Final[Mapping[int, str]] = {
-    4010: "slug（公司）不对，请检查 couriers",
-    4011: "还缺这家公司要的资料",
-    4012: "认不出是哪家公司，请用 couriers 写明",
-}
 
 
 def request_signature(request: Request, secret: str, date: str) -> str:
@@ -199,30 +193,19 @@ class AfterShip:
         another = mistaken(word(tracking, "slug"), waybill.carrier, self._codes)
         if another is not None:
             return Delivery((), _KEPT, unreadable=(f"{number}：{another}",))
-        told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
+        told = self._read(tracking, waybill, now)
         answer = replace(told, whole=False, late=True, read_at=None)
         return Delivery((answer,), _KEPT, ended(tracking, waybill))
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
-        """The list's trackings of these numbers; the missing ones are created, and read again if they were there."""
-        told = yield from self._listed(asked, now)
-        there: list[Question] = []
-        for question in asked:
-            if question.waybill in told:
-                continue
-            made = yield from self._create(question, now)
-            if made is None:
-                there.append(question)
-            else:
-                told[question.waybill] = made
-        for question in there:  # each alone: a call may be refused for one that really is not there
-            told |= yield from self._listed([question], now)
-        lost = Rejected("AfterShip 说已经登记，列表里却没有：可能早于 120 天")
-        return [told.get(question.waybill, lost) for question in asked]
+        return read_or_created(
+            asked,
+            lambda some: self._listed(some, now),
+            lambda question: self._create(question, now),
+            "AfterShip 说已经登记，列表里却没有：可能早于 120 天",
+        )
 
-    def _listed(
-        self, asked: Sequence[Question], now: datetime
-    ) -> Generator[Request, Reply, dict[Waybill, Answer | Rejected]]:
+    def _listed(self, asked: Sequence[Question], now: datetime) -> Conversation[Told]:
         """What the account's list says of these, page by page; a call refused for one number is halved."""
         found: list[Mapping[str, Any]] = []
         cursor, seen = "", set[str]()
@@ -238,42 +221,22 @@ class AfterShip:
                 page, cursor = page_of(data)
                 found += page
         else:
-            return self._read(found, asked, now)
+            return matched(
+                found,
+                asked,
+                "slug",
+                self._codes,
+                "AfterShip",
+                lambda each, whose: self._read(each, whose, now),
+            )
         if len(asked) == 1:
-            return {asked[0].waybill: _refusal(code, words, asked[0].waybill)}
-        half = len(asked) // 2
-        first = yield from self._listed(asked[:half], now)
-        rest = yield from self._listed(asked[half:], now)
-        return first | rest
+            return {asked[0].waybill: refusal(code, words, asked[0].waybill)}
+        return (yield from halved(asked, lambda some: self._listed(some, now)))
 
-    def _read(
-        self, found: Sequence[Mapping[str, Any]], asked: Sequence[Question], now: datetime
-    ) -> dict[Waybill, Answer | Rejected]:
-        """Each question with its tracking, that of the slug asked for before another."""
-        numbers = {question.waybill.waybill_no.strip().upper() for question in asked}
-        strange = [each for each in found if word(each, "tracking_number").upper() not in numbers]
-        if found and len(strange) == len(found):
-            raise Unreadable("AfterShip 回答的是另一个单号")
-        told: dict[Waybill, Answer | Rejected] = {}
-        for question in asked:
-            waybill = question.waybill
-            mine = [
-                each
-                for each in found
-                if word(each, "tracking_number").upper() == waybill.waybill_no.strip().upper()
-            ]
-            slug = self._codes.get(waybill.carrier)
-            chosen = [each for each in mine if word(each, "slug") == slug] or mine
-            if chosen:
-                another = mistaken(word(chosen[0], "slug"), waybill.carrier, self._codes)
-                told[waybill] = another or read_tracking(
-                    chosen[0], waybill, self._codes, now, self.refresh_lag
-                )
-        return told
+    def _read(self, tracking: Mapping[str, Any], waybill: Waybill, now: datetime) -> Answer:
+        return read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
 
-    def _create(
-        self, question: Question, now: datetime
-    ) -> Generator[Request, Reply, Answer | Rejected | None]:
+    def _create(self, question: Question, now: datetime) -> Conversation[Answer | Rejected | None]:
         """The new tracking, which has nothing yet; None where it was there already."""
         asked: dict[str, str] = {"tracking_number": question.waybill.waybill_no}
         slug = self._codes.get(question.waybill.carrier)
@@ -287,10 +250,10 @@ class AfterShip:
             if code == _EXISTS:
                 return None
             if code not in _OK:
-                return _refusal(code, words, question.waybill)
+                return refusal(code, words, question.waybill)
             if not isinstance(data, dict) or not word(data, "tracking_number"):
                 raise Unreadable("AfterShip 的登记结果没有 tracking_number")
-            return read_tracking(data, question.waybill, self._codes, now, self.refresh_lag)
+            return self._read(data, question.waybill, now)
 
     def _list_request(self, asked: Sequence[Question], cursor: str, now: datetime) -> Request:
         numbers = dict.fromkeys(question.waybill.waybill_no for question in asked)
@@ -330,14 +293,3 @@ class AfterShip:
 _KEPT: Final = Reply(200, b"success", {"content-type": "text/plain; charset=utf-8"})
 """Any 200 to 299 is taken for "kept"."""
 _RECEIPT: Final = Receipt(_KEPT)
-
-
-def _refusal(code: int, words: str, waybill: Waybill) -> Rejected:
-    """A data fault of one number. Raises `Unreadable` for a code that is in no manual."""
-    if code in _DATA_FAULT:
-        return Rejected(f"AfterShip：{display(waybill.carrier)} {_DATA_FAULT[code]}（{code}：{words}）")
-    if code in (400, 4001, 4002, 4005, 4009, 4017):
-        return Rejected(f"AfterShip 不接受此单号（{code}：{words}）")
-    if code in (4013, 4016):
-        return Rejected(f"AfterShip 不能再跟踪（{code}：{words}）")
-    raise Unreadable(f"AfterShip 的 meta.code {clean(str(code), 20)} 不在文档中：{words}")

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from carriers.abroad import NEVER, When, area, corrected, legs, newest, when, zone_of
+from carriers.names import display
 from carriers.push import End, Ended
 from carriers.scans import (
     BY_WORDS,
@@ -28,12 +29,12 @@ from carriers.scans import (
     text_of,
     word,
 )
-from domain.masking import safe_text
+from domain.masking import clean, safe_text
 from domain.orders import Waybill
-from domain.remote import Unreadable
+from domain.remote import Rejected, Unreadable
 from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
 
-__all__ = ["ended", "page_of", "read_tracking"]
+__all__ = ["ended", "page_of", "read_tracking", "refusal"]
 
 _WHO: Final = "AfterShip"
 
@@ -77,6 +78,12 @@ _TAGS: Final = by_code(
     ("Expired", OWN_CLOCK),
 )
 """Coarser than the subtag, so it counts only where that is in no table."""
+
+_DATA_FAULT: Final[Mapping[int, str]] = {
+    4010: "slug（公司）不对，请检查 couriers",
+    4011: "还缺这家公司要的资料",
+    4012: "认不出是哪家公司，请用 couriers 写明",
+}
 
 
 def read_tracking(
@@ -174,3 +181,14 @@ def ended(tracking: Mapping[str, Any], waybill: Waybill) -> tuple[Ended, ...]:
     arrived = tag == "Delivered" or word(tracking, "subtag") == "Exception_011"
     why = End.DONE if arrived else End.SILENT if tag == "Expired" else End.REFUSED
     return (Ended(waybill, why, word(tracking, "subtag") or tag),)
+
+
+def refusal(code: int, words: str, waybill: Waybill) -> Rejected:
+    """A data fault of one number. Raises `Unreadable` for a code that is in no manual."""
+    if code in _DATA_FAULT:
+        return Rejected(f"AfterShip：{display(waybill.carrier)} {_DATA_FAULT[code]}（{code}：{words}）")
+    if code in (400, 4001, 4002, 4005, 4009, 4017):
+        return Rejected(f"AfterShip 不接受此单号（{code}：{words}）")
+    if code in (4013, 4016):
+        return Rejected(f"AfterShip 不能再跟踪（{code}：{words}）")
+    raise Unreadable(f"AfterShip 的 meta.code {clean(str(code), 20)} 不在文档中：{words}")

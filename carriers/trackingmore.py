@@ -15,7 +15,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,6 +26,7 @@ from carriers.abroad import about, courier_codes, enveloped, legs, mistaken, rec
 from carriers.base import Billing, Ceilings, Guess, Question, provider
 from carriers.names import display
 from carriers.push import Delivery, End, Ended, Forged, Push, Receipt, Subscribed, Terms, same
+from carriers.registered import Told, halved, matched, read_or_created
 from carriers.replies import starring
 from carriers.scans import word
 from carriers.trackingmore_track import read_tracking
@@ -185,31 +186,20 @@ class TrackingMore:
         another = mistaken(code, waybill.carrier, self._codes)
         if another is not None:
             return Delivery((), _KEPT, unreadable=(f"{number}：{another}",))
-        told = read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
+        told = self._read(tracking, waybill, now)
         over = word(tracking, "delivery_status") == "expired"
         ended = (Ended(waybill, End.SILENT, "expired"),) if over else ()
         return Delivery((replace(told, whole=False, late=True, read_at=None),), _KEPT, ended)
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
-        """The trackings of these numbers; the missing ones are created, and read again if they were there."""
-        told = yield from self._listed(asked, now)
-        there: list[Question] = []
-        for question in asked:
-            if question.waybill in told:
-                continue
-            made = yield from self._create(question, now)
-            if made is None:
-                there.append(question)
-            else:
-                told[question.waybill] = made
-        for question in there:  # each alone: a call may be refused for one that really is not there
-            told |= yield from self._listed([question], now)
-        lost = Rejected("TrackingMore 说已经登记，却查不到")
-        return [told.get(question.waybill, lost) for question in asked]
+        return read_or_created(
+            asked,
+            lambda some: self._listed(some, now),
+            lambda question: self._create(question, now),
+            "TrackingMore 说已经登记，却查不到",
+        )
 
-    def _listed(
-        self, asked: Sequence[Question], now: datetime
-    ) -> Generator[Request, Reply, dict[Waybill, Answer | Rejected]]:
+    def _listed(self, asked: Sequence[Question], now: datetime) -> Conversation[Told]:
         """What is said of these; what is missing has no entry. A call refused for one number is halved."""
         numbers = dict.fromkeys(question.waybill.waybill_no for question in asked)
         query = urlencode({"tracking_numbers": ",".join(numbers)})
@@ -219,40 +209,23 @@ class TrackingMore:
             if code == _MISSING:
                 return {}
             if code in _OK:
-                return self._read(_trackings(data), asked, now)
+                found, who = _trackings(data), "TrackingMore"
+                return matched(
+                    found,
+                    asked,
+                    "courier_code",
+                    self._codes,
+                    who,
+                    lambda each, whose: self._read(each, whose, now),
+                )
             if len(asked) == 1 or code not in _DATA_FAULT:
                 return {each.waybill: _refusal(code, words, each.waybill) for each in asked}
-        half = len(asked) // 2
-        first = yield from self._listed(asked[:half], now)
-        rest = yield from self._listed(asked[half:], now)
-        return first | rest
+        return (yield from halved(asked, lambda some: self._listed(some, now)))
 
-    def _read(
-        self, found: Sequence[Mapping[str, Any]], asked: Sequence[Question], now: datetime
-    ) -> dict[Waybill, Answer | Rejected]:
-        """Each question with its tracking, that of the courier asked for before another."""
-        by_number: dict[str, list[Mapping[str, Any]]] = {}
-        for each in found:
-            by_number.setdefault(word(each, "tracking_number").upper(), []).append(each)
-        numbers = {question.waybill.waybill_no.strip().upper() for question in asked}
-        if by_number and not by_number.keys() & numbers:
-            raise Unreadable("TrackingMore 回答的是另一个单号")
-        told: dict[Waybill, Answer | Rejected] = {}
-        for question in asked:
-            mine = by_number.get(question.waybill.waybill_no.strip().upper(), [])
-            courier = self._codes.get(question.waybill.carrier)
-            chosen = [each for each in mine if word(each, "courier_code") == courier] or mine
-            if chosen:
-                waybill = question.waybill
-                another = mistaken(word(chosen[0], "courier_code"), waybill.carrier, self._codes)
-                told[waybill] = another or read_tracking(
-                    chosen[0], waybill, self._codes, now, self.refresh_lag
-                )
-        return told
+    def _read(self, tracking: Mapping[str, Any], waybill: Waybill, now: datetime) -> Answer:
+        return read_tracking(tracking, waybill, self._codes, now, self.refresh_lag)
 
-    def _create(
-        self, question: Question, now: datetime
-    ) -> Generator[Request, Reply, Answer | Rejected | None]:
+    def _create(self, question: Question, now: datetime) -> Conversation[Answer | Rejected | None]:
         """The new tracking, which has nothing yet; None where it was there already."""
         asked = {"tracking_number": question.waybill.waybill_no}
         courier = self._codes.get(question.waybill.carrier)
@@ -269,7 +242,7 @@ class TrackingMore:
                 return _refusal(code, words, question.waybill)
             if not isinstance(data, dict) or not word(data, "tracking_number"):
                 raise Unreadable("TrackingMore 的登记结果没有 tracking_number")
-            return read_tracking(data, question.waybill, self._codes, now, self.refresh_lag)
+            return self._read(data, question.waybill, now)
 
     def _request(
         self, method: str, path: str, body: Mapping[str, str] | None, asked: Sequence[Question]
