@@ -57,6 +57,7 @@ class Asker:
     clock: Clock
     slots: Slots
     _next_at: float = 0.0
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def ask(self, claims: Sequence[Claim], delay: float = 0.0) -> list[Result]:
         """One call, after `delay` seconds and when a slot is free; of every claim what came of it."""
@@ -89,8 +90,10 @@ class Asker:
 
     async def _apart(self) -> None:
         """What was held up (a busy machine) does not leave all at once afterwards."""
-        now = asyncio.get_running_loop().time()
-        at = max(now, self._next_at)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        at = max(now, self._next_at) if self._loop is loop else now
+        self._loop = loop
         self._next_at = at + 1.0 / self.account.ceilings.per_second
         if at - now > _AT_ONCE:
             await asyncio.sleep(at - now)
