@@ -47,8 +47,10 @@ __all__ = ["Callbacks", "Refused"]
 log = structlog.get_logger()
 _GROUP: Final = 500
 """Pushes stored in one work."""
-_READ: Final = 50
-"""Pushes whose news are kept in one transaction: so short that those who wait for an answer hardly notice."""
+_READ: Final = (5, 200)
+"""Pushes whose news are kept in one transaction, at least and at most …"""
+_SHORT: Final = 0.05
+"""… as many as take so many seconds: those who wait for an answer hardly notice."""
 _REST: Final = 4.0
 """While pushes pour in, reading rests so many times as long as it took: taking them comes first …"""
 _BEHIND: Final = 10_000
@@ -176,6 +178,7 @@ class Callbacks:
         self._storing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._size = 50
         self._came_at = 0.0
         self._hushes: dict[tuple[str, str], _Hush] = defaultdict(_Hush)
 
@@ -272,9 +275,11 @@ class Callbacks:
                 began = monotonic()
                 if not await self._some():
                     return
-                pouring = monotonic() - self._came_at < _POURING and self._behind < _BEHIND
-                if pouring:
-                    await asyncio.sleep(min(_REST * (monotonic() - began), 1.0))
+                took = monotonic() - began
+                least, most = _READ
+                self._size = max(least, min(most, round(self._size * _SHORT / max(took, 0.001))))
+                if monotonic() - self._came_at < _POURING and self._behind < _BEHIND:
+                    await asyncio.sleep(_REST * took)
 
     async def close(self) -> None:
         """Let what is under way finish."""
@@ -294,7 +299,7 @@ class Callbacks:
 
     def _next(self, conn: Connection) -> list[_Read]:
         """The next group, read. Runs in a reader's thread: the loop goes on answering meanwhile."""
-        return [self._reads(each) for each in pushes.waiting(conn, _READ)]
+        return [self._reads(each) for each in pushes.waiting(conn, self._size)]
 
     def _reads(self, kept: Kept) -> _Read:
         door = self._doors.get(kept.provider)
