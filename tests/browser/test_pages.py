@@ -22,6 +22,7 @@ PAGES = {
     "providers": "/providers",
     "outbox": "/outbox",
     "coverage": "/coverage",
+    "intake": "/intake",
     "rules": "/rules",
     "demo": "/demo",
     "nothing-here": "/nothing/here",

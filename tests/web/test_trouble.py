@@ -14,7 +14,7 @@ from monitor.store.errors import _SQLITE, FULL_ZH, StoreError, StoreFull, StoreU
 from tests.conftest import opened
 from tests.web.conftest import Site
 
-PAGES = ["/", "/tickets", "/parcels?q=1", "/outbox", "/providers", "/coverage"]
+PAGES = ["/", "/tickets", "/parcels?q=1", "/outbox", "/providers", "/coverage", "/intake"]
 LOCKED, READONLY = (text for code, text in _SQLITE.items() if code in (5, 8))
 
 
