@@ -1,4 +1,4 @@
-"""`docs/how-to/add-a-carrier.md`, followed to the letter for its made-up carrier, leads to an adapter that passes."""
+"""`docs/adding-a-carrier.md`, followed to the letter for its made-up carrier, leads to an adapter that passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "how-to" / "add-a-carrier.md"
+PAGE = ROOT / "docs" / "adding-a-carrier.md"
 CODE = ("domain", "carriers", "rules", "notifiers", "monitor", "config", "docs", "tests")
 SAMPLES = (
     "nothing_known.json",
