@@ -81,6 +81,10 @@ MEASURES: Final = tuple(
         ("poll_lag_seconds", Gauge, ("account",), "最早一个到点而未查的运单迟了多少秒", ()),
         ("sweep_lag_seconds", Gauge, (), "最早一个到点而未判定的包裹迟了多少秒", ()),
         ("feed_state", Gauge, ("account", "state"), "数据源账号的状态：up、degraded、down 之一为 1", ()),
+        (
+            *("carrier_feed_state", Gauge, ("account", "carrier", "state")),
+            *("账号背后每家快递的状态：up、degraded、down 之一为 1", ()),
+        ),
         ("questions_today", Gauge, ("account",), "今天（上海时间）问了多少次", ()),
         ("spend_today_yuan", Gauge, ("account",), "今天（上海时间）花了多少元", ()),
         ("unknown_codes", Gauge, ("account",), "数据源说过而我们不认识的编码有几种", ()),
@@ -189,6 +193,14 @@ class Metrics:
         self._set(
             "feed_state",
             {(name, each): float(each == state) for name, state in told.feeds.items() for each in _STATES},
+        )
+        self._set(
+            "carrier_feed_state",
+            {
+                (*pair, each): float(each == state)
+                for pair, state in told.carriers.items()
+                for each in _STATES
+            },
         )
         self._set("questions_today", {(name,): n for name, n in told.asked_today.items()})
         self._set("spend_today_yuan", {(name,): n / 100 for name, n in told.cents_today.items()})

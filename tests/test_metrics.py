@@ -19,8 +19,10 @@ from sqlalchemy import event
 from domain.findings import Stage
 from domain.remote import Outcome
 from domain.tickets import EntryKind
+from monitor.feed import Feed, FeedState
+from monitor.feed_line import Line
 from monitor.metrics import MEASURES, Metrics
-from monitor.store import outbox, providers, tickets
+from monitor.store import feeds, outbox, providers, tickets
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState
 from monitor.store.parcels import Due
@@ -111,7 +113,7 @@ def test_the_registry_holds_the_list_and_the_process_and_nothing_else(metrics: M
 
 def test_no_label_could_hold_a_parcel_a_ticket_or_a_merchant() -> None:
     labels = {label for each in MEASURES for label in each.labels}
-    bounded = {"account", "channel", "outcome", "rule", "stage", "state", "kind", "verb"}
+    bounded = {"account", "channel", "outcome", "rule", "stage", "state", "kind", "verb", "carrier"}
     assert labels - bounded == {"version", "python", "store"}, "and these of the build alone"
 
 
@@ -250,6 +252,8 @@ def test_accounts_show_their_state_spending_and_last_good_answer(
 
     def work(conn: object) -> None:
         providers.save(conn, state)  # type: ignore[arg-type]
+        down = Line(Feed(FeedState.DOWN))
+        feeds.save(conn, "k100", {"zhongtong": down, "没有这家": down})  # type: ignore[arg-type]
         providers.spend(conn, "k100", T0.date(), asked=40, cents=250)  # type: ignore[arg-type]
         providers.note_unknown(conn, "k100", ["x1", "x2"], "zhongtong/Z1", T0)  # type: ignore[arg-type]
 
@@ -261,6 +265,8 @@ def test_accounts_show_their_state_spending_and_last_good_answer(
         0,
         1,
     ]
+    assert told["carrier_feed_state{account=k100,carrier=zhongtong,state=down}"] == 1
+    assert not any("没有这家" in name for name in told), "no label is anybody's free text"
     assert told["questions_today{account=k100}"] == 40
     assert told["spend_today_yuan{account=k100}"] == 2.5
     assert told["unknown_codes{account=k100}"] == 2
@@ -397,7 +403,7 @@ def test_a_reading_walks_no_table_that_grows(sqlite_url: str, tmp_path: Path) ->
                 ).all()  # type: ignore[misc]
             )
         ]
-    small = ("providers", "spend", "unknown_codes")
+    small = ("providers", "spend", "unknown_codes", "feed_lines")
     walked = {plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] not in small}
     assert walked == set()
     counted = plans[-1]

@@ -14,9 +14,11 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Select, case, func, select
 
+from carriers import names
 from domain.time import SHANGHAI
 from monitor.store import schema
 from monitor.store.codec import moment
+from monitor.store.feeds import standing as lines
 
 __all__ = ["Marks", "Pulse", "count_watched", "marks", "pulse"]
 
@@ -55,6 +57,8 @@ class Pulse:
     tickets: Mapping[str, int] = field(default_factory=dict)
     """Live ones by state."""
     feeds: Mapping[str, str] = field(default_factory=dict)
+    carriers: Mapping[Pair, str] = field(default_factory=dict)
+    """By account and carrier, of those we have a name for."""
     last_good_at: Mapping[str, datetime] = field(default_factory=dict)
     asked_today: Mapping[str, int] = field(default_factory=dict)
     cents_today: Mapping[str, int] = field(default_factory=dict)
@@ -89,6 +93,7 @@ def pulse(conn: Connection, now: datetime, accounts: Iterable[str], since: Marks
         _earliest((row.channel, row.oldest) for row in waiting),
         {row.state: row.n for row in conn.execute(_LIVE_TICKETS)},
         {row.name: row.state for row in feeds},
+        {pair: line.state.value for pair, line in lines(conn).items() if names.canonical(pair[1]) == pair[1]},
         {row.name: at for row in feeds if (at := moment(row.last_good_at)) is not None},
         {row.provider: row.asked for row in bills},
         {row.provider: row.cents for row in bills},
