@@ -99,6 +99,28 @@ def test_short_limits_are_looked_at_more_often() -> None:
     assert asked_of((2, PICKED), (20, OUT), seen=20, pace=replace(HALF, freshness=30 * HOUR)) == SOON(32)
 
 
+PUSHED = replace(HALF, pushed=True)
+
+
+def test_what_is_pushed_is_asked_about_at_its_steps_only() -> None:
+    """A push proves no silence, so every step is verified; all else comes by itself."""
+    assert asked_of((2, PICKED), (10, HUB), seen=11, pace=PUSHED) == SOON(34), (
+        "not twelve hours after the look"
+    )
+    assert asked_of((2, PICKED), (10, HUB), seen=23, pace=PUSHED) == SOON(34)
+
+
+def test_what_is_pushed_is_looked_at_in_three_days_all_the_same() -> None:
+    """Pushes may have stopped, and nobody said so."""
+    still = parcel((2, PICKED), (10, OUT), seen=11)
+    assert patience(still, judged(still, at(11)), PUSHED) == timedelta(days=3)
+
+
+def test_while_a_finding_is_open_a_pushed_parcel_is_asked_about_like_any_other() -> None:
+    scans = ((2, PICKED), (10, HUB))
+    assert asked_of(*scans, seen=59, pace=PUSHED) == asked_of(*scans, seen=59)
+
+
 def test_the_shops_clocks_ask_no_carrier() -> None:
     """缺货 waits for the shop's click; asking the carrier every half hour would not prove it."""
     waiting = parcel(platform="pinduoduo", shipped_at=None, paid_at=0, seen=100, shop_seen=10)
