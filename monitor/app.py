@@ -204,6 +204,9 @@ class App:
         finally:
             await self.callbacks.close()
             await self.deliverer.settle()
+            for poller in self.pollers:
+                with contextlib.suppress(StoreError):
+                    await poller.close()
             await self.net.close()
 
     def _register(self, until: asyncio.Event) -> None:
@@ -222,8 +225,8 @@ class App:
             self.engine.register(f"poll {poller.name}", 1.0, poller.tick)
         for puller in self.pullers:
             self.engine.register(f"pull {puller.name}", 1.0, puller.tick)
-        if self.callbacks.open:
-            self.engine.register("callbacks", 1.0, self.callbacks.work)
+        # What still waits for an account that is gone has to be put aside, too.
+        self.engine.register("callbacks", 1.0 if self.callbacks.open else 60.0, self.callbacks.work)
         for each in self.subscribers:
             self.engine.register(f"subscribe {each.name}", 5.0, each.tick)
         for robot in self.deliverer.robots:

@@ -61,6 +61,8 @@ _WORTH: Final = 4.0
 """Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
 _LINGER: Final = 0.02
 _OUTCOMES: Final[dict[type, str]] = {Answer: "answered", Same: "unchanged"}
+_LOCKED: Final = timedelta(hours=6)
+"""A number that rests so long is locked: the coverage says so."""
 _REFUSED_AGAIN: Final = timedelta(hours=24)
 _RETRY: Final = (timedelta(seconds=5), timedelta(minutes=10))
 
@@ -136,6 +138,7 @@ class Poller:
                     total.add(await self._take_in(group))
         finally:
             flight.cancel()
+        await self._asker.slots.rest()
         if total.opened or total.grown or total.ended:
             log.info(
                 "judged",
@@ -148,6 +151,10 @@ class Poller:
                 messages=total.messages,
             )
         return total
+
+    async def close(self) -> None:
+        """The process ends: other ones may have its slots at once."""
+        await self._asker.slots.release()
 
     def _send_out(self, flight: Flight, claims: Sequence[Claim]) -> None:
         gap, size = 1.0 / self._account.ceilings.per_second, self._account.provider.batch
@@ -318,6 +325,8 @@ class Poller:
             later.append(polls.Asked(result.claim.parcel_id, counts_from, now + wait))
             if isinstance(error, Rejected):
                 polls.remark(conn, result.claim.parcel_id, str(error), now)
+            if isinstance(error, Throttled) and not error.closes and error.wait >= _LOCKED:
+                polls.remark(conn, result.claim.parcel_id, f"{polls.LOCKED}{error}", now)
             if isinstance(error, Unreadable):
                 said = redact(_head(error.reply), secrets_of(self._account.provider)) if error.reply else ""
                 reason = f"{result.claim.waybill_no}：{error}"

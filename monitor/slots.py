@@ -25,7 +25,7 @@ LEASE: Final = timedelta(seconds=60)
 """Longer than a request may take (`monitor.wire.Timeouts`): what is under way is covered by its lease."""
 _OFTEN: Final = 20
 """Renewals in a lease's time while others want slots as well, so that each soon has its share."""
-_SELDOM: Final = 4
+_SELDOM: Final = 12
 
 
 class Slots:
@@ -67,7 +67,7 @@ class Slots:
         self._used -= 1
         self._wake(1)
         if self._shared and not self._used and not self._waiting:
-            await self._release()
+            await self.release()
 
     async def keep(self) -> None:
         """Renew the lease where it is time. Costs nothing in between."""
@@ -83,8 +83,13 @@ class Slots:
             self._renew_at = now + self._lease / (_OFTEN if found.shared else _SELDOM)
         self._wake(self._limit - self._used)
 
-    async def _release(self) -> None:
-        """Nothing is under way, and others want them."""
+    async def rest(self) -> None:
+        """Nothing is asked just now: when it would be time to renew, others may have them all."""
+        if self._until is not None and not self._used and self._due():
+            await self.release()
+
+    async def release(self) -> None:
+        """Give all back, unless some are in use."""
         async with self._asking:
             if not self._used:
                 self._limit, self._until, self._renew_at = 0, None, None
