@@ -104,7 +104,7 @@ def _imported(ctx: click.Context, db: Database, job: Job, settings: Settings, *,
         with _progress(quiet) as show:
             return bring_in(db, job, zone=settings.timezone, now=now, told=told)
     except FileRefused as error:
-        if error.reason == "encrypted" and job.how.password is None and sys.stdin.isatty():
+        if error.reason == "encrypted" and job.how.password is None and _asked():
             word = Secret(click.prompt("工作簿密码", hide_input=True, err=True))
             return _imported(
                 ctx, db, replace(job, how=replace(job.how, password=word)), settings, quiet=quiet
@@ -113,6 +113,11 @@ def _imported(ctx: click.Context, db: Database, job: Job, settings: Settings, *,
         if seen.rows and not job.dry_run:
             click.echo(f"此前的 {seen.rows} 行已处理，改好文件后整份再导入即可，不会重复登记。", err=True)
         ctx.exit(CHANGE)
+
+
+def _asked() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
 
 
 def _mapping(settings: Settings, db: Database, name: str | None) -> Mapping[str, str] | None:

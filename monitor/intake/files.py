@@ -20,7 +20,7 @@ from monitor.intake.file_names import exported_at
 from monitor.intake.layouts import Layout, familiar, fingerprint, layout, recognise, remapped
 from monitor.intake.rows import RowVerdict, Terms
 from monitor.intake.sheets import HeadedSheet, headings, verdicts
-from monitor.intake.tables import MAX_COLUMNS, Book, FileRefused, Problem, Record, Table
+from monitor.intake.tables import MAX_COLUMNS, SEEN, Book, FileRefused, Problem, Record, Table
 from monitor.intake.values import clean, heading_key
 from monitor.intake.workbooks import too_wide
 
@@ -198,7 +198,7 @@ def _unrecognised(file: str, book: Book) -> FileRefused:
 def _seen(cells: Sequence[object]) -> str:
     names = [safe_text(str(cell), 20) for cell in cells[:30] if str(cell).strip()]
     more = "……" if len(cells) > 30 else ""
-    return f"看到的列：{'、'.join(names)}{more}"
+    return f"{SEEN}{'、'.join(names)}{more}"
 
 
 def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:

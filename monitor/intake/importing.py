@@ -113,7 +113,7 @@ def bring_in(
 
 def note_refused(db: Database, refused: FileRefused, *, origin: str, now: datetime) -> None:
     """Remember a file nothing came of: the console lists it with its reason."""
-    row = Imported(now, "", refused.file, origin=origin, refused=refused.message)
+    row = Imported(now, "", refused.file, origin=origin, refused=refused.kept)
     db.write_now(lambda conn: meta.note_import(conn, row))
 
 

@@ -178,7 +178,7 @@ class Inbox:
     def _refuse(self, folder: Path, name: str, mark: _Mark, refused: FileRefused, now: datetime) -> None:
         """Say it once: in the log, on the console, in the groups, and beside the file."""
         shown = _shown(name)
-        log.error("file refused", file=shown, reason=refused.reason, why=refused.message)
+        log.error("file refused", file=shown, reason=refused.reason, why=refused.kept)
         note_refused(self.db, refused, origin="inbox", now=now)
         message = _alert(shown, refused, now)
         rows = [
@@ -255,7 +255,7 @@ def _alert(shown: str, refused: FileRefused, now: datetime) -> Message:
         kind=MessageKind.FEED,
         title=f"[导入] 投递的文件没有导入：{shown}",
         facts=(
-            ("原因", safe_text(refused.message, 160)),
+            ("原因", safe_text(refused.kept, 160)),
             ("文件", f"已移到 {REFUSED}，改好后再放进投递目录"),
         ),
         reference="intake",

@@ -15,6 +15,7 @@ __all__ = [
     "MAX_CELL",
     "MAX_COLUMNS",
     "MAX_ROWS",
+    "SEEN",
     "Book",
     "FileRefused",
     "Problem",
@@ -27,6 +28,8 @@ MAX_ROWS: Final = 500_000
 MAX_COLUMNS: Final = 300
 MAX_CELL: Final = 32_767
 """Limits of `facts/import-formats.md` §5."""
+SEEN: Final = "看到的列："
+"""Before the headings that a refusal tells."""
 HEADER_WITHIN: Final = 20
 """The header is among this many first rows (quirk 15)."""
 
@@ -41,6 +44,13 @@ class FileRefused(Exception):
         self.reason = reason
         self.message = message
         self.columns = tuple(columns)
+
+    @property
+    def kept(self) -> str:
+        """What may be written down or told to a group: without the cells that were seen, which are a buyer's
+        where a file has no header."""
+        before, seen, _ = self.message.partition(SEEN)
+        return before.rstrip("；") + ("；请在控制台“导入”里为它选列，或改列名" if seen else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from monitor.app import App
 from monitor.clock import Clock
 from monitor.config_service import Intake
 from monitor.intake import inbox
@@ -99,6 +101,14 @@ def messages(db: Database) -> int:
 
 def test_the_configuration_says_where_it_is(settings: Settings, tmp_path: Path) -> None:
     assert settings.intake == Intake(tmp_path / "inbox", "douyin", "甲店")
+
+
+def test_the_daemon_rings_it_only_where_there_is_a_folder(settings: Settings, database: Database) -> None:
+    for told, rung in ((settings, True), (replace(settings, intake=Intake()), False)):
+        app = App(told, database)
+        app._register(asyncio.Event())
+        assert ("inbox" in app.engine.verbs) is rung
+        assert "staging" in app.engine.verbs
 
 
 def test_a_file_that_rests_is_imported_and_moved_with_its_verdict(drop: Drop, database: Database) -> None:
@@ -189,6 +199,20 @@ def test_a_file_nobody_recognises_is_refused_and_told_once(drop: Drop, database:
     assert (told.name, told.origin) == ("名单.csv", "inbox")
     assert "认不出表头" in told.refused
     assert messages(database) == 1
+
+
+def test_a_list_without_a_header_is_told_without_its_cells(drop: Drop, database: Database) -> None:
+    """The first row of such a file is a buyer: neither the log, nor the store, nor a group hears of it."""
+    drop.put("名单.csv", "欧阳测试,浙江省杭州市某区示例路一号,13812345678\n")
+    with capture_logs() as logs:
+        drop.settle()
+    [told] = database.read_now(meta.recent_imports)
+    sent = database.read_now(lambda conn: repr(conn.execute(text("SELECT * FROM outbox")).all()))
+    for secret in ("欧阳", "示例路", "13812345678", "138"):
+        assert secret not in repr(logs)
+        assert secret not in told.refused
+        assert secret not in sent
+    assert "为它选列" in told.refused
 
 
 def test_a_locked_workbook_is_refused_for_nobody_is_there_to_ask(drop: Drop) -> None:

@@ -152,6 +152,22 @@ def test_what_would_blow_up_is_refused_in_the_child(tmp_path: Path, bomb: str) -
     assert refused.value.reason == reason
 
 
+def test_a_csv_in_two_encodings_loses_only_the_lines_of_the_second(tmp_path: Path) -> None:
+    """Two exports were put together: what does not decode is rejected row by row, its neighbours are not."""
+    utf8 = "order_no,carrier,waybill_no,warehouse\n" + "".join(
+        f"A-{n},圆通,YT260000000000{n},一号仓\n" for n in range(3)
+    )
+    mixed = (
+        utf8.encode()
+        + "B-1,圆通,YT2600000000009,二号仓\n".encode("gb18030")
+        + "A-9,圆通,YT2600000000008,\n".encode()
+    )
+    rows = outside_rows(written(tmp_path, mixed))
+    assert [row.kind.value for row in rows] == ["shipment"] * 3 + ["rejected", "shipment"]
+    assert {each.reason for each in rows[3].problems} == {"bad_encoding"}
+    assert [row.line for row in rows] == [2, 3, 4, 5, 6]
+
+
 # ── its end ──────────────────────────────────────────────────────────────────────────────────────────
 
 
