@@ -73,6 +73,7 @@ def _event(row: Stored, zone: ZoneInfo) -> dict[str, Any]:
     event = row.event
     return {
         "occurred_at": _iso(event.occurred_at, zone),
+        "written": event.written,
         "learned_at": _iso(row.learned_at, zone),
         "withdrawn_at": _iso(row.withdrawn_at, zone),
         "milestone": event.milestone.value,

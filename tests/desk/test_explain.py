@@ -166,6 +166,15 @@ def test_a_withdrawn_scan_is_shown_as_such() -> None:
     assert as_data(*arguments)["events"][0]["withdrawn_at"] == "2026-11-10T09:00:00+08:00"
 
 
+def test_a_time_that_names_no_moment_is_shown_as_it_was_written() -> None:
+    """`facts/carriers-international.md`, AfterShip: keep the precision."""
+    case = Case(Waybill("usps", "Z1"), (order("1"),), condense([]), T0, T0)
+    history = [Stored(TrackingEvent(at(-5), PICKED, "Accepted", written="2026-11-10"), 0, at(-4))]
+    arguments = (case, history, judge(case, BOOK.policy_for(case), T0), T0, SHANGHAI, {})
+    assert "Accepted（原文时间 2026-11-10）" in as_text(*arguments, RULES)
+    assert as_data(*arguments)["events"][0]["written"] == "2026-11-10"
+
+
 def test_a_clock_counted_by_a_calendar_says_so() -> None:
     case = Case(Waybill("zhongtong", "Z1"), (order("1"),), condense([]), T0, T0)
     running = next(each for each in judge(case, BOOK.policy_for(case), T0).clocks if each.running)

@@ -36,6 +36,7 @@ class Event(BaseModel):
     """One scan as the carrier put it; `withdrawn_at` where it took it back."""
 
     occurred_at: datetime
+    written: str = Field(description="原文时间，写得不是一个时刻时（只有日期，或没有时区）")
     learned_at: datetime
     withdrawn_at: datetime | None
     milestone: Milestone
@@ -131,6 +132,7 @@ def event(stored: Stored, zone: Zone) -> Event:
     of = stored.event
     return Event(
         occurred_at=of.occurred_at.astimezone(zone),
+        written=shown(of.written),
         learned_at=stored.learned_at.astimezone(zone),
         withdrawn_at=local(stored.withdrawn_at, zone),
         milestone=of.milestone,
