@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from domain.time import to_micros
+from domain.tracking import Answer
+from monitor.doctor import Doctor
 from monitor.feed import FeedState
+from monitor.keeping import Keeper, Told
 from monitor.store import feeds, outbox
 from monitor.store.database import Database
 from monitor.store.feeds import Counts, Lag
-from tests.simulated import DAY, HOUR, HUB, MINUTE, OUT, PICKED, T0, Robot, World, at
+from tests.simulated import DAY, HOUR, HUB, MINUTE, OUT, PICKED, T0, Robot, World, at, scans
 
 ZTO, YTO = "zhongtong", "yuantong"
 SHOWN = {ZTO: "k100 · 中通快递", YTO: "k100 · 圆通速递"}
@@ -357,3 +360,23 @@ def test_parcels_nobody_ever_answered_for_are_counted(world: World) -> None:
     later(world, 1)
     found = world.store.read_now(feeds.unheard)
     assert found == {("k100", ZTO): 1}
+
+
+def pushed(world: World, parcel: int, *told: tuple[float, Any], hours: float) -> None:
+    """A push, at that many hours after T0."""
+    keeper = Keeper("k100", (), world.sweep, Doctor("k100", world.routes, HOUR / 2))
+    now = at(hours)
+    answer = Answer(ZTO, "Z900", tuple(scans(*told)), whole=False)
+    news_ = Told(parcel, answer, None, None, now)
+    world.store.write_now(lambda conn: keeper.keep(conn, [news_], now))
+
+
+def test_a_push_says_exactly_how_late_it_is_and_the_first_one_nothing(world: World) -> None:
+    parcel = world.import_("Z900", carrier=ZTO)
+    pushed(world, parcel, (-1.5, PICKED), hours=1)
+    assert counts(world).lag(0.5) is None, "it tells of old things"
+    pushed(world, parcel, (1.2, HUB), hours=2)
+    assert counts(world).lag(0.5) == Lag(30 * MINUTE, HOUR), "48 minutes"
+    found = counts(world)
+    assert (found.pushed, found.asked, found.scans, found.looks) == (2, 0, 2, 0)
+    assert world.loaded(parcel).case.observed_at is None, "and it proves no silence"
