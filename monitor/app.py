@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from carriers.base import rhythm
 from carriers.push import Subscriber
 from monitor import recognise
 from monitor.callbacks import Callbacks
@@ -20,6 +21,8 @@ from monitor.deliver import Deliverer
 from monitor.engine import Engine
 from monitor.intake import inbox
 from monitor.intake.staging import Staging, staging_folder
+from monitor.lanes import EVERY as EVERY_LANE
+from monitor.lanes import Lanes
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.poll import Poller
@@ -41,12 +44,17 @@ log = structlog.get_logger()
 _SWEEP = 1000
 
 
-def build_sweep(settings: Settings, pages: str = "") -> Sweep:
+def build_sweep(settings: Settings, pages: str = "", lanes: Lanes | None = None) -> Sweep:
     """The judge, as the daemon and the commands use it; `pages` is where tickets have a page, if anywhere."""
     paces = {
         account.name: (
             account.name,
-            Pace(account.ceilings.per_waybill_interval, account.refresh_lag, settings.freshness),
+            Pace(
+                account.ceilings.per_waybill_interval,
+                account.refresh_lag,
+                settings.freshness,
+                rhythm=rhythm(account.provider),
+            ),
         )
         for account in settings.providers
     }
@@ -58,7 +66,7 @@ def build_sweep(settings: Settings, pages: str = "") -> Sweep:
     def link(number: str) -> str:
         return f"{pages.rstrip('/')}/tickets/{number}" if pages else ""
 
-    return Sweep(settings.book, settings.routes, feeds, link)
+    return Sweep(settings.book, settings.routes, feeds, link, (lanes or Lanes()).usual)
 
 
 class App:
@@ -81,7 +89,8 @@ class App:
         self.vitals = vitals if vitals is not None else Vitals(self.clock.now())
         self.metrics = metrics if metrics is not None else Metrics()
         self.net = net or Net(on_call=self._heard)
-        self.sweep = build_sweep(settings, pages)
+        self.lanes = Lanes()
+        self.sweep = build_sweep(settings, pages, self.lanes)
         self.engine = Engine(self._rang)
         routes, ending = settings.routes, lambda: self.engine.stopping
         self.pollers = [
@@ -219,6 +228,7 @@ class App:
         if self.settings.intake.folder is not None:
             self.engine.register("inbox", inbox.EVERY, dropped.tick)
         self.engine.register("staging", 600.0, self._purge_staging)
+        self.engine.register("lanes", EVERY_LANE, partial(self.lanes.tick, self.db, self.clock))
         self.engine.register("sweep", 1.0, self.sweep_tick)
         self.engine.register("recognise", recognise.EVERY, self.recognition.tick)
         for poller in self.pollers:

@@ -8,15 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, parse_qsl, quote, quote_plus, urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from carriers.base import Question
 from carriers.kdniao import Kdniao
 from carriers.kdniao import signature as kdniao_signature
 from carriers.kuaidi100 import Kuaidi100
 from carriers.push import Delivery, Doorman, End, Forged, Push, Pusher, Subscribed, Subscriber
+from carriers.push import form as read_form
 from carriers.sf import Sf
 from domain.history import Stored, merge
 from domain.orders import Waybill
@@ -361,6 +364,37 @@ class TestSf:
         delivery: Delivery = SF.receive(Push(json.dumps(told).encode()), NOW)
         assert len(delivery.answers) == 2
         assert len(delivery.unreadable) == 1
+
+
+class TestForms:
+    @settings(deadline=None)
+    @given(st.dictionaries(st.text(max_size=9), st.text(), max_size=9), st.booleans())
+    def test_fields_are_what_the_standard_library_reads(self, fields: dict[str, str], plus: bool) -> None:
+        body = urlencode(fields, quote_via=quote_plus if plus else quote, errors="surrogatepass")
+        try:
+            wanted = dict(parse_qsl(body, keep_blank_values=True, errors="strict"))
+        except ValueError:
+            with pytest.raises(Forged):
+                read_form(Push(body.encode()))
+        else:
+            assert read_form(Push(body.encode())) == wanted
+
+    @settings(deadline=None)
+    @given(st.binary(max_size=60))
+    def test_any_bytes_are_a_form_or_forged(self, body: bytes) -> None:
+        try:
+            fields = read_form(Push(body))
+        except Forged:
+            return
+        assert fields == dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+
+    @pytest.mark.parametrize("body", [b"a=%", b"a=%4", b"a=%zz", b"%g0=1", b"a=1&" * 40])
+    def test_what_is_no_form(self, body: bytes) -> None:
+        with pytest.raises(Forged):
+            read_form(Push(body))
+
+    def test_signs_that_need_no_escape(self) -> None:
+        assert read_form(Push(b"a=b==&c&d=+%2B&=e")) == {"a": "b==", "c": "", "d": " +", "": "e"}
 
 
 def test_who_can_what() -> None:
