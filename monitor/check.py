@@ -59,6 +59,11 @@ def _configuration(settings: Settings, now: datetime | None) -> Iterator[CheckLi
         f"{len(settings.routes)} 条路由、{len(settings.policies)} 条策略、{len(settings.exemptions)} 条豁免",
     )
     yield CheckLine("ok", f"{len(known.profiles)} 个平台配置")
+    for n, account in enumerate(settings.order_sources):
+        what = (
+            f"订单来源 {account.name}（{account.kind}）：{account.source.withheld}，那些店铺的订单要另行登记"
+        )
+        yield CheckLine("ok", what, line=settings.written.lines.of(("order_sources", n)))
     yield from lint(settings, known, now)
     for name, url in addresses(settings):
         yield CheckLine("ok", f"{name} 的推送网址：{url}")

@@ -61,6 +61,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *_secrets(settings),
         *_providers(settings),
         *odd_pushes(settings),
+        *_order_sources(settings),
         *_channels(settings),
         *_web(settings),
         *_running(settings),
@@ -145,6 +146,25 @@ def _pace(path: KeyPath, account: ProviderAccount, freshness: timedelta) -> Said
     if freshness < interval:
         what = f"freshness {format_duration(freshness)} 比 {account.name} 允许的间隔 {format_duration(interval)} 短"
         yield ("freshness",), what, "实际按服务商允许的间隔查询"
+
+
+def _order_sources(settings: Settings) -> Said:
+    for n, account in enumerate(settings.order_sources):
+        path: KeyPath = ("order_sources", n)
+        terms, shops = account.terms, account.terms.shops
+        same = next((each.name for each in settings.order_sources[:n] if each.source == account.source), "")
+        if same:
+            yield path, f"{account.name} 和 {same} 是同一个账号，令牌会互相顶掉", "留一个"
+        withheld = [key for key, shop in shops.items() if shop.platform in _WITHHELD]
+        if terms.platform in _WITHHELD or withheld:
+            what = f"{account.source.withheld}：{'、'.join(withheld) or account.name} 取不到是正常的"
+            yield path, what, "这些店铺请用 parcelwatch import 或接口登记"
+        if not terms.platform and (not shops or not all(shop.platform for shop in shops.values())):
+            yield path, "没有写 platform：它的订单按通用规则判定", "写 platform，或在 shops 里给每家店写"
+
+
+_WITHHELD: Final = ("taobao_tmall", "pinduoduo")
+"""Whose orders both ERPs keep back (`facts/carriers-orders-erp.md`)."""
 
 
 def _channels(settings: Settings) -> Said:

@@ -19,6 +19,7 @@ from monitor.config_adapters import built, settings_of
 from monitor.config_lines import KeyPath
 from monitor.config_shapes import (
     Reading,
+    Remark,
     Setting,
     Shape,
     Table,
@@ -154,7 +155,9 @@ def _source(
     shops = _shops(reading, path, got["shops"])
     tail: Secret | None = got["phone_tail"]
     if tail is not None and not re.fullmatch(r"\d{4}", tail.reveal()):
-        reading.problems.at((*path, "phone_tail"), "要写手机号的最后四位数字")
+        todo = "写发货人手机号的最后四位数字，否则顺丰等快递查不到"
+        reading.remarks.append(Remark((*path, "phone_tail"), "不是四位数字，没有采用", todo))
+        tail = None
     if len(reading.problems) > before:
         return None
     adapter = built(reading, path, cls, {name: got[name] for name in own})

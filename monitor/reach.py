@@ -81,6 +81,9 @@ def _peers(settings: Settings) -> Iterator[_Peer]:
     for n, account in enumerate(settings.providers):
         if url := _front(account.provider):
             yield _Peer(account.name, url, ("providers", n))
+    for n, source in enumerate(settings.order_sources):
+        if url := _front(source.source):
+            yield _Peer(source.name, url, ("order_sources", n))
     for n, channel in enumerate(settings.channels):
         if url := _front(channel.notifier):
             yield _Peer(channel.name, url, ("channels", n))

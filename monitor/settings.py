@@ -94,6 +94,14 @@ class Settings:
         """The account to ask about a carrier (our key): the first that serves it."""
         return next((account for account in self.providers if account.serves(carrier)), None)
 
+    def asked_about(self, carrier: str) -> bool:
+        """Some account can be asked about parcels of the carrier (our key)."""
+        return self.provider_for(carrier) is not None
+
+    def pushed_about(self, carrier: str) -> bool:
+        """Some account pushes news of parcels of the carrier (our key)."""
+        return any(account.pushes(carrier) for account in self.providers)
+
 
 def _password(store: str) -> Secret | None:
     """The database's password, as it is typed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,9 +32,15 @@ from monitor.cli.common import (
 )
 from monitor.clock import wall
 from monitor.desk.explain import as_data, as_text
+from monitor.erp import windows
+from monitor.erp.base import Grant, TokenHolder
 from monitor.net import Net, sketch
+from monitor.order_sources import SourceAccount
+from monitor.pull import held_grant, kept_grant
 from monitor.settings import Settings
-from monitor.store import events, parcels
+from monitor.single import only_one
+from monitor.store import events, parcels, pulls
+from monitor.store.database import Database, StoreError
 from rules.judge import judge
 
 __all__ = ["COMMANDS"]
@@ -240,6 +247,56 @@ def try_notifier(name: str, config: Path | None) -> None:
     )
     receipt = _call(channel.notifier.send(message, now), name, settings)
     click.echo(f"平台确认收到：{receipt.answer}")
+
+
+@try_.command("source")
+@click.argument("name")
+@config_option
+def try_source(name: str, config: Path | None) -> None:
+    """从订单来源 NAME 取最近一小时的第一页，只看不登记。"""
+    settings = settings_from(config)
+    account = next((each for each in settings.order_sources if each.name == name), None)
+    if account is None:
+        have = "、".join(each.name for each in settings.order_sources)
+        raise click.BadParameter(f"没有订单来源 {name}；配置里有：{have or '（一个也没有）'}")
+    now = wall()
+    with open_store(settings) as db:
+        held = _access(db, account, settings)
+    cursor = windows.fresh(now - timedelta(hours=1))
+    page = _call(account.source.pull(cursor, now, held), name, settings)
+    for each in page.documents[:_SHOWN]:
+        numbers = "、".join(f"{parcel.carrier or '?'} {parcel.waybill_no}" for parcel in each.parcels)
+        say(
+            f"  {each.number} [{each.standing}] {each.shop or each.shop_id} {'、'.join(each.orders)} {numbers}"
+        )
+    for aside in page.poisoned[:_SHOWN]:
+        say(f"  放在一边：{aside.number} {aside.why}")
+    more = "，后面还有" if page.more else ""
+    click.echo(f"看懂了：{len(page.documents)} 张出库单，{len(page.poisoned)} 行读不懂{more}")
+    say(f"注意：{account.source.withheld}，那些店铺取不到是正常的")
+
+
+_SHOWN: Final = 10
+
+
+def _access(db: Database, account: SourceAccount, settings: Settings) -> Grant | None:
+    """The token of the running service; where none runs a missing or lapsed one is got here, and kept for it.
+
+    Only one process may renew a token: whoever does voids the other's.
+    """
+    source = account.source
+    held = held_grant(account, db.read_now(lambda conn: pulls.grant(conn, account.name)))
+    if not isinstance(source, TokenHolder) or not source.stale(held, wall()):
+        return held
+    try:
+        with only_one(db):
+            fresh = _call(source.renew(held, wall()), account.name, settings)
+            record = kept_grant(account, fresh)
+            db.write_now(lambda conn: pulls.keep_grant(conn, account.name, record))
+            return fresh
+    except StoreError:
+        click.echo("提示：令牌由正在运行的 parcelwatch run 保管和更换，这里不换", err=True)
+        return held
 
 
 COMMANDS: Final = (explain, recognise, try_)

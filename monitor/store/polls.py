@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, case, func, select, update
 
@@ -14,6 +15,7 @@ from monitor.store.bulk import update_many
 from monitor.store.claims import ALL, Scope
 
 __all__ = [
+    "LOCKED",
     "Asked",
     "Quiet",
     "answered",
@@ -128,6 +130,10 @@ def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
             for row in sorted(rows, key=lambda row: row.parcel_id)
         ],
     )
+
+
+LOCKED: Final = "单号被锁："
+"""How a reason begins that is the provider's lock on one number."""
 
 
 def remark(conn: Connection, parcel_id: int, why: str, now: datetime) -> None:

@@ -25,14 +25,14 @@ router = api_router("coverage")
 class CoverageQuery(Asked):
     """Which list to walk; without one only the counts."""
 
-    reason: Reason | None = Field(None, description="列出其中一类；不写则只有数目。asked 不列")
+    reason: Reason | None = Field(None, description="列出其中一类；不写则只有数目。asked 和 pushed 不列")
 
 
 class Share(BaseModel):
-    """How many parcels (of `no_waybill`: orders) stand so."""
+    """How many parcels (of `no_waybill` orders, of `not_kept` documents) stand so."""
 
     reason: Reason
-    count: int = Field(description="数到十万为止，asked 除外")
+    count: int = Field(description="ended、changed、no_waybill、not_kept 数到十万为止")
     covered: bool = Field(description="不缺什么")
 
 
@@ -48,6 +48,7 @@ class Missing(BaseModel):
     platform: str
     since: datetime
     asked_at: datetime | None
+    source: str = Field(description="报告它的订单来源，只有 not_kept 有")
 
 
 class Covered(BaseModel):
@@ -65,14 +66,13 @@ async def get_coverage(request: Request, asked: Annotated[CoverageQuery, Query()
     context: Context = request.app.state.context
     settings, zone = context.settings(), zone_of(request)
 
-    def served(carrier: str) -> bool:
-        return settings.provider_for(carrier) is not None
-
     def read(conn: Connection) -> tuple[views.Coverage, Page[Uncovered]]:
         page: Page[Uncovered] = Page()
         if asked.reason is not None:
-            page = views.uncovered(conn, asked.reason, served, asked.cursor, asked.limit)
-        return views.coverage(conn, served), page
+            page = views.uncovered(
+                conn, asked.reason, settings.asked_about, asked.cursor, asked.limit, settings.pushed_about
+            )
+        return views.coverage(conn, settings.asked_about, settings.pushed_about), page
 
     found, page = await context.db.read(read)
     told = Covered(
@@ -95,4 +95,5 @@ def _missing(of: Uncovered, zone: Zone) -> Missing:
         platform=shown(of.platform),
         since=of.since.astimezone(zone),
         asked_at=local(of.asked_at, zone),
+        source=shown(of.source),
     )

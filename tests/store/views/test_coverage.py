@@ -84,8 +84,9 @@ def test_each_stands_on_the_list_of_its_reason_and_on_no_other(world, reason):
 
 def test_the_counts_are_those_of_the_lists(world):
     found = world.store.read_now(lambda conn: coverage(conn, served))
-    assert found.counts == {Reason.ASKED: 1} | {reason: len(rows) for reason, rows in EXPECTED.items()}
-    assert found.missing == 8
+    told = {Reason.ASKED: 1} | {reason: len(rows) for reason, rows in EXPECTED.items()}
+    assert found.counts == dict.fromkeys(Reason, 0) | told
+    assert (found.missing, found.todo) == (8, 6)
 
 
 def test_what_is_covered_has_no_list(world):
@@ -112,3 +113,61 @@ def test_an_empty_store_covers_everything(database):
     found = database.read_now(lambda conn: coverage(conn, served))
     assert set(found.counts) == set(Reason)
     assert found.missing == sum(found.counts.values()) == 0
+
+
+def test_a_number_that_wants_a_phone_and_one_that_is_locked_are_told_apart(world):
+    phone, locked = world.import_("PHONE"), world.import_("LOCKED")
+    words = {phone: "需要收/寄件人手机号后四位（408）", locked: f"{polls.LOCKED}24 小时"}
+    for parcel_id, why in words.items():
+        world.store.write_now(lambda conn, id_=parcel_id, why=why: polls.remark(conn, id_, why, at(0)))
+    found = world.store.read_now(lambda conn: coverage(conn, served))
+    assert [found.counts[each] for each in (Reason.NEEDS_PHONE, Reason.LOCKED, Reason.REFUSED)] == [1, 1, 1]
+    for reason, number in ((Reason.NEEDS_PHONE, "PHONE"), (Reason.LOCKED, "LOCKED")):
+        [row] = world.store.read_now(lambda conn, r=reason: uncovered(conn, r, served)).rows
+        assert row.waybill_no == number
+
+
+def test_a_carrier_that_is_only_pushed_is_watched_by_pushes(world):
+    found = world.store.read_now(lambda conn: coverage(conn, served, lambda carrier: carrier == "yunda"))
+    assert found.counts[Reason.NOT_SERVED] == 0
+    assert found.counts[Reason.PUSHED] + found.counts[Reason.WAITING] == 3
+    assert found.missing == 8, "a pushed parcel that nothing was ever told of waits as well"
+
+
+def test_two_parcels_of_an_order_and_two_orders_of_a_parcel_count_once_each(database):
+    world = World(database)
+    _take(world, "two boxes", "A1", "A2")
+    _take(world, "one", "B1")
+    _take(world, "other", "B1")
+    found = world.store.read_now(lambda conn: coverage(conn, served))
+    assert sum(found.counts.values()) == found.counts[Reason.WAITING] == 3
+
+
+def test_what_a_source_told_of_and_nobody_could_read_is_on_a_list(world):
+    from monitor.store import pulls
+    from monitor.store.pulls import DocumentRow
+
+    lost = DocumentRow("CK1", "JY1", "旗舰店", "pending", 0, "{}", "unreadable", "不是运单号")
+    strange = DocumentRow(
+        "CK2", "JY2", "旗舰店", "shipped", 0, "{}", "unknown_carrier", "watched all the same"
+    )
+    world.store.write_now(lambda conn: pulls.keep_documents(conn, "erp", [lost, strange], at(0)))
+    found = world.store.read_now(lambda conn: coverage(conn, served))
+    assert found.counts[Reason.NOT_KEPT] == 1
+    [row] = world.store.read_now(lambda conn: uncovered(conn, Reason.NOT_KEPT, served)).rows
+    assert (row.source, row.order_no, row.shop, row.why) == ("erp", "JY1", "旗舰店", "不是运单号")
+
+
+def test_the_shops_together_are_the_whole(world):
+    from monitor.store.views.coverage_by import by_shop
+
+    world.import_("ELSEWHERE", shop="二店", platform="douyin")
+    world.store.write_now(lambda conn: world.sweep.tick(conn, at(0)))
+    whole = world.store.read_now(lambda conn: coverage(conn, served))
+    shops = world.store.read_now(lambda conn: by_shop(conn, served))
+    assert [(each.platform, each.shop) for each in shops if each.orders] == [
+        ("", "旗舰店"),
+        ("douyin", "二店"),
+    ]
+    for reason in set(Reason) - {Reason.CHANGED, Reason.ENDED}:
+        assert sum(each.counts[reason] for each in shops) == whole.counts[reason], reason
