@@ -35,6 +35,8 @@ __all__ = [
 _AFTER_SIGNING: Final = timedelta(hours=24)
 """A station may take a signature back within the day (`facts/carriers.md`, realities)."""
 _DAY: Final = timedelta(days=1)
+_WAITED: Final = timedelta(hours=6)
+"""Who waits for news is never left without a look for longer than this because little is usual."""
 _PUSHED: Final = timedelta(days=3)
 """A look without a reason at a parcel whose news are pushed: in case pushes stopped and nobody said so."""
 _SILENT_FOR_GOOD: Final = timedelta(days=10)
@@ -113,11 +115,17 @@ def next_asking(
 
 
 def _unhurried(case: Case, verdict: Verdict, pace: Pace, now: datetime, usual: timedelta | None) -> datetime:
-    """The floor; later where the carrier's next scan is mostly not there by then, a day after the look at most."""
+    """The floor; later where the carrier's next scan is mostly not there by then.
+
+    Where nobody waits: not before it usually is, a day after the look at most. Where people wait for news: twice
+    within the usual gap is enough.
+    """
     floor = _floor(case, verdict, pace, now)
     moved, seen = case.journey.last_movement_at, case.observed_at
-    if usual is None or moved is None or seen is None or _awaited(verdict):
+    if usual is None or moved is None or seen is None:
         return floor
+    if _awaited(verdict):
+        return max(floor, seen + min(usual / 2, _WAITED))
     return max(floor, min(moved + usual, seen + max(_DAY, pace.freshness)))
 
 
