@@ -90,23 +90,15 @@ def by_shop(conn: Connection, served: Answers, pushed: Answers = coverage.nobody
 
 def by_source(conn: Connection) -> list[SourceCoverage]:
     """Every order source that was ever read, by its name."""
-    told: dict[str, int] = dict(
-        conn.execute(select(_pulled.c.source, func.count()).group_by(_pulled.c.source)).tuples().all()
-    )
-    own: dict[str, int] = dict(
-        conn.execute(
-            select(_orders.c.source, func.count()).where(_orders.c.source != "").group_by(_orders.c.source)
-        )
-        .tuples()
-        .all()
-    )
-    bare = dict(conn.execute(_without_waybill((_orders.c.source,))).all())
+    told = _counted(conn, select(_pulled.c.source, func.count()).group_by(_pulled.c.source))
+    own = select(_orders.c.source, func.count()).where(_orders.c.source != "").group_by(_orders.c.source)
+    orders, bare = _counted(conn, own), _counted(conn, _without_waybill((_orders.c.source,)))
     wrong = pulls.problems(conn)
     return [
         SourceCoverage(
             each.source,
             told.get(each.source, 0),
-            own.get(each.source, 0),
+            orders.get(each.source, 0),
             sum(wrong.get((each.source, problem), 0) for problem in _LOST),
             wrong.get((each.source, "unknown_carrier"), 0),
             bare.get(each.source, 0),
@@ -116,6 +108,10 @@ def by_source(conn: Connection) -> list[SourceCoverage]:
         )
         for each in pulls.listing(conn)
     ]
+
+
+def _counted(conn: Connection, query: Any) -> dict[str, int]:
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 # ── parcels by their group ───────────────────────────────────────────────────────────────────────
