@@ -128,11 +128,13 @@ class Staging:
             self._part(token, part).unlink(missing_ok=True)
 
     def purge(self, now: datetime) -> int:
-        """Forget what is older than a day; returns how many files of any kind went."""
+        """Forget what is older than a day, by our clock; returns how many files of any kind went."""
+        began = {each.token: each.at.timestamp() for each in self.all()}
         gone = 0
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
             with suppress(OSError):
-                if now.timestamp() - path.stat().st_mtime > KEPT.total_seconds():
+                since = began.get(path.name.partition(".")[0]) or path.stat().st_mtime
+                if now.timestamp() - since > KEPT.total_seconds():
                     path.unlink()
                     gone += 1
         return gone
