@@ -70,6 +70,8 @@ class Cainiao:
         "cpCode 的编码表没有写明，按各家常见的英文代码认",
         "logisticsGmtModified 按北京时间读",
         "LINK 网关没有文档，不支持",
+        "菜鸟速递（丹鸟）自己的 TMS_PRACTICE_TRACE_INFO 只有编码、没有接口，查不了；编码出现在推送里时认得",
+        "推送收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:

@@ -94,6 +94,8 @@ class Deppon:
         "GOT（开单）按揽收算，也有人当作下单",
         "FAILED 是拒签还是运单作废，按文字判断；INBOUND（暂存）只有文字说存进驿站、柜子才算待取件",
         "错误码没有文档：说运单不存在的算没有记录，说到签名、密钥、白名单的算账号的错，其余不猜",
+        "德邦物流（快运）的单是否查得到没有写明",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:

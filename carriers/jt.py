@@ -139,6 +139,7 @@ class Jt:
         "错误码只知道 145003030（签名不对）：说到签名、密钥、白名单的算账号的错，其余不猜",
         "推送应答里 data 的内容没有核对过，按 SUCCESS 回",
         "推送的订阅接口没有地址，请在极兔的后台或找他们开通",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:

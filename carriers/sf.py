@@ -90,6 +90,7 @@ class Sf:
         "顺丰快运的单是否查得到没有写明",
         "648（已退回/转寄）按退回算，备注明说转寄的除外",
         "推送失败后重推多久没有写明",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:

@@ -97,11 +97,17 @@ class Sto:
         "国际件的编码（PU_、CC_ 开头）只知道三个，照名字理解；其余记为未识别",
         "错误码只知道一部分：needRetry 为真就重试，说到签名、密钥、白名单的算账号的错，其余不猜",
         "轨迹推送（STO_TRACE_PLATFORM_PUSH）的内容和应答没有文档，只能查询，不能接收推送",
+        "from_code 不写时用 app_key：例子里两个一样，没有说总是一样",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call for up to ten waybills. Raises a `RemoteError` when there is no answer at all."""
         return (yield from in_batches(questions, (_CARRIER,), "申通", self.batch, self._together))
+
+    def serves(self, carrier: str) -> bool:
+        """申通's express parcels."""
+        return carrier == "shentong"
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""

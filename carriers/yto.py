@@ -98,6 +98,7 @@ class Yto:
         "空结果（1001）分不清还没有、单号不对、不是圆通的单",
         "错误码只知道一部分：说到签名、密钥、白名单的算账号的错，其余不猜",
         "老接口的 param 写法照别人的代码；它没有加密（http），能用新接口就用新接口",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def __post_init__(self) -> None:
@@ -112,6 +113,10 @@ class Yto:
         """One call per question. Raises a `RemoteError` when there is no answer."""
         call = partial(self._one, now=now)
         return (yield from in_batches(questions, (_CARRIER,), "圆通", self.batch, call))
+
+    def serves(self, carrier: str) -> bool:
+        """圆通's express parcels."""
+        return carrier == "yuantong"
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""

@@ -106,12 +106,17 @@ class Yunda:
         "订阅的应答没有文档：说不成功、又没有说已订阅或重复的，算这个单号不能订阅；订阅时的订单号用运单号",
         "错误码只知道一部分：说到签名、密钥、白名单的算账号的错，其余不猜",
         "轨迹推送的应答没有文档，只能查询，不能接收推送",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call per question, three where nothing is told at first. Raises a `RemoteError`."""
         call = partial(self._one, now=now)
         return (yield from in_batches(questions, (_CARRIER,), "韵达", self.batch, call))
+
+    def serves(self, carrier: str) -> bool:
+        """韵达's express parcels."""
+        return carrier == "yunda"
 
     def needs_phone(self, carrier: str) -> bool:
         """No phone is checked."""

@@ -108,6 +108,8 @@ class Zto:
         "错误码只知道一部分：说到签名、密钥、白名单的算账号的错，其余不猜",
         "老接口（interface = old）的地址、签名和单号写法没有文档，照别人的代码，先用 parcelwatch try 试一次",
         "轨迹推送的内容和应答没有文档，只能查询，不能接收推送",
+        "digest = sha256 的写法没有例子：照 MD5，对原始字节做 Base64",
+        "接口收不收费没有写明，按不收费算，不计花费",
     )
 
     def __post_init__(self) -> None:
@@ -121,6 +123,10 @@ class Zto:
     def ask(self, questions: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
         """One call per question. Raises a `RemoteError` when there is no answer."""
         return (yield from in_batches(questions, (_CARRIER,), "中通", self.batch, self._one))
+
+    def serves(self, carrier: str) -> bool:
+        """中通's express parcels."""
+        return carrier == "zhongtong"
 
     def needs_phone(self, carrier: str) -> bool:
         """Others' waybills are seen only with the last digits of a phone."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from carriers.base import Provider, Question, kinds
+from carriers.base import Billing, Provider, Question, kinds
 from carriers.push import Pusher
 from domain.orders import Waybill
 from domain.remote import (
@@ -131,6 +131,8 @@ def test_an_account_is_frozen_settings_and_facts_about_the_service(kind: str, sp
     assert limits.per_waybill_interval > timedelta(0)
     assert min(limits.per_waybill_daily, limits.per_second, limits.concurrency) > 0
     assert all(isinstance(said, str) and said for said in account.uncertain)
+    if account.billing is Billing.FREE:
+        assert any("收不收费" in said for said in account.uncertain), "no document says that it is free"
     with pytest.raises((AttributeError, TypeError)):
         account.kind = "changed"  # type: ignore[misc]
 
