@@ -53,9 +53,6 @@ def _pushed(
     if account.callback_url and not urlsplit(account.callback_url).path.endswith(f"/callbacks/{quote(name)}"):
         todo = f"让反向代理把它转到 /callbacks/{name}，或改成以它结尾的网址"
         yield (*path, "callback_url"), f"{name} 的推送网址不以 /callbacks/{name} 结尾", todo
-    if not account.provider.asks:
-        what = f"{name} 只推送、不能查询：没有推送不等于没有动静，它的单到了时限也不会报警"
-        yield where, what, "给同样的快递公司再配一个能查询的账号"
 
 
 def _inside(url: str) -> bool:

@@ -105,6 +105,7 @@ def test_a_carrier_that_is_only_pushed_is_odd(file: Path) -> None:
         ]
 
     assert said(K100) == []
+    assert odd(file, WEB + CAINIAO + "push = true\n" + K100) == [], "it is verified"
     (only,) = said(SF)
     assert only.endswith("cn 只推送，没有账号能查中通快递：时限到了没法核实，不会告警")
 
