@@ -38,7 +38,10 @@ _RUNNING = (
     Command(0, "parcelwatch run", stays=True),
     Command(0, "curl -s http://127.0.0.1:8000/api/v1/tickets", shown=("YT8812345678901",), later=True),
 )
-_STARTS = {"fresh": (), "postgresql": (), "configured": _CONFIGURED, "running": _RUNNING}
+_CARRIERS = (*_CONFIGURED, Command(0, f"{sys.executable} {ROOT}/tests/docs/carrier.py 9001"))
+_STARTS = {
+    "fresh": (), "postgresql": (), "configured": _CONFIGURED, "carriers": _CARRIERS, "running": _RUNNING
+}  # fmt: skip
 """What was done before the document begins."""
 
 
