@@ -14,7 +14,7 @@ from sqlalchemy import text
 from monitor.intake.staging import Staging, State, staging_folder
 from monitor.settings import Settings
 from monitor.store.database import Database
-from monitor.web.pages import intake
+from monitor.web import intake_desk
 from tests.intake.conftest import NOW
 from tests.intake.workbook import locked_workbook
 from tests.web.conftest import HERE, Site
@@ -27,7 +27,7 @@ FORM = {"Origin": HERE, "Sec-Fetch-Site": "same-origin"}
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer waits until the file is read: a test has no page that looks again."""
-    monkeypatch.setattr(intake, "PATIENCE", None)
+    monkeypatch.setattr(intake_desk, "PATIENCE", None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,16 +18,14 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
-from domain.remote import Secret
 from monitor.intake.columns import FIELDS, PLATFORM_IDS
-from monitor.intake.staging import Staged, Staging, State, staging_folder, with_state
-from monitor.intake.trying import Trial
+from monitor.intake.staging import Staged, State, with_state
 from monitor.intake.values import heading_key
 from monitor.store import mappings, meta
-from monitor.store.errors import StoreError
 from monitor.store.mappings import ColumnTable
 from monitor.store.meta import Imported
 from monitor.web.context import Context
+from monitor.web.intake_desk import desk_of, staging_of, turn
 from monitor.web.render import context_of, page
 from monitor.web.uploads import received
 
@@ -35,8 +33,6 @@ __all__ = ["ORIGIN_ZH", "OUTCOME_ZH", "STATE_ZH", "router"]
 
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
-PATIENCE: Final = 2.0
-"""Seconds an answer waits for the reading; then the page looks again by itself."""
 _NAME: Final = re.compile(r"[\w.-]{1,64}")
 _WORDS: Final = 64
 
@@ -59,33 +55,6 @@ ORIGIN_ZH: Final = {"command": "命令行", "console": "控制台", "inbox": "�
 _KIND_ZH: Final = {"shipment": "有运单", "awaiting": "待发货", "ignored": "忽略", "rejected": "拒绝"}
 
 
-@dataclass
-class _Desk:
-    """What is under way in this process."""
-
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-    passwords: dict[str, Secret] = field(default_factory=dict)
-    """By token, until the file is imported, discarded or purged. Never written down."""
-
-    def under_way(self, token: str) -> bool:
-        task = self.tasks.get(token)
-        return task is not None and not task.done()
-
-
-def _desk(request: Request) -> _Desk:
-    state = request.app.state
-    if not hasattr(state, "intake_desk"):
-        state.intake_desk = _Desk()
-    desk: _Desk = state.intake_desk
-    return desk
-
-
-def _staging(context: Context) -> Staging:
-    settings = context.settings()
-    return Staging(staging_folder(settings.store, settings.path.parent))
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     imports: list[Imported]
@@ -99,8 +68,8 @@ def _kept(conn: Connection) -> _Kept:
 @router.get("/intake")
 async def show(request: Request) -> Response:
     """The form, what waits for a yes, what came in lately, and the saved tables."""
-    context, desk = context_of(request), _desk(request)
-    staging = _staging(context)
+    context, desk = context_of(request), desk_of(request)
+    staging = staging_of(context)
     await asyncio.to_thread(staging.purge, context.now())
     waiting = await asyncio.to_thread(staging.all)
     for token in desk.passwords.keys() - {each.token for each in waiting}:
@@ -121,8 +90,8 @@ async def show(request: Request) -> Response:
 @router.post("/intake")
 async def upload(request: Request) -> Response:
     """Take the files; one of them is shown at once, several on the list."""
-    context, desk = context_of(request), _desk(request)
-    staging = _staging(context)
+    context, desk = context_of(request), desk_of(request)
+    staging = staging_of(context)
     try:
         got = await received(request, staging, context.now())
     except OSError as error:
@@ -131,8 +100,8 @@ async def upload(request: Request) -> Response:
     if not got.files:
         raise HTTPException(422, "没有选择文件")
     for each in got.files:
-        _remember(desk, each.token, got.fields.get("password", ""))
-        await _turn(request, _told(each, got.fields), State.READING)
+        desk.remember(each.token, got.fields.get("password", ""))
+        await turn(request, _told(each, got.fields), State.READING)
     one = f"/{got.files[0].token}" if len(got.files) == 1 else ""
     return RedirectResponse(f"/intake{one}", 303)
 
@@ -140,7 +109,7 @@ async def upload(request: Request) -> Response:
 @router.get("/intake/{token}")
 async def one(request: Request, token: str) -> Response:
     """One file: what was recognised, what would happen, and what can be put right."""
-    context, desk = context_of(request), _desk(request)
+    context, desk = context_of(request), desk_of(request)
     staged = await _find(context, token)
     said = staged.said
     return await page(
@@ -160,31 +129,31 @@ async def one(request: Request, token: str) -> Response:
         platforms=sorted(PLATFORM_IDS),
         moment=_moment,
         locked=token in desk.passwords,
-        handed_back=_staging(context).rejected(token).is_file(),
+        handed_back=staging_of(context).rejected(token).is_file(),
     )
 
 
 @router.post("/intake/{token}/preview")
 async def preview(request: Request, token: str) -> Response:
     """Read it again, with what the form says."""
-    context, desk = context_of(request), _desk(request)
+    context, desk = context_of(request), desk_of(request)
     staged = await _find(context, token)
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    _remember(desk, token, form.get("password", ""))
+    desk.remember(token, form.get("password", ""))
     if staged.state is not State.DONE and not desk.under_way(token):
         told = _told(staged, form)
-        await _turn(request, replace(told, mapping=_mapping(form, staged)), State.READING)
+        await turn(request, replace(told, mapping=_mapping(form, staged)), State.READING)
     return _back(token)
 
 
 @router.post("/intake/{token}/confirm")
 async def confirm(request: Request, token: str) -> Response:
     """Import it as it was previewed."""
-    context, desk = context_of(request), _desk(request)
+    context, desk = context_of(request), desk_of(request)
     staged = await _find(context, token)
     again = staged.state is State.IMPORTING and not desk.under_way(token)
     if staged.state is State.READY or again:
-        await _turn(request, staged, State.IMPORTING)
+        await turn(request, staged, State.IMPORTING)
     return _back(token)
 
 
@@ -201,18 +170,18 @@ async def save_mapping(request: Request, token: str) -> Response:
     table = ColumnTable(name, fields, str(mark), shop)
     if not await context.db.write(lambda conn: mappings.save(conn, table, context.now())):
         raise HTTPException(422, "列对应表太多，请先删掉不用的")
-    _staging(context).keep(with_state(staged, staged.state, saved_as=name))
+    staging_of(context).keep(with_state(staged, staged.state, saved_as=name))
     return _back(token)
 
 
 @router.post("/intake/{token}/discard")
 async def discard(request: Request, token: str) -> Response:
     """Forget the upload and everything about it."""
-    context, desk = context_of(request), _desk(request)
+    context, desk = context_of(request), desk_of(request)
     staged = await _find(context, token)
     if not desk.under_way(token):
         desk.passwords.pop(token, None)
-        await asyncio.to_thread(_staging(context).drop, staged.token)
+        await asyncio.to_thread(staging_of(context).drop, staged.token)
     return RedirectResponse("/intake", 303)
 
 
@@ -222,7 +191,7 @@ async def rejected(request: Request, token: str) -> Response:
     context = context_of(request)
     await _find(context, token)
     try:
-        body = await asyncio.to_thread(_staging(context).rejected(token).read_bytes)
+        body = await asyncio.to_thread(staging_of(context).rejected(token).read_bytes)
     except OSError:
         raise HTTPException(404) from None
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
@@ -237,57 +206,11 @@ async def remove_mapping(request: Request) -> Response:
     return RedirectResponse("/intake", 303)
 
 
-# ── turns ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _turn(request: Request, staged: Staged, state: State) -> None:
-    """Begin to read or to import; wait a moment for it."""
-    context, desk = context_of(request), _desk(request)
-    if desk.under_way(staged.token):
-        return
-    staged = _staging(context).keep(replace(staged, state=state))
-    desk.rows[staged.token] = 0
-    task = asyncio.create_task(_work(context, desk, staged))
-    desk.tasks[staged.token] = task
-    await asyncio.wait({task}, timeout=PATIENCE)
-
-
-async def _work(context: Context, desk: _Desk, staged: Staged) -> None:
-    """One turn in a thread, one at a time; the service's end ends it within a second."""
-    ending = False
-    trial = Trial(
-        context.db,
-        _staging(context),
-        context.settings().timezone,
-        context.now,
-        lambda: ending,
-        desk.rows.__setitem__,
-    )
-    turn = trial.preview if staged.state is State.READING else trial.confirm
-    try:
-        async with context.importing:
-            done = await asyncio.to_thread(turn, staged, desk.passwords.get(staged.token))
-        if done.state is State.DONE:
-            desk.passwords.pop(staged.token, None)
-    except asyncio.CancelledError:
-        ending = True
-        raise
-    except (StoreError, OSError) as error:
-        log.error("a file cannot be imported", file=staged.name, why=str(error))
-        told = ["store", f"{error} 修好后请重新预览；已写入的行不会重复登记。", []]
-        _staging(context).keep(with_state(staged, State.REFUSED, refused=told))
-
-
 async def _find(context: Context, token: str) -> Staged:
-    staged = await asyncio.to_thread(_staging(context).find, token)
+    staged = await asyncio.to_thread(staging_of(context).find, token)
     if staged is None:
         raise HTTPException(404, "上传的文件只保留一天，导入或丢弃后也会删除。请重新上传。")
     return staged
-
-
-def _remember(desk: _Desk, token: str, password: str) -> None:
-    if password:
-        desk.passwords[token] = Secret(password)
 
 
 def _told(staged: Staged, form: Mapping[str, str]) -> Staged:
