@@ -86,8 +86,12 @@ class ProviderAccount:
     """Stands in the address of its pushes: whoever does not know it is not listened to."""
 
     def serves(self, carrier: str) -> bool:
-        """This account may be asked about parcels of `carrier` (our key); one that only pushes about none."""
-        return self.provider.asks and (carrier in self.carriers or "*" in self.carriers)
+        """This account may be asked about parcels of `carrier` (our key); one that only pushes about none.
+
+        Of a carrier that its service knows nothing of, `*` or not, it is not: the next account's turn.
+        """
+        named = carrier in self.carriers or "*" in self.carriers
+        return named and self.provider.asks and carriers.base.serves(self.provider, carrier)
 
     def pushes(self, carrier: str) -> bool:
         """This account is to push news of parcels of `carrier` (our key)."""

@@ -10,6 +10,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
+from carriers.base import Billing, serves
 from carriers.names import display
 from domain.masking import safe_text
 from domain.time import format_duration
@@ -121,8 +122,22 @@ def _providers(settings: Settings) -> Said:
                     f"{name} 已由 {before} 查询，轮不到 {account.name}",
                     "先写的优先；删掉一处",
                 )
+            if key != "*" and not serves(account.provider, key):
+                yield (
+                    (*path, "carriers"),
+                    f"{account.kind} 查不了{display(key)}，{account.name} 不会去问",
+                    "从 carriers 里去掉，另配一个查得了的账号",
+                )
+                continue
             served.setdefault(key, account.name)
         yield from _pace(path, account, settings.freshness)
+        yield from _paid(path, account)
+
+
+def _paid(path: KeyPath, account: ProviderAccount) -> Said:
+    """A budget of a service that costs nothing is no limit."""
+    if account.budget is not None and account.provider.billing is Billing.FREE:
+        yield (*path, "budget"), f"{account.kind} 查询不收费，预算用不上", "删掉这一行；收费的话请告诉我们"
 
 
 def _unverified(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said:
