@@ -39,6 +39,10 @@ _SAVED: Final = timedelta(minutes=1)
 _OTHERS: Final = timedelta(days=1)
 _SETTLED: Final = timedelta(hours=2)
 """So long after an outage the failures of it are still among the last hour's."""
+_COUNTED: Final = timedelta(hours=2)
+"""The running hour and the one before it, at most."""
+_POISONED: Final = 10
+"""So many numbers may fail every time they are asked about, and it is nobody's fault but theirs."""
 _MANY: Final = 10_000
 ALL: Final = ""
 """The line of all carriers of an account together."""
@@ -266,7 +270,8 @@ class Round:
 
     def _share(self, carrier: str, asked: int, failed: int) -> None:
         before = self._line(carrier)
-        line, tell = feed_line.after_share(before, asked, failed, self._now)
+        each = _COUNTED / max(self._doctor.interval, timedelta(seconds=1))
+        line, tell = feed_line.after_share(before, asked, failed, self._now, round(_POISONED * each))
         if line != before:
             self._move(carrier, before, line, tell)
 

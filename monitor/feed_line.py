@@ -23,7 +23,7 @@ _EMPTIED: Final = 6
 _BACK: Final = 3
 """A silence is over when so many different parcels have a new scan: one alone may have been on its way."""
 _QUESTIONS: Final = 30
-"""So many questions have to fail before their share says anything: a few poisoned numbers do not make it up."""
+"""So many questions have to fail before their share says anything."""
 _WELL: Final = 10
 _PROBE: Final = timedelta(minutes=2)
 _QUEUE: Final = timedelta(hours=6)
@@ -114,9 +114,14 @@ def after_silence(line: Line, why: str, now: datetime) -> tuple[Line, bool]:
     return _down(replace(line, returned=frozenset()), Cause.SILENT, why, now)
 
 
-def after_share(line: Line, asked: int, failed: int, now: datetime) -> tuple[Line, bool]:
-    """How many of the last questions failed: half is poor, a tenth is well again. What is down is not told as poor."""
-    if line.poor_since is None and failed >= _QUESTIONS and failed * 2 >= asked:
+def after_share(
+    line: Line, asked: int, failed: int, now: datetime, least: int = _QUESTIONS
+) -> tuple[Line, bool]:
+    """How many of the last questions failed: half is poor, a tenth is well again. What is down is not told as poor.
+
+    `least` is how many have to fail: more than a few poisoned numbers can, however often each is asked about.
+    """
+    if line.poor_since is None and failed >= max(least, _QUESTIONS) and failed * 2 >= asked:
         return replace(line, poor_since=now, poor_told=not line.down), not line.down
     if line.poor_since is not None and asked >= _WELL and failed * 10 <= asked:
         return replace(line, poor_since=None, poor_told=False), line.poor_told
