@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -25,22 +25,19 @@ import structlog
 from sqlalchemy import Connection
 
 from carriers.kuaidi100 import Kuaidi100
-from carriers.push import Delivery, Doorman, Forged, Push, Pusher, Receipt, Subscriber, same
-from domain.masking import mask_phones
-from domain.orders import Waybill
-from domain.remote import RemoteError, Reply, Secret
-from domain.tracking import Answer
+from carriers.push import Forged, Push, Pusher
+from domain.remote import Reply, Secret
 from monitor.accounts import ProviderAccount, secrets_of
 from monitor.clock import Clock
 from monitor.doctor import Doctor
-from monitor.keeping import Keeper, Told
+from monitor.keeping import Keeper
 from monitor.metrics import Metrics
-from monitor.redaction import redact
+from monitor.push_reading import Batch, Door, Hush, Read, Reader
 from monitor.routing import Route
-from monitor.store import providers, pushes, subscriptions
+from monitor.store import pushes
 from monitor.store.database import Database, StoreError
 from monitor.store.pushes import Kept
-from monitor.sweep import Judged, Sweep
+from monitor.sweep import Sweep
 
 __all__ = ["Callbacks", "Refused"]
 
@@ -59,81 +56,10 @@ _POURING: Final = 0.05
 """Seconds since the last one, for that."""
 _HELD: Final = 64 << 20
 """Bytes of bodies that may wait for their commit."""
-_HUSH: Final = timedelta(minutes=1)
-_ODD: Final = 20
-"""Oddities kept of one group: a pusher gone mad fills no store."""
 
 
 class Refused(Exception):
     """Nobody we listen to: no such account, a wrong key, a wrong signature. All alike from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """An account that pushes."""
-
-    account: ProviderAccount
-    pusher: Pusher
-    keeper: Keeper
-
-    def admit(self, push: Push, now: datetime) -> Receipt:
-        """Raises `Forged`. What is true and cannot be read is admitted: it is the next sample."""
-        if isinstance(self.pusher, Doorman):
-            return self.pusher.admit(push, now)
-        try:
-            return Receipt(self.pusher.receive(push, now).reply)
-        except RemoteError:
-            return Receipt(Reply(200))
-
-    @property
-    def again_after(self) -> timedelta:
-        """The least time between the end of a subscription and the next one."""
-        return self.pusher.terms.again_after if isinstance(self.pusher, Subscriber) else timedelta(0)
-
-    def knows(self, push: Push) -> bool:
-        """The key of the address, where there is one."""
-        key = self.account.callback_key
-        return key is None or same(key.reveal(), push.query.get("key"))
-
-
-@dataclass(slots=True)
-class _Hush:
-    """Something that may happen a thousand times a second is said once a minute."""
-
-    said_at: datetime | None = None
-    since: int = 0
-
-    def times(self, now: datetime) -> int:
-        """How often it happened since it was last said; 0 while it is not to be said."""
-        self.since += 1
-        if self.said_at is not None and timedelta(0) <= now - self.said_at < _HUSH:
-            return 0
-        self.said_at, times = now, self.since
-        self.since = 0
-        return times
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What came of a group."""
-
-    outcomes: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    """Account and outcome."""
-    judged: Judged = field(default_factory=Judged)
-    odd: int = 0
-
-    def count(self, account: str, outcome: str, n: int = 1) -> None:
-        if n:
-            self.outcomes[account, outcome] += n
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A push that was read, or could not be."""
-
-    kept: Kept
-    delivery: Delivery | None
-    why: str = ""
 
 
 _DECOY: Final = Kuaidi100(Secret("-"), Secret("-"), salt=Secret("-" * 32))
@@ -155,7 +81,7 @@ class Callbacks:
     ) -> None:
         """`ending` says that the service stops: what came is stored and answered, its news wait for the next start."""
         self._doors = {
-            each.name: _Door(
+            each.name: Door(
                 each,
                 each.provider,
                 Keeper(
@@ -168,6 +94,7 @@ class Callbacks:
             for each in accounts
             if each.push and isinstance(each.provider, Pusher)
         }
+        self._reader = Reader(self._doors, clock)
         self._db = db
         self._clock = clock
         self._metrics = metrics
@@ -180,7 +107,7 @@ class Callbacks:
         self._turn = asyncio.Lock()
         self._size = 50
         self._came_at = 0.0
-        self._hushes: dict[tuple[str, str], _Hush] = defaultdict(_Hush)
+        self._hushes: dict[tuple[str, str], Hush] = defaultdict(Hush)
 
     @property
     def open(self) -> bool:
@@ -297,25 +224,14 @@ class Callbacks:
         self._behind = max(0, self._behind - len(group))
         return True
 
-    def _next(self, conn: Connection) -> list[_Read]:
+    def _next(self, conn: Connection) -> list[Read]:
         """The next group, read. Runs in a reader's thread: the loop goes on answering meanwhile."""
-        return [self._reads(each) for each in pushes.waiting(conn, self._size)]
+        return [self._reader.read(each) for each in pushes.waiting(conn, self._size)]
 
-    def _reads(self, kept: Kept) -> _Read:
-        door = self._doors.get(kept.provider)
-        if door is None:
-            return _Read(kept, None, "账号已经不接收推送")
-        try:
-            return _Read(kept, door.pusher.receive(kept.push, kept.at))
-        except Forged as error:  # the key was changed while it waited
-            return _Read(kept, None, f"签名现在不对：{error}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is put aside to be looked into
-            return _Read(kept, None, f"{type(error).__name__}: {error}")
-
-    async def _keep_all(self, group: Sequence[_Read]) -> None:
+    async def _keep_all(self, group: Sequence[Read]) -> None:
         """Keep a group; one that cannot be kept stops only itself."""
         try:
-            batch = await self._db.write(partial(self._keep, group))
+            batch = await self._db.write(partial(self._reader.keep, group))
         except StoreError:
             raise
         except Exception as error:  # whatever it is, the other pushes are not to blame
@@ -326,10 +242,10 @@ class Callbacks:
             why = f"{type(error).__name__}: {error}"
             log.error("a push cannot be kept", account=group[0].kept.provider, why=why, exc_info=True)
             aside = [replace(group[0], delivery=None, why=why)]
-            batch = await self._db.write(partial(self._keep, aside))
+            batch = await self._db.write(partial(self._reader.keep, aside))
         self._tell(batch)
 
-    def _tell(self, batch: _Batch) -> None:
+    def _tell(self, batch: Batch) -> None:
         for (account, outcome), n in batch.outcomes.items():
             name = "scans_stored_total" if outcome == "scans" else "callbacks_total"
             self._metrics.count(name, *((account,) if outcome == "scans" else (account, outcome)), n=n)
@@ -337,82 +253,3 @@ class Callbacks:
         self._metrics.count("parcels_judged_total", n=judged.parcels)
         if judged.opened or judged.ended:
             log.info("judged by pushes", parcels=judged.parcels, opened=judged.opened, ended=judged.ended)
-
-    def _keep(self, group: Sequence[_Read], conn: Connection) -> _Batch:
-        """Everything a group of pushes means, and that they need not be read again, in one transaction."""
-        batch, now = _Batch(), self._clock.now()
-        by_account: dict[str, list[_Read]] = defaultdict(list)
-        for each in group:
-            by_account[each.kept.provider].append(each)
-        for name, its in by_account.items():
-            for each in its:
-                self._put_aside(conn, each, now, batch)
-            if name in self._doors:
-                read = [(each.kept, each.delivery) for each in its if each.delivery is not None]
-                self._keep_of(conn, self._doors[name], read, now, batch)
-        pushes.done(conn, [each.kept.id for each in group])
-        return batch
-
-    def _keep_of(
-        self,
-        conn: Connection,
-        door: _Door,
-        read: Sequence[tuple[Kept, Delivery]],
-        now: datetime,
-        batch: _Batch,
-    ) -> None:
-        """What one account pushed."""
-        name = door.account.name
-        answers = [(kept, answer) for kept, delivery in read for answer in delivery.answers]
-        ended = [(kept, each) for kept, delivery in read for each in delivery.ended]
-        numbers = {answer.waybill_no for _, answer in answers} | {
-            each.waybill.waybill_no for _, each in ended
-        }
-        ids = pushes.addressed(conn, numbers)
-        told: list[Told] = []
-        for kept, answer in answers:
-            parcel_id = _parcel(ids, answer)
-            if parcel_id is None:
-                self._stranger(conn, name, answer, now, batch)
-                continue
-            said = replace(answer, whole=False, late=True)
-            told.append(Told(parcel_id, said, None, None, kept.at))
-        batch.count(name, "kept", len(told))
-        if told:
-            subscriptions.pushed(conn, name, {each.parcel_id: each.answered_at for each in told})
-            judged = door.keeper.keep(conn, told, now)
-            batch.count(name, "scans", judged.scans)
-            batch.judged.add(judged)
-        for kept, each in ended:
-            parcel_id = ids.get(each.waybill)
-            if parcel_id is not None:
-                subscriptions.ended(conn, name, parcel_id, each.why, each.said, kept.at, door.again_after)
-
-    def _stranger(self, conn: Connection, name: str, answer: Answer, now: datetime, batch: _Batch) -> None:
-        """About a number nobody watches: counted, and shown once a minute."""
-        batch.count(name, "unknown_parcel")
-        if times := self._hushes[name, "unknown_parcel"].times(now):
-            reason = f"推送了 {times} 次没有监控的运单，如 {answer.carrier}/{answer.waybill_no}"
-            providers.oddity(conn, name, reason, "", now)
-
-    def _put_aside(self, conn: Connection, each: _Read, now: datetime, batch: _Batch) -> None:
-        """What of a push nobody could read: kept whole, as the next sample, without our secrets and with masked phones."""
-        reasons = [each.why] if each.delivery is None else list(each.delivery.unreadable)
-        if not reasons:
-            return
-        batch.count(each.kept.provider, "unreadable")
-        batch.odd += 1
-        if batch.odd <= _ODD:
-            door = self._doors.get(each.kept.provider)
-            secrets = secrets_of(door.account.provider) if door is not None else ()
-            said = mask_phones(redact(each.kept.push.body[:20_000].decode("utf-8", "replace"), secrets))
-            reason = redact(f"推送：{'；'.join(reasons)}", secrets)
-            providers.oddity(conn, each.kept.provider, reason, said, now)
-
-
-def _parcel(ids: Mapping[Waybill, int], answer: Answer) -> int | None:
-    """The parcel an answer is about, under the carrier it was subscribed with or the one the pusher found."""
-    said = ids.get(Waybill(answer.carrier, answer.waybill_no))
-    if said is None and answer.corrected_carrier:
-        return ids.get(Waybill(answer.corrected_carrier, answer.waybill_no))
-    return said
