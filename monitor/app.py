@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 
 from carriers.base import rhythm
 from carriers.push import Subscriber
-from monitor import recognise
+from monitor import homing, recognise
 from monitor.callbacks import Callbacks
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
 from monitor.engine import Engine
+from monitor.homing import Homing
 from monitor.intake import inbox
 from monitor.intake.staging import Staging, staging_folder
 from monitor.lanes import EVERY as EVERY_LANE
@@ -112,6 +113,7 @@ class App:
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
         self.recognition = Recognition(settings.providers, db, self.net, self.clock.now, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
+        self.homing = Homing(db, settings.home_of, self.clock.now, ending)
 
     def _heard(self, call: CallRecord) -> None:
         """Every answer tells the time too."""
@@ -220,6 +222,7 @@ class App:
 
     def _register(self, until: asyncio.Event) -> None:
         self.engine.register("policy", 5.0, partial(self.apply_policy, until))
+        self.engine.register("homing", homing.EVERY, self.homing.tick)
         self.engine.register("clock", 60.0, self._compare_clocks)
         self.engine.register("pulse", 10.0, self._feel_pulse)
         upkeep = Upkeep(self.settings, self.db, self.clock, lambda: self.engine.stopping)

@@ -94,6 +94,11 @@ class Settings:
         """The account to ask about a carrier (our key): the first that serves it."""
         return next((account for account in self.providers if account.serves(carrier)), None)
 
+    def home_of(self, carrier: str) -> str:
+        """The name of that account; empty where there is none."""
+        account = self.provider_for(carrier)
+        return "" if account is None else account.name
+
     def asked_about(self, carrier: str) -> bool:
         """Some account can be asked about parcels of the carrier (our key)."""
         return self.provider_for(carrier) is not None
