@@ -37,7 +37,11 @@ class Done:
     @property
     def json(self) -> Any:
         """Its `--json`."""
-        assert self.code == 0, self
+        return self.json_of(0)
+
+    def json_of(self, code: int) -> Any:
+        """Its `--json` where it ends with this code."""
+        assert self.code == code, self
         return json.loads(self.out)
 
 

@@ -21,10 +21,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from domain.remote import Secret
 from domain.time import SHANGHAI
+from monitor.clock import Clock
 from monitor.erp.base import kinds
 from monitor.order_sources import SourceAccount
 from monitor.outbound import Terms
-from tests.simulated import Hands
 
 KINDS = ("jushuitan", "wangdian", "wangdian_y", "wangdian_flagship")
 SECRET = "s3cr3t-of-the-app"
@@ -59,7 +59,7 @@ class Erp:
     """The service and what stands in it."""
 
     kind: str
-    clock: Hands
+    clock: Clock
     docs: dict[str, Doc] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
     """What the next requests meet: one each; "ok" for an honest answer."""

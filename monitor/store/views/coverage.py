@@ -27,12 +27,14 @@ from monitor.store.views.walking import Key, Part
 
 __all__ = [
     "MOST",
+    "WATCHED",
     "Answers",
     "Coverage",
     "Reason",
     "Silent",
     "Uncovered",
     "coverage",
+    "kind_of",
     "nobody",
     "remarked",
     "uncovered",
@@ -218,17 +220,17 @@ def _parts(reason: Reason, carriers: Silent) -> list[Part]:
             return [_unasked(carriers.unserved)]
         case Reason.WAITING:
             rows = select(*_columns("id", "carrier", "why")).where(
-                _WATCHED, _parcels.c.answer_hash == literal_column("''")
+                WATCHED, _parcels.c.answer_hash == literal_column("''")
             )
             return [Part(rows, lambda seen: (seen.c.why == "") & seen.c.carrier.not_in(carriers.all))]
         case Reason.PUT_ASIDE | Reason.REFUSED | Reason.NEEDS_PHONE | Reason.LOCKED:
             rows = select(*_columns("id", "carrier", "why")).where(
-                _WATCHED, _parcels.c.why != literal_column("''")
+                WATCHED, _parcels.c.why != literal_column("''")
             )
             return [
                 Part(
                     rows,
-                    lambda seen: (_kind(seen.c.why) == reason.value) & seen.c.carrier.not_in(carriers.all),
+                    lambda seen: (kind_of(seen.c.why) == reason.value) & seen.c.carrier.not_in(carriers.all),
                 )
             ]
         case Reason.NOT_KEPT:
@@ -251,7 +253,7 @@ def _parts(reason: Reason, carriers: Silent) -> list[Part]:
 _UNANSWERED: Final = _parcels.c.answer_hash == literal_column("''")
 _PHONE: Final = "手机号后四位"
 """What adapters say where a carrier answers for nothing else (`carriers/*.py`)."""
-_WATCHED: Final = _parcels.c.state == literal_column("'watched'")
+WATCHED: Final = _parcels.c.state == literal_column("'watched'")
 """Conditions of partial indexes are written out: SQLite does not see a parameter's value when it plans."""
 
 
@@ -264,12 +266,12 @@ def _unasked(carriers: Sequence[str]) -> Part:
     rows = select(_due.c.parcel_id.label("id")).where(_due.c.provider == literal_column("''"))
 
     def fits(seen: Any) -> Any:
-        return exists().where(_parcels.c.id == seen.c.id, _WATCHED, _parcels.c.carrier.in_(carriers))
+        return exists().where(_parcels.c.id == seen.c.id, WATCHED, _parcels.c.carrier.in_(carriers))
 
     return Part(rows, fits)
 
 
-def _kind(why: Any) -> Any:
+def kind_of(why: Any) -> Any:
     """What a remark on a parcel is, by how it begins or the words it has in it."""
     ours = or_(*(why.startswith(words, autoescape=True) for words in _ASIDE))
     return case(
@@ -283,7 +285,7 @@ def _kind(why: Any) -> Any:
 def watched_by(conn: Connection, *more: Any, unanswered: bool = False) -> dict[tuple[Any, ...], int]:
     """Watched parcels by carrier, and by what `more` says of them; with `unanswered` only those never answered."""
     by = (_parcels.c.carrier, *more)
-    query = select(*by, func.count()).where(_WATCHED).group_by(*by)
+    query = select(*by, func.count()).where(WATCHED).group_by(*by)
     rows = conn.execute(query.where(_UNANSWERED) if unanswered else query)
     return {tuple(row[:-1]): row[-1] for row in rows}
 
@@ -292,8 +294,8 @@ def remarked(conn: Connection, *more: Any) -> list[tuple[tuple[Any, ...], tuple[
     """Watched parcels with a remark: carrier and `more`, what the remark is and whether they were ever answered, how many."""
     by = (_parcels.c.carrier, *more)
     answered = (_parcels.c.answer_hash != literal_column("''")).label("answered")
-    noted = select(*by, _kind(_parcels.c.why).label("kind"), answered)
-    seen = noted.where(_WATCHED, _parcels.c.why != literal_column("''")).limit(MOST).subquery()
+    noted = select(*by, kind_of(_parcels.c.why).label("kind"), answered)
+    seen = noted.where(WATCHED, _parcels.c.why != literal_column("''")).limit(MOST).subquery()
     query = select(*seen.c, func.count()).group_by(*seen.c)
     return [(tuple(row[:-3]), (Reason(row[-3]), bool(row[-2])), row[-1]) for row in conn.execute(query)]
 

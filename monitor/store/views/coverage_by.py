@@ -131,10 +131,35 @@ def _parcels_of(conn: Connection, silent: coverage.Silent) -> list[tuple[Key, Re
         waiting = 0 if carrier in silent.all else unanswered.get((carrier, group), 0)
         told += [(group, Reason.WAITING, waiting), (group, silent.reason(carrier), n - waiting)]
     shops = _shops(conn, {group for group, _, _ in told if group is not None})
-    fresh = [
-        (_NOBODY if group is None else shops.get(group, _NOBODY), reason, n) for group, reason, n in told
+    judged = [(shops.get(group, _NOBODY), reason, n) for group, reason, n in told if n and group is not None]
+    return [*judged, *_unjudged(conn, silent)]
+
+
+def _unjudged(conn: Connection, silent: coverage.Silent) -> list[tuple[Key, Reason, int]]:
+    """Parcels that came in a moment ago: they are in no group yet, so their orders are asked."""
+    links = schema.order_parcels
+    first = (
+        select(func.min(links.c.order_id))
+        .where(links.c.parcel_id == _parcels.c.id, links.c.unlinked_at.is_(None))
+        .scalar_subquery()
+    )
+    fresh = select(_parcels.c.carrier, _parcels.c.why, _parcels.c.answer_hash, first.label("order_id"))
+    rows = fresh.where(coverage.WATCHED, _parcels.c.facets_id.is_(None)).limit(MOST).subquery()
+    said = (rows.c.carrier, rows.c.why != "", rows.c.answer_hash == "", coverage.kind_of(rows.c.why))
+    by = (_orders.c.merchant, _orders.c.platform, _orders.c.shop, *said)
+    query = select(*by, func.count()).join(_orders, _orders.c.id == rows.c.order_id).group_by(*by)
+    return [
+        (tuple(row[:3]), _standing(silent, row[3], row[6] if row[4] else "", waits=bool(row[5])), row[7])
+        for row in conn.execute(query)
     ]
-    return [each for each in fresh if each[2]]
+
+
+def _standing(silent: coverage.Silent, carrier: str, kind: str, *, waits: bool) -> Reason:
+    if carrier in silent.all:
+        return silent.reason(carrier)
+    if kind:
+        return Reason(kind)
+    return Reason.WAITING if waits else silent.reason(carrier)
 
 
 def _shops(conn: Connection, groups: set[int]) -> Mapping[int, Key]:
