@@ -336,10 +336,12 @@ ROWS = {
     "facets": "INSERT INTO facets (id, said, joined_at) VALUES (1, 'a', {old}), (2, 'b', {new})",
     "feed_hours": "INSERT INTO feed_hours (provider, carrier, hour) VALUES"
     " ('a', 'zhongtong', {old}), ('b', 'zhongtong', {old}), ('a', 'zhongtong', {new})",
+    "pulled": "INSERT INTO pulled (source, number, standing, seen_at) VALUES"
+    " ('erp', 'CK1', 'shipped', {old}), ('erp', 'CK2', 'gone', {new})",
 }
 
 
-@pytest.mark.parametrize(("table", "left"), [*zip(ROWS, [1, 2, 1, 1, 1, 2, 1, 1], strict=True)])
+@pytest.mark.parametrize(("table", "left"), [*zip(ROWS, [1, 2, 1, 1, 1, 2, 1, 1, 1], strict=True)])
 def test_the_rest_goes_by_its_age(database, table, left):
     moments = {"old": to_micros(T0), "new": to_micros(LATER - H)}
     database.write_now(lambda conn: conn.execute(text(ROWS[table].format(**moments))))
