@@ -140,8 +140,9 @@ def _carrier(name: str) -> str:
 
 
 def _of_one_carrier(numbers: Set[str]) -> bool:
-    """All but a few of them are numbers of one carrier."""
-    return len(numbers) - max(_count(numbers, each) for each in {_carrier(n) for n in numbers}) < _OTHERS
+    """All but a few of them are numbers of one carrier, and not of three or more."""
+    carriers = {_carrier(each) for each in numbers}
+    return len(carriers) <= 2 and len(numbers) - max(_count(numbers, each) for each in carriers) < _OTHERS
 
 
 def _state(feed: Feed, error: RemoteError, failures: int, numbers: int) -> FeedState:
