@@ -84,12 +84,21 @@ class ProviderAccount:
     """Where it pushes, if not to the console's public address."""
     callback_key: Secret | None = None
     """Stands in the address of its pushes: whoever does not know it is not listened to."""
+    second: bool = False
+    """Asked for second opinions only (`monitor/second.py`), never first."""
 
     def serves(self, carrier: str) -> bool:
         """This account may be asked about parcels of `carrier` (our key); one that only pushes about none.
 
         Of a carrier that its service knows nothing of, `*` or not, it is not: the next account's turn.
         """
+        return not self.second and self._answers(carrier)
+
+    def seconds(self, carrier: str) -> bool:
+        """This account may be asked for a second opinion on parcels of `carrier` (our key)."""
+        return self.second and self._answers(carrier)
+
+    def _answers(self, carrier: str) -> bool:
         named = carrier in self.carriers or "*" in self.carriers
         return named and self.provider.asks and carriers.base.serves(self.provider, carrier)
 
@@ -146,6 +155,7 @@ _COMMON: Final[Table] = {
     "price": Setting(PRICE, "每次查询（按单号、按登记收费的服务商：每个单号）多少元，用来统计花费", None),
     "budget": Setting(table(BUDGET), "最多花多少元；不写则不限。要同时写 price", None),
     "refresh_lag": Setting(LAG, "服务商比快递公司最多晚多久；不写则用服务商自己的", None),
+    "second": Setting(BOOLEAN, "true：只用来核对（[second_opinion]），从不先问它", False),
 }
 
 
@@ -211,6 +221,8 @@ def _provider(
         reading.problems.at((*path, "push"), _unproven(kinds[got["kind"]]))
     if not adapter.asks and not got.get("push"):
         reading.problems.at((*path, "push"), "这种账号只推送，不能查询：请写 push = true")
+    if got["second"] and (got.get("push") or not adapter.asks):
+        reading.problems.at((*path, "second"), "用来核对的账号只查询，不接收推送：请去掉 push 或 second")
     return ProviderAccount(
         name=got["name"],
         kind=got["kind"],
@@ -220,6 +232,7 @@ def _provider(
         refresh_lag=adapter.refresh_lag if lag is None else lag,
         price=got["price"],
         budget=None if got["budget"] is None else Budget(**got["budget"]),
+        second=got["second"],
         **{name: got[name] for name in _PUSH if name in got},
     )
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,8 @@ from monitor.config_values import BOOLEAN, DURATION, SECRET, TEXT, URL, choice, 
 from monitor.logs import LEVELS
 
 __all__ = [
-    "BACKUP", "DEADMAN", "FORMATS", "LOG", "RETENTION", "WEB", "Backup", "Deadman", "Intake", "Log", "Retention", "Web",
-    "intake",
+    "BACKUP", "DEADMAN", "FORMATS", "LOG", "RETENTION", "SECOND_OPINION", "WEB", "Backup", "Deadman", "Intake", "Log",
+    "Retention", "SecondOpinion", "Web", "intake",
 ]  # fmt: skip
 
 FORMATS: Final = ("auto", "json", "text")
@@ -80,6 +81,16 @@ class Intake:
     shop: str = ""
     merchant: str = ""
     """For what the files do not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """When the accounts with `second = true` are asked, beside every time the first contradicts itself."""
+
+    yuan: Decimal = Decimal(0)
+    """From this risk on a breach that is about to be claimed is verified; nothing: none is."""
+    wait: timedelta = timedelta(minutes=10)
+    """So long such a finding waits for it, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from monitor.config_calendars import CALENDARS
 from monitor.config_exemptions import exemption_table
 from monitor.config_lines import KeyPath
 from monitor.config_places import WAREHOUSE, tiers_of
-from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB, intake
+from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, SECOND_OPINION, WEB, intake
 from monitor.config_shapes import (
     Reading,
     Setting,
@@ -83,6 +83,7 @@ def top(words: Words, channels: Collection[str] | None = None) -> Table:
         "intake": Setting(table(intake(words.known.profiles)), "订单文件从哪里来", {}),
         "retention": Setting(table(RETENTION), "保留多久", {}),
         "providers": Setting(accounts.providers(), "轨迹服务商的账号", ()),
+        "second_opinion": Setting(table(SECOND_OPINION), "什么时候再问一家核对（second = true 的账号）", {}),
         "order_sources": Setting(order_sources(), "订单来源：从 ERP 自动取已发货的订单", ()),
         "channels": Setting(accounts.channels(channels), "消息渠道", ()),
         "routes": Setting(_routes(words, channels), "哪些异常说给谁", ()),

@@ -18,7 +18,7 @@ from monitor.accounts import Channel, ProviderAccount, secrets_of
 from monitor.config_exemptions import exemptions
 from monitor.config_file import ConfigError, Document, Problem, read_toml
 from monitor.config_lines import KeyPath, Lines
-from monitor.config_service import Backup, Deadman, Intake, Log, Retention, Web
+from monitor.config_service import Backup, Deadman, Intake, Log, Retention, SecondOpinion, Web
 from monitor.config_shapes import Reading, Remark, read_table
 from monitor.config_top import top
 from monitor.config_words import Words
@@ -33,7 +33,7 @@ from rules.regions import TierLists
 
 __all__ = [
     "Backup", "Channel", "ConfigError", "Deadman", "Intake", "Log", "Problem", "ProviderAccount", "Retention", "Route",
-    "Settings", "Web", "Written", "default_path", "load", "load_book",
+    "SecondOpinion", "Settings", "Web", "Written", "default_path", "load", "load_book",
 ]  # fmt: skip
 
 
@@ -65,6 +65,7 @@ class Settings:
     backup: Backup = field(default_factory=Backup)
     intake: Intake = field(default_factory=Intake)
     retention: Retention = field(default_factory=Retention)
+    second_opinion: SecondOpinion = field(default_factory=SecondOpinion)
     providers: tuple[ProviderAccount, ...] = ()
     order_sources: tuple[SourceAccount, ...] = ()
     channels: tuple[Channel, ...] = ()
@@ -143,6 +144,7 @@ def load(path: Path, env: Mapping[str, str] = os.environ) -> Settings:
         backup=Backup(**got["backup"]),
         intake=Intake(**got["intake"]),
         retention=Retention(**got["retention"]),
+        second_opinion=SecondOpinion(**got["second_opinion"]),
         providers=tuple(got["providers"]),
         order_sources=tuple(each.asking_phones(_phones(got["providers"])) for each in got["order_sources"]),
         channels=tuple(got["channels"]),

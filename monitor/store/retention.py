@@ -267,7 +267,15 @@ def _take_away(conn: Connection, ids: Sequence[int], now: datetime) -> None:
     # Reopened since the mark, by another process: then something refers to the parcel and none of this is kept.
     conn.execute(delete(_findings).where(_findings.c.parcel_id.in_(ids), _findings.c.state != "open"))
     conn.execute(delete(_tickets).where(_tickets.c.parcel_id.in_(ids), ~_tickets.c.state.in_(_LIVE)))
-    for table in (_edits, _events, schema.due, schema.subscriptions, schema.billed, schema.recognitions, _links):
+    for table in (
+        _edits,
+        _events,
+        schema.due,
+        schema.subscriptions,
+        schema.billed,
+        schema.recognitions,
+        _links,
+    ):
         conn.execute(delete(table).where(table.c.parcel_id.in_(ids)))
     conn.execute(delete(_parcels).where(_parcels.c.id.in_(ids)))
     _unmark(conn, "parcel", ids)

@@ -158,7 +158,9 @@ parcels = Table(
     Index("ix_parcels_waybill_no", "waybill_no"),
     # For the coverage and the purge. None names a column that every judgement changes.
     _partial("ix_parcels_carrier", "carrier", "facets_id", where="state = 'watched'"),
-    _partial("ix_parcels_unanswered", "id", "carrier", "facets_id", where="state = 'watched' AND answer_hash = ''"),
+    _partial(
+        "ix_parcels_unanswered", "id", "carrier", "facets_id", where="state = 'watched' AND answer_hash = ''"
+    ),
     _partial("ix_parcels_noted", "id", where="state = 'watched' AND why <> ''"),
     _partial("ix_parcels_unwatched", "id", where="state = 'unwatched'"),
     _partial("ix_parcels_done", "done_at", "id", where="state = 'done'"),
