@@ -159,7 +159,7 @@ _COMMON: Final[Table] = {
 }
 
 
-_PUSH: Final[Table] = {
+PUSHING: Final[Table] = {
     "push": Setting(BOOLEAN, "true：接收这个账号的推送（需要订阅的会自动订阅）", False),
     "callback_url": Setting(URL, "推送发到哪个网址；不写就是 public_url 加 /callbacks/账号名", ""),
     "callback_key": Setting(SECRET, "写进推送网址的密钥（?key=…）；没有签名的推送必须有", None),
@@ -170,7 +170,7 @@ _PUSH: Final[Table] = {
 def provider_kinds() -> dict[str, Table]:
     """The settings of a `[[providers]]` table, for each kind."""
     return {
-        kind: settings_of(kind, cls, {**_COMMON, **_PUSH} if hasattr(cls, "receive") else _COMMON)
+        kind: settings_of(kind, cls, {**_COMMON, **PUSHING} if hasattr(cls, "receive") else _COMMON)
         for kind, cls in sorted(carriers.base.kinds().items())
     }
 
@@ -233,7 +233,7 @@ def _provider(
         price=got["price"],
         budget=None if got["budget"] is None else Budget(**got["budget"]),
         second=got["second"],
-        **{name: got[name] for name in _PUSH if name in got},
+        **{name: got[name] for name in PUSHING if name in got},
     )
 
 

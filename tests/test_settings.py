@@ -19,7 +19,7 @@ import carriers.base
 import notifiers.base
 from domain.orders import Case, Order, Waybill
 from domain.remote import Secret
-from monitor.accounts import CEILINGS, channel_kinds, provider_kinds
+from monitor.accounts import CEILINGS, PUSHING, channel_kinds, provider_kinds
 from monitor.calendars import config_folder
 from monitor.config_adapters import built, settings_of
 from monitor.config_exemptions import exemption_table
@@ -819,6 +819,8 @@ def test_the_example_misses_no_setting() -> None:
     assert {f"ceilings.{key}" for key in CEILINGS} <= written_in(data["providers"])
     for section, kinds in (("providers", provider_kinds()), ("channels", channel_kinds())):
         common = set.intersection(*(set(table) for table in kinds.values()))
+        if section == "providers":
+            common |= PUSHING.keys()
         assert common <= written_in(data[section])
         for kind, table in kinds.items():
             rows = [each for each in data[section] if each["kind"] == kind]
