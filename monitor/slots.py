@@ -2,18 +2,22 @@
 
 A process leases slots in blocks: alone it takes them all, and renews the lease now and then with one statement.
 Where several want some, each gets its share; one that has more gives them back as its requests end. What a dead
-process held is free again when its lease is over.
+process held is free again when its lease is over, on the same machine at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import socket
 from collections import deque
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Final
 from uuid import uuid4
+from weakref import WeakSet
 
 from monitor.clock import Clock
 from monitor.store import leases
@@ -28,6 +32,28 @@ _OFTEN: Final = 20
 _SELDOM: Final = 12
 
 
+_HERE: Final = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+_ALIVE: Final[WeakSet[Slots]] = WeakSet()
+"""Those of this process."""
+
+
+def _dead(holder: str) -> bool:
+    """The process that held these slots was on this machine, and is no more."""
+    here, _, rest = holder.partition("/")
+    pid, _, _ = rest.partition("/")
+    if here != _HERE or not pid.isdecimal():
+        return False
+    if int(pid) == os.getpid():
+        return all(each.name != holder for each in _ALIVE)
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Slots:
     """One process's slots at one account; `async with` holds one."""
 
@@ -39,7 +65,8 @@ class Slots:
         self._db = db
         self._clock = clock
         self._lease = lease
-        self._me = uuid4().hex
+        self._me = f"{_HERE}/{os.getpid()}/{uuid4().hex[:16]}"
+        _ALIVE.add(self)
         self._limit = 0
         self._until: datetime | None = None
         self._renew_at: datetime | None = None
@@ -47,6 +74,11 @@ class Slots:
         self._shared = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._asking = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """Under which slots are leased: machine, process, and which of its own."""
+        return self._me
 
     @property
     def used(self) -> int:
@@ -76,7 +108,7 @@ class Slots:
                 return
             now, used = self._clock.now(), self._used
             take = partial(leases.take, provider=self._account, holder=self._me, most=self._most, now=now)
-            found = await self._db.write(lambda conn: take(conn, lease=self._lease, used=used))
+            found = await self._db.write(lambda conn: take(conn, lease=self._lease, used=used, dead=_dead))
             self._limit, self._shared = found.limit, found.shared
             self._until = now + self._lease
             # Alone there is nobody to give way to: a newcomer is noticed at the next renewal.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -34,18 +35,21 @@ def take(
     *,
     lease: timedelta,
     used: int = 0,
+    dead: Callable[[str], bool] = lambda holder: False,
 ) -> Leased:
     """Renew `holder`'s lease of some of the account's `most` slots.
 
     Each gets its share, the remainder goes to those that are there already; nobody loses a slot in use (`used`),
-    nobody gets one that is still another's. Leases that are over are swept away.
+    nobody gets one that is still another's. Leases that are over, and those of `dead` holders, are swept away.
     """
     lock(conn, provider)
     at = to_micros(now)
     conn.execute(delete(_slots).where(_slots.c.provider == provider, _slots.c.until <= at))
-    rows = conn.execute(
-        select(_slots.c.holder, _slots.c.held).where(_slots.c.provider == provider, _slots.c.holder != holder)
-    ).all()
+    others = _slots.c.provider == provider, _slots.c.holder != holder
+    rows = list(conn.execute(select(_slots.c.holder, _slots.c.held).where(*others)))
+    for row in [row for row in rows if dead(row.holder)]:
+        release(conn, provider, row.holder)
+        rows.remove(row)
     taken = sum(row.held for row in rows)
     holders = sorted([holder, *(row.holder for row in rows)])
     share = most // len(holders) + (holders.index(holder) < most % len(holders))

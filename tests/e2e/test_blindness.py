@@ -72,7 +72,8 @@ def an_outage_longer_than_every_limit(stage: Stage) -> None:
     peers.provider("garbage")
     daemon = parcelwatch.start()
     met = {"hang", "html", "garbage"}
-    until("each fault was met", lambda: met <= {each["fault"] for each in peers.asked()})
+    faults = lambda: {each["fault"] for each in peers.asked()}  # noqa: E731
+    until("each fault was met", lambda: met <= faults(), seen=faults)
     wait_till(began + seconds(LONGEST + 2))
     assert [str(each) for each in alerts(peers.heard())] == []
     assert parcelwatch.listing("findings", "--all") == []
