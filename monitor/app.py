@@ -18,6 +18,7 @@ from monitor import homing, recognise
 from monitor.callbacks import Callbacks
 from monitor.clock import TOLERANCE, Clock
 from monitor.deliver import Deliverer
+from monitor.doubts import Doubts
 from monitor.engine import Engine
 from monitor.homing import Homing
 from monitor.intake import inbox
@@ -30,6 +31,7 @@ from monitor.poll import Poller
 from monitor.pull import Puller
 from monitor.recognise import Recognition
 from monitor.reschedule import Reschedule
+from monitor.second import Second
 from monitor.settings import Settings
 from monitor.store import polls
 from monitor.store.database import Database, StoreError
@@ -67,7 +69,9 @@ def build_sweep(settings: Settings, pages: str = "", lanes: Lanes | None = None)
     def link(number: str) -> str:
         return f"{pages.rstrip('/')}/tickets/{number}" if pages else ""
 
-    return Sweep(settings.book, settings.routes, feeds, link, (lanes or Lanes()).usual)
+    seconds = tuple(account for account in settings.providers if account.second)
+    doubts = Doubts(seconds, settings.second_opinion)
+    return Sweep(settings.book, settings.routes, feeds, link, (lanes or Lanes()).usual, doubts)
 
 
 class App:
@@ -95,7 +99,9 @@ class App:
         self.engine = Engine(self._rang)
         routes, ending = settings.routes, lambda: self.engine.stopping
         self.pollers = [
-            Poller(account, db, self.net, self.sweep, self.clock, routes, ending, self.vitals, self.metrics)
+            (Second if account.second else Poller)(
+                account, db, self.net, self.sweep, self.clock, routes, ending, self.vitals, self.metrics
+            )
             for account in settings.providers
         ]
         self.pullers = [
@@ -111,7 +117,8 @@ class App:
             if account.push and isinstance(account.provider, Subscriber)
         ]
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
-        self.recognition = Recognition(settings.providers, db, self.net, self.clock.now, ending)
+        firsts = [account for account in settings.providers if not account.second]
+        self.recognition = Recognition(firsts, db, self.net, self.clock.now, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
         self.homing = Homing(db, settings.home_of, self.clock.now, ending)
 

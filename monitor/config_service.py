@@ -14,7 +14,7 @@ from typing import Any, Final
 from domain.remote import Secret
 from monitor.config_lines import KeyPath
 from monitor.config_shapes import Reading, Setting, Shape, Table
-from monitor.config_values import BOOLEAN, DURATION, SECRET, TEXT, URL, choice, integer
+from monitor.config_values import BOOLEAN, DURATION, PRICE, SECRET, TEXT, URL, choice, integer
 from monitor.logs import LEVELS
 
 __all__ = [
@@ -169,6 +169,12 @@ RETENTION: Final[Table] = {
     "parcels": Setting(DURATION, "结束的包裹、轨迹、异常和工单保留多久", Retention().parcels),
     "messages": Setting(DURATION, "消息台账保留多久", Retention().messages),
     "oddities": Setting(DURATION, "不认识的状态码和文字保留多久", Retention().oddities),
+}
+SECOND_OPINION: Final[Table] = {
+    "yuan": Setting(
+        PRICE, "要报的违约可能赔到多少元时，先问一家核对；0 是只在轨迹自相矛盾时核对", Decimal(0)
+    ),
+    "wait": Setting(DURATION, "最多等它多久；到时没有答复就按第一家的报", SecondOpinion().wait),
 }
 LOG: Final[Table] = {
     "format": Setting(choice(FORMATS, "日志格式"), "auto（终端上给人看，否则 JSON）、json 或 text", "auto"),

@@ -14,18 +14,19 @@ from sqlalchemy import Connection
 
 from domain.history import Merge, Stored, merge
 from domain.journey import condense
+from domain.opinions import Place, differences, overtaken, place, sides
 from domain.remote import Secret
-from domain.tracking import Answer, TrackingEvent
+from domain.tracking import Answer, Milestone, TrackingEvent
 from monitor.doctor import Doctor, Heard, Round
 from monitor.feed_line import Sign
 from monitor.flight import Same
 from monitor.redaction import redact
-from monitor.store import events, parcels, polls, providers
+from monitor.store import events, opinions, parcels, polls, providers
 from monitor.store.carriers import change_carrier
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["Keeper", "Told", "lines"]
+__all__ = ["Keeper", "Told", "lines", "relevant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +97,33 @@ class Keeper:
         loaded = {each.id: each for each in parcels.load(conn, [each.parcel_id for each in told])}
         fresh = [each.parcel_id for each in told if isinstance(each.answer, Answer)]
         known = events.known(conn, fresh) if fresh else {}
+        others = self._sweep.doubts.names - {self._name}
+        seconds = events.told_by(conn, fresh, others)
         merges: list[tuple[int, Merge]] = []
         looks: list[Look] = []
         heard: list[Heard] = []
+        shared: dict[int, set[Place]] = {}
         for each in told:
             row = loaded.get(each.parcel_id)
             if row is None:
                 continue
-            look, change = self._look(conn, row, each, known.get(row.id, []), now)
+            told_now = each.answer.events if isinstance(each.answer, Answer) else ()
+            mine, theirs = sides(known.get(row.id, []), seconds.get(row.id, ()), told_now)
+            if both := {place(scan) for scan in mine} & seconds.get(row.id, set()):
+                shared[row.id] = both
+            look, change = self._look(conn, row, each, mine, theirs, now)
             if change:
                 merges.append((row.id, change))
             looks.append(look)
-            heard.append(_heard(row, each, known.get(row.id, []), change))
+            heard.append(_heard(row, each, mine, change))
         if round_ is not None:
             round_.hear(heard)
             looks = [_unproven(look) if round_.down(look.case.waybill.carrier) else look for look in looks]
         events.apply(conn, merges, provider=self._name, at=now)
+        for parcel_id, places in shared.items():
+            events.adopt(conn, parcel_id, places, self._name)
+        if others:
+            self._compare(conn, sorted({*shared, *(parcel_id for parcel_id, _ in merges)}), others)
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
@@ -138,17 +150,42 @@ class Keeper:
                 continue
             change_carrier(conn, row.id, corrected, now)
 
+    def _compare(self, conn: Connection, parcel_ids: Sequence[int], others: frozenset[str]) -> None:
+        """Second opinions are held against what is known now; one that was given before the last movement is old."""
+        said = opinions.of(conn, parcel_ids)
+        known = events.known(conn, list(said))
+        seconds = events.told_by(conn, list(said), others)
+        for parcel_id, each in ((parcel_id, one) for parcel_id, some in said.items() for one in some):
+            if each.heard_at is None or not each.says:
+                continue
+            first, _ = sides(known[parcel_id], seconds.get(parcel_id, ()), ())
+            journey = condense(row.event for row in first if row.withdrawn_at is None)
+            moved = journey.last_movement_at
+            old = moved is not None and moved > each.heard_at
+            n = each.milestone is not Milestone.UNKNOWN or each.last_event_at is not None
+            says = () if old else differences(journey, each.milestone, each.last_event_at, n)
+            opinions.restated(conn, parcel_id, each.provider, journey, says)
+
     def _look(
-        self, conn: Connection, row: Loaded, told: Told, known: list[Stored], now: datetime
+        self,
+        conn: Connection,
+        row: Loaded,
+        told: Told,
+        known: list[Stored],
+        theirs: list[Stored],
+        now: datetime,
     ) -> tuple[Look, Merge]:
-        """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it."""
+        """What one answer shows of one parcel. A contradiction is no look: nothing is proven by it.
+
+        `theirs` are scans that only a second account told of: they stand until this one has told as much.
+        """
         asked_at = None if told.asked_at is None else told.answered_at
         case = row.case
         if told.seen_at is not None:
             case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
         if isinstance(told.answer, Same):
             return Look(row, case, asked_at=asked_at), Merge()
-        answer = _relevant(told.answer, row.watch_from)
+        answer = relevant(told.answer, row.watch_from)
         waybill = row.case.waybill
         if answer.unknown_codes:
             sample = f"{waybill.carrier}/{waybill.waybill_no}"
@@ -158,11 +195,15 @@ class Keeper:
         if change.contradicts or emptied:
             why = "与已知轨迹毫无重合，疑为别的包裹" if change.contradicts else "原有轨迹，这次查询却为空"
             self._odd(conn, f"{waybill.waybill_no}：{why}", told.answer, now)
+            self._sweep.doubts.contradicted(conn, row.id, waybill.carrier, now)
             return Look(row, row.case, asked_at=asked_at), Merge(contradicts=change.contradicts)
         digest = _digest(told)
+        if theirs:
+            gone = overtaken(theirs, _after(known, change), now)
+            change = replace(change, withdrawn=(*change.withdrawn, *gone))
         if not change:
             return Look(row, case, digest, asked_at=asked_at), change
-        history = _after(known, change)
+        history = _after([*known, *theirs], change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
         news = newest.event.text if newest is not None else ""
@@ -178,9 +219,7 @@ def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge) -> H
     """The same for the doctor. A push of what is known already is one too; one without scans says nothing."""
     waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
     same, before = isinstance(told.answer, Same), row.case.observed_at
-    emptied = isinstance(told.answer, Answer) and _emptied(
-        told, _relevant(told.answer, row.watch_from), known
-    )
+    emptied = isinstance(told.answer, Answer) and _emptied(told, relevant(told.answer, row.watch_from), known)
     if emptied or change.contradicts:
         sign = Sign.EMPTIED
     elif change.added:
@@ -204,7 +243,7 @@ def lines(answer: object) -> str:
     return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
 
 
-def _relevant(answer: Answer, watch_from: datetime) -> Answer:
+def relevant(answer: Answer, watch_from: datetime) -> Answer:
     """Without scans of an earlier use of the number (`facts/carriers.md`: numbers are reused)."""
     kept: tuple[TrackingEvent, ...] = tuple(e for e in answer.events if e.occurred_at >= watch_from)
     return answer if len(kept) == len(answer.events) else replace(answer, events=kept)

@@ -22,6 +22,7 @@ from domain.tracking import MILESTONE_ZH
 from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
 from monitor.desk.stake import Stake, party, stake, stands, unhurried
+from monitor.doubts import Doubts
 from monitor.routing import Route, route
 from monitor.store import facets, findings, outbox, parcels, tickets
 from monitor.store.facets import Group, group_of
@@ -93,6 +94,8 @@ class Sweep:
     """The address of a ticket's page, or nothing where there is none."""
     usual: Callable[[str, str], timedelta | None] = lambda carrier, leg: None
     """How long that carrier mostly says nothing after a scan of that milestone; None: nobody knows."""
+    doubts: Doubts = field(default_factory=Doubts)
+    """Who is asked for second opinions, and when."""
 
     def tick(self, conn: Connection, now: datetime, limit: int = 1000) -> Judged:
         """Settle up to `limit` parcels whose stored instant has come. Costs nothing for the others."""
@@ -119,13 +122,15 @@ class Sweep:
         policy = self.book.policy_for(case)
         verdict = judge(case, policy, now)
         before = {each.finding.rule: each for each in loaded.open}
-        changes = _as_of_now(compare([each.finding for each in loaded.open], verdict, case, now), verdict)
-        weighs = stake(changes.heard.standing, verdict)
+        standing = [each.finding for each in loaded.open]
+        said, until = self.doubts.heard(conn, loaded.id, case, policy, verdict, standing, now)
+        changes = _as_of_now(compare(standing, said, case, now), said)
+        weighs = stake(changes.heard.standing, said)
         if changes or look.news or _unsaid(changes.heard, before) or _reworded(changes, before):
             self._consequences(conn, look, changes, weighs, before, now, done)
         if loaded.ticket is not None and weighs is not None and not stands(loaded.ticket, weighs):
             tickets.weigh(conn, loaded.ticket.id, *weighs)
-        self._keep(conn, look, policy, verdict, changes, now, done)
+        self._keep(conn, look, policy, verdict, changes, now, done, until)
 
     def _consequences(
         self,
@@ -388,8 +393,9 @@ class Sweep:
         changes: Changes,
         now: datetime,
         done: Judged,
+        until: datetime | None = None,
     ) -> None:
-        """The condensed history, the clocks, and when to look and ask again.
+        """The condensed history, the clocks, and when to look and ask again; at `until` a finding waits no longer.
 
         A rule on trial has its looks at its steps, or the trial would not show what the rule finds; but what it
         found makes nobody wait for news, holds up no end, and ends with the watch.
@@ -415,7 +421,7 @@ class Sweep:
             findings.end_trials(conn, loaded.id, now, f"不再监控：{why}")
         limit_at, limit_rule = (None, "") if why else _next_limit(policy, verdict, now)
         # The limit itself too: while nobody looks no step is ahead, and another clock's limit may be next.
-        looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION)
+        looks = (verdict.next_look_at, verdict.carrier_look_at, limit_at and limit_at + RESOLUTION, until)
         ahead = min((at for at in looks if at is not None and at > now and not why), default=None)
         state = "unwatched" if left else "done" if why else "watched"
         moved = (state, why) != (loaded.state, loaded.why)

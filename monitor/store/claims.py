@@ -25,7 +25,18 @@ from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import length, moment
 from monitor.store.sealing import Unsealable, keys_of, unseal
 
-__all__ = ["ALL", "Claim", "Scope", "Taken", "addresses", "claim_polls", "open_tail", "phone_context", "take"]
+__all__ = [
+    "ALL",
+    "Allowance",
+    "Claim",
+    "Scope",
+    "Taken",
+    "addresses",
+    "claim_polls",
+    "open_tail",
+    "phone_context",
+    "take",
+]
 
 _DAY: Final = 24 * 3600 * 1_000_000
 _NEVER: Final = 1 << 62
@@ -115,8 +126,8 @@ def _charged(provider: str, since: datetime) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ceilings:
-    """In microseconds."""
+class Allowance:
+    """How often one waybill may be asked about, in microseconds."""
 
     interval: int
     refill: int
@@ -125,7 +136,7 @@ class _Ceilings:
     """How far `quota_at` may lie ahead of now."""
 
     @classmethod
-    def of(cls, interval: timedelta, daily: int) -> _Ceilings:
+    def of(cls, interval: timedelta, daily: int) -> Allowance:
         burst = max(1, daily // 2)
         refill = -(-_DAY // max(1, daily - burst)) + (1 if daily == 1 else 0)
         return cls(length(interval) or 0, refill, (burst - 1) * refill)
@@ -186,7 +197,7 @@ def take(
     off to the first moment it may, one that it is no use to ask about (`refused` says why) for a day.
     Two processes never take the same one (PostgreSQL: SKIP LOCKED).
     """
-    ceilings, at = _Ceilings.of(interval, daily), to_micros(now)
+    ceilings, at = Allowance.of(interval, daily), to_micros(now)
     taken = Taken([], [])
     paying = scope.paying
     while len(taken.claims) < limit and daily > 0:
@@ -211,7 +222,7 @@ def take(
     return taken
 
 
-def _free(row: Row[Any], ceilings: _Ceilings, at: int) -> bool:
+def _free(row: Row[Any], ceilings: Allowance, at: int) -> bool:
     return row.state == "watched" and ceilings.allowed_at(row) <= at
 
 
@@ -254,7 +265,7 @@ def _due_rows(conn: Connection, provider: str, now: datetime, limit: int, scope:
     return list(conn.execute(query))
 
 
-def _asked(row: Row[Any], ceilings: _Ceilings, at: int, lease: int) -> dict[str, int | None]:
+def _asked(row: Row[Any], ceilings: Allowance, at: int, lease: int) -> dict[str, int | None]:
     return {
         "parcel_id": row.parcel_id,
         "asked_at": at,
@@ -263,7 +274,7 @@ def _asked(row: Row[Any], ceilings: _Ceilings, at: int, lease: int) -> dict[str,
     }
 
 
-def _put_off(row: Row[Any], ceilings: _Ceilings) -> dict[str, int | None]:
+def _put_off(row: Row[Any], ceilings: Allowance) -> dict[str, int | None]:
     """Until it may be asked; a parcel that is not watched any more is not asked about at all."""
     later = ceilings.allowed_at(row) if row.state == "watched" else None
     return {"parcel_id": row.parcel_id, "next_poll_at": later}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from monitor.store import schema
 from monitor.store.bulk import chunks, insert_many, update_many
 from monitor.store.codec import dump, event_texts, micros, moment, read_event
 
-__all__ = ["apply", "known"]
+__all__ = ["adopt", "apply", "known", "told_by"]
 
 _COLUMNS: Final = (
     "parcel_id",
@@ -45,6 +45,30 @@ def known(conn: Connection, parcel_ids: Sequence[int]) -> dict[int, list[Stored]
             event = read_event(at, milestone, code, text, detail)
             found[parcel_id].append(Stored(event, seq, from_micros(learned_at), moment(withdrawn_at)))
     return found
+
+
+def told_by(
+    conn: Connection, parcel_ids: Sequence[int], providers: Collection[str]
+) -> dict[int, set[tuple[datetime, int]]]:
+    """The places (moment, and place within its second) of these accounts' scans."""
+    found: dict[int, set[tuple[datetime, int]]] = {}
+    table = schema.events.c
+    for some in chunks(parcel_ids) if providers else ():
+        query = select(table.parcel_id, table.occurred_at, table.seq).where(
+            table.parcel_id.in_(some), table.provider.in_(providers)
+        )
+        for parcel_id, at, seq in conn.execute(query):
+            found.setdefault(parcel_id, set()).add((from_micros(at), seq))
+    return found
+
+
+def adopt(conn: Connection, parcel_id: int, places: Collection[tuple[datetime, int]], provider: str) -> None:
+    """These scans are the account's own from now on: it tells of them, too."""
+    rows = [
+        {"parcel_id": parcel_id, "occurred_at": to_micros(at), "seq": seq, "provider": provider}
+        for at, seq in sorted(places)
+    ]
+    update_many(conn, schema.events, _KEY, rows)
 
 
 def apply(conn: Connection, merges: Sequence[tuple[int, Merge]], *, provider: str, at: datetime) -> None:

@@ -274,6 +274,7 @@ def _take_away(conn: Connection, ids: Sequence[int], now: datetime) -> None:
         schema.subscriptions,
         schema.billed,
         schema.recognitions,
+        schema.opinions,
         _links,
     ):
         conn.execute(delete(table).where(table.c.parcel_id.in_(ids)))

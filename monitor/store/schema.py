@@ -540,6 +540,28 @@ subscriptions = Table(
     _partial("ix_subscriptions_due", "provider", "next_at", where="next_at IS NOT NULL"),
 )
 
+opinions = Table(
+    "opinions",
+    METADATA,
+    # What a second account says of a parcel, and where it differs from the first.
+    _parcel(),
+    Column("provider", String(64), nullable=False),
+    _count("reason"),  # what it is asked for
+    _moment("due_at"),  # when to ask; null: not now
+    _moment("wait_until"),  # so long a finding waits for it
+    _moment("asked_at"),
+    _moment("quota_at"),
+    _moment("heard_at"),  # its last answer, which the rest is of
+    Column("milestone", String(32), nullable=False, server_default=""),
+    _moment("last_event_at"),  # the last movement it tells of
+    Column("against", String(32), nullable=False, server_default=""),  # the first's milestone at that time
+    _moment("against_at"),
+    _text("says"),  # what differs; empty: they agree
+    _text("why"),  # why it could not answer
+    PrimaryKeyConstraint("parcel_id", "provider"),
+    _partial("ix_opinions_due", "provider", "due_at", where="due_at IS NOT NULL"),
+)
+
 recognitions = Table(
     "recognitions",
     METADATA,

@@ -42,7 +42,7 @@ def test_what_has_a_period_is_purged():
     """A table whose heading names a period of time has rows that a purge takes away."""
     timed = {table for table, found in SECTIONS.items() if found["period"] not in ("配置", "现状")}
     along = {"order_parcels", "events", "event_edits", "due", "findings", "tickets", "ticket_entries"}
-    along |= {"subscriptions", "billed", "recognitions"}
+    along |= {"subscriptions", "billed", "recognitions", "opinions"}
     own = {"orders", "parcels", "oddities", "unknown_codes", "idempotency", "imports", "spend", "counters"}
     own |= {"pulled"}
     own |= {"facets", "feed_hours"}

@@ -21,9 +21,11 @@ def upgrade() -> None:
     _budget()
     _pulls()
     _coverage()
+    _opinions()
 
 
 def downgrade() -> None:
+    op.drop_table("opinions")
     op.drop_index("ix_parcels_carrier", "parcels")
     op.drop_index("ix_parcels_unanswered", "parcels")
     _index_where("ix_parcels_unanswered", "parcels", ["id"], _UNANSWERED)
@@ -274,3 +276,26 @@ def _coverage() -> None:
     op.drop_index("ix_parcels_unanswered", "parcels")
     _index_where("ix_parcels_unanswered", "parcels", ["id", "carrier", "facets_id"], _UNANSWERED)
     _index_where("ix_parcels_carrier", "parcels", ["carrier", "facets_id"], "state = 'watched'")
+
+
+def _opinions() -> None:
+    """What a second account says of a parcel."""
+    op.create_table(
+        "opinions",
+        sa.Column("parcel_id", KEY, nullable=False),
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("reason", sa.Integer(), server_default="0", nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=True)
+            for name in ("due_at", "wait_until", "asked_at", "quota_at", "heard_at")
+        ),
+        sa.Column("milestone", sa.String(32), server_default="", nullable=False),
+        sa.Column("last_event_at", sa.BigInteger(), nullable=True),
+        sa.Column("against", sa.String(32), server_default="", nullable=False),
+        sa.Column("against_at", sa.BigInteger(), nullable=True),
+        sa.Column("says", sa.Text(), server_default="", nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["parcel_id"], ["parcels.id"], name=op.f("fk_opinions_parcel_id")),
+        sa.PrimaryKeyConstraint("parcel_id", "provider", name=op.f("pk_opinions")),
+    )
+    _index_where("ix_opinions_due", "opinions", ["provider", "due_at"], "due_at IS NOT NULL")
