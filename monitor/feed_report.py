@@ -15,7 +15,7 @@ from domain.time import SHANGHAI
 from monitor.accounts import Budget, ProviderAccount
 from monitor.budget import Till
 from monitor.feed_line import Line
-from monitor.store import feeds, polls, providers
+from monitor.store import feeds, opinions, polls, providers
 from monitor.store.feeds import Counts, Lag
 from monitor.store.providers import ProviderState
 
@@ -81,6 +81,8 @@ class AccountReport:
     money: Money | None
     """None where no price is known."""
     carriers: tuple[CarrierReport, ...]
+    disagreements: int = 0
+    """Watched parcels of which it, asked for a second opinion, says otherwise than the first account."""
 
     @property
     def state(self) -> str:
@@ -103,7 +105,7 @@ def read(conn: Connection, accounts: Iterable[ProviderAccount], now: datetime) -
     """In the order of the configuration."""
     lines, unheard = feeds.standing(conn), feeds.unheard(conn)
     day, week = feeds.totals(conn, now - _DAY), feeds.totals(conn, now - _WEEK)
-    known = {*lines, *unheard, *week}
+    known, differing = {*lines, *unheard, *week}, opinions.differing(conn)
     return tuple(
         AccountReport(
             account,
@@ -123,6 +125,7 @@ def read(conn: Connection, accounts: Iterable[ProviderAccount], now: datetime) -
                 for key in sorted(known)
                 if key[0] == account.name and key[1]
             ),
+            differing.get(account.name, 0),
         )
         for account in accounts
     )
@@ -147,6 +150,7 @@ def plain(report: AccountReport, zone: tzinfo) -> dict[str, Any]:
     return {
         "success_24h": _share(report.success),
         "unheard": report.unheard,
+        "disagreements": report.disagreements,
         "spent_month": None if money is None else float(money.month),
         "projected_month": None if money is None else float(money.projected),
         "limit_day": None if money is None or money.per_day is None else float(money.per_day),

@@ -61,6 +61,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *((each.path, each.what, each.todo) for each in settings.written.remarks),
         *_secrets(settings),
         *_providers(settings),
+        *_second_terms(settings),
         *odd_pushes(settings),
         *_order_sources(settings),
         *_channels(settings),
@@ -107,6 +108,11 @@ def _providers(settings: Settings) -> Said:
         if not account.provider.asks:
             yield from _unverified(path, account, settings)
             continue
+        if account.second:
+            yield from _second(path, account, settings)
+            yield from _pace(path, account, settings.freshness)
+            yield from _paid(path, account)
+            continue
         if not account.carriers:
             yield (
                 path,
@@ -132,6 +138,37 @@ def _providers(settings: Settings) -> Said:
             served.setdefault(key, account.name)
         yield from _pace(path, account, settings.freshness)
         yield from _paid(path, account)
+
+
+def _second(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said:
+    """An account for second opinions about carriers that nobody is asked about first, or another is asked about."""
+    if not account.carriers:
+        yield (
+            path,
+            f"{account.name} 没有写核对哪些快递公司，不会被用到",
+            '写 carriers = ["zhongtong"] 或 ["*"]',
+        )
+    if "*" in account.carriers and not any(each.carriers and not each.second for each in settings.providers):
+        yield (
+            (*path, "second"),
+            f"{account.name} 只用来核对，可是没有账号先去查",
+            "去掉 second，或另写一个账号",
+        )
+    for key in sorted(account.carriers - {"*"}):
+        if settings.provider_for(key) is None:
+            todo = "去掉 second，或另写一个先查它的账号"
+            yield (*path, "carriers"), f"{account.name} 只用来核对，可是没有账号先查{display(key)}", todo
+        before = next((each for each in settings.providers if each.seconds(key)), account)
+        if before is not account:
+            what = f"{display(key)} 已由 {before.name} 核对，轮不到 {account.name}"
+            yield (*path, "carriers"), what, "先写的优先；删掉一处"
+
+
+def _second_terms(settings: Settings) -> Said:
+    """A risk from which on somebody is asked again, and nobody to ask."""
+    if settings.second_opinion.yuan and not any(each.second for each in settings.providers):
+        todo = "给一个 [[providers]] 写 second = true，或删掉 yuan"
+        yield ("second_opinion", "yuan"), "没有用来核对的账号，不会再问一家", todo
 
 
 def _paid(path: KeyPath, account: ProviderAccount) -> Said:

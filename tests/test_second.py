@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,10 +19,12 @@ import pytest
 from carriers.base import Ceilings, Question
 from domain.remote import Conversation
 from domain.tracking import Answer, Milestone
+from monitor import feed_report
 from monitor.accounts import Budget, ProviderAccount
 from monitor.config_service import SecondOpinion
 from monitor.doubts import Doubts
 from monitor.second import Second
+from monitor.second_wording import plain, spoken
 from monitor.store import opinions, providers
 from monitor.store.database import Database
 from monitor.store.opinions import Opinion
@@ -330,3 +333,42 @@ def test_a_parcel_that_is_watched_no_more_is_not_asked_about(world: Two, stalled
     world.verify()
     assert world.witness.asked == []
     assert world.opinion(stalled).due_at is None
+
+
+# ── what is shown ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_explain_sets_the_two_side_by_side(world: Two, stalled: int) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    assert list(spoken([world.opinion(stalled)], zone))[1:] == [
+        "  second：正要去问，异常最多等到 11-12 11:10"
+    ]
+    world.witness.says("Z1", (0, PICKED), (40, OUT))
+    world.verify()
+    assert list(spoken([world.opinion(stalled)], zone))[1:] == [
+        "  second（11-12 11:00 答）：派件中，最后动静 11-12 02:00；"
+        "第一家：揽收，最后动静 11-10 10:00；不一致：进度不同、最后动静差两小时以上"
+    ]
+    told = plain(world.opinion(stalled), zone)
+    assert (told["provider"], told["milestone"], told["first_milestone"]) == (
+        "second",
+        "out_for_delivery",
+        "picked_up",
+    )
+    assert told["differs"] == ["进度不同", "最后动静差两小时以上"]
+    assert told["last_movement_at"] == "2026-11-12T02:00:00+08:00"
+
+
+def test_explain_says_why_nobody_answered(world: Two, stalled: int) -> None:
+    world.witness.everywhere = "denied"
+    world.verify()
+    assert list(spoken([world.opinion(stalled)], ZoneInfo("UTC")))[1:] == ["  second：没有问到：key 不对"]
+    assert list(spoken([], ZoneInfo("UTC"))) == []
+
+
+def test_the_report_of_the_accounts_counts_the_differences(world: Two, stalled: int) -> None:
+    world.verify()
+    reports = world.store.read_now(
+        lambda conn: feed_report.read(conn, [world.account, world.other], world.now)
+    )
+    assert [feed_report.plain(each, ZoneInfo("UTC"))["disagreements"] for each in reports] == [0, 1]

@@ -143,6 +143,7 @@ def providers_(config: Path | None, as_json_: bool) -> None:
         "limit_month": "月上限",
         "unknown_codes": "未识别编码",
         "unheard": "无人应答",
+        "disagreements": "与第一家不一致",
     }
     emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
     if not as_json_:

@@ -37,9 +37,10 @@ from monitor.erp.base import Grant, TokenHolder
 from monitor.net import Net, sketch
 from monitor.order_sources import SourceAccount
 from monitor.pull import held_grant, kept_grant
+from monitor.second_wording import plain, spoken
 from monitor.settings import Settings
 from monitor.single import only_one
-from monitor.store import events, parcels, pulls
+from monitor.store import events, opinions, parcels, pulls
 from monitor.store.database import Database, StoreError
 from rules.judge import judge
 
@@ -81,11 +82,14 @@ def _explained(
     history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
     policy = settings.book.policy_for(row.case)
     verdict = judge(row.case, policy, now)
-    extra = {"state": row.state, "why": row.why, "provider": row.provider}
+    extra: dict[str, Any] = {"state": row.state, "why": row.why, "provider": row.provider}
+    others = opinions.of(conn, ids[:1]).get(ids[0], [])
     if json_:
+        extra["second_opinions"] = [plain(each, settings.timezone) for each in others]
         return as_data(row.case, history, verdict, now, settings.timezone, extra, policy)
     rules = rules_zh(row.case.order.platform)
-    return as_text(row.case, history, verdict, now, settings.timezone, extra, rules, policy)
+    told = as_text(row.case, history, verdict, now, settings.timezone, extra, rules, policy)
+    return "\n".join([told, *spoken(others, settings.timezone)])
 
 
 @click.command("recognise")

@@ -6,9 +6,12 @@ import re
 from urllib.parse import quote, urlencode
 
 import pytest
+from sqlalchemy import Connection
 
+from domain.journey import condense
+from domain.opinions import DIFFERENCES
 from domain.tracking import Milestone
-from monitor.store import parcels
+from monitor.store import opinions, parcels
 from tests import hostile
 from tests.simulated import PICKED, at
 from tests.web.conftest import Site
@@ -167,3 +170,22 @@ def test_hostile_texts_stay_texts(desk: Desk) -> None:
         harmless(html)
         found = desk.site.get("/parcels?" + urlencode({"q": f"nix {text[:80]}"}))
         harmless(found.text)
+
+
+def test_what_a_second_account_says_stands_beside_the_first(desk: Desk) -> None:
+    desk.stalled(NUMBER)
+    [parcel] = desk.site.db.read_now(lambda conn: parcels.find(conn, NUMBER))
+
+    def answered(conn: Connection) -> None:
+        opinions.request(conn, parcel, "<b>kdn</b>", 2, at(49))
+        second, first = condense([scan(45)]), condense([scan(0)])
+        opinions.heard(conn, parcel, "<b>kdn</b>", second, first, DIFFERENCES[1:], at(49))
+
+    desk.site.db.write_now(answered)
+    page = read(desk, f"/parcels/zhongtong/{NUMBER}")
+    assert "两家不一致 进度不同、 最后动静差两小时以上" in page
+    assert "它说 运输中 · 最后动静 11-12 07:00" in page
+    assert "第一家说 运输中 · 最后动静 11-10 10:00" in page
+    assert "<b>kdn</b>" not in desk.site.get(f"/parcels/zhongtong/{NUMBER}").text
+    english = read(desk, f"/parcels/zhongtong/{NUMBER}?lang=en")
+    assert "They differ another step" in english

@@ -10,6 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from carriers.names import CARRIERS
+from domain.opinions import DIFFERENCES
 from domain.tickets import TICKET_STATE_ZH
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
 from monitor.intake.columns import FIELDS
@@ -44,6 +45,7 @@ def constants() -> set[str]:
     rules = {rule.zh for profile in load_profiles().values() for rule in profile.rules.values()}
     names = {carrier.name for carrier in CARRIERS}
     names |= {*REASON_ZH.values(), *ADVICE_ZH.values(), *MESSAGE_STATE_ZH.values()}
+    names |= {*DIFFERENCES}
     names |= {*FIELDS.values(), *STATE_ZH.values(), *OUTCOME_ZH.values(), *ORIGIN_ZH.values()}
     errors = {text for pair in _SAID.values() for text in pair} | {*_SQLITE.values(), FULL_ZH}
     words = {

@@ -17,8 +17,9 @@ from domain.history import Stored
 from domain.orders import Order, Waybill
 from domain.time import from_micros
 from domain.tracking import TrackingEvent
-from monitor.store import parcels, schema
+from monitor.store import opinions, parcels, schema
 from monitor.store.codec import clean, moment, read_event, read_mapping
+from monitor.store.opinions import Opinion
 from monitor.store.parcels import Loaded
 from monitor.store.pulls import OBSERVED, shop_observed
 from monitor.store.rows import ORDER_COLUMNS, read_order
@@ -93,6 +94,8 @@ class Use:
     """The newest first."""
     messages: tuple[MessageRow, ...]
     """About these tickets, the newest first."""
+    opinions: tuple[Opinion, ...] = ()
+    """What second accounts say of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ def _use(conn: Connection, loaded: Loaded) -> Use:
         findings_where(conn, (schema.findings.c.parcel_id == loaded.id) & schema.findings.c.shadow),
         tuple(tickets.read(conn, ticket_ids)),
         ledger.of_tickets(conn, ticket_ids),
+        tuple(opinions.of(conn, [loaded.id]).get(loaded.id, ())),
     )
 
 

@@ -58,6 +58,7 @@ class Provider(BaseModel):
     waiting: int = Field(description="到点而未查的运单")
     success_24h: float | None = Field(description="24 小时内查询的成功率，0 到 1")
     unheard: int = Field(description="问过而从未有答复的运单")
+    disagreements: int = Field(description="请它核对（second = true）而与第一家说法不一致的在途运单")
     spent_month: float | None = Field(description="本月花费，元；没写单价为空")
     projected_month: float | None = Field(description="按近七天的速度，本月预计，元")
     limit_day: float | None = Field(description="每天最多，元")
