@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from carriers.names import display
 from domain.journey import condense
 from domain.opinions import ahead, differences, sides
 from domain.remote import RemoteError, Unreadable
@@ -30,7 +31,7 @@ from monitor.net import Net
 from monitor.poll import Poller
 from monitor.redaction import redact
 from monitor.routing import Route
-from monitor.store import events, opinions, parcels, providers
+from monitor.store import events, opinions, parcels, polls, providers
 from monitor.store.claims import Claim
 from monitor.store.database import Database
 from monitor.sweep import Judged, Sweep
@@ -65,11 +66,17 @@ class _Claimer(Claimer):
         )
         for claim, why in taken.refused:
             opinions.dropped(conn, claim.parcel_id, name, why, now)
+        polls.touch(conn, [claim.parcel_id for claim, _ in taken.refused], now)
         if not taken.claims:
             return [], timedelta(0)
         self.till.book(conn, taken.claims, now)
         calls = -(-len(taken.claims) // self.account.provider.batch)
         return taken.claims, providers.reserve(conn, name, calls, ceilings.per_second, now)
+
+    def _refused(self, claim: Claim) -> str:
+        if not self.account.seconds(claim.carrier):  # the parcel is another carrier's by now
+            return f"{self.account.name} 不核对{display(claim.carrier)}"
+        return super()._refused(claim)
 
 
 class Second(Poller):

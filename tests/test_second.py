@@ -18,6 +18,7 @@ import pytest
 
 from carriers.base import Ceilings, Question
 from domain.remote import Conversation
+from domain.time import to_micros
 from domain.tracking import Answer, Milestone
 from monitor import feed_report
 from monitor.accounts import Budget, ProviderAccount
@@ -26,6 +27,7 @@ from monitor.doubts import Doubts
 from monitor.second import Second
 from monitor.second_wording import plain, spoken
 from monitor.store import opinions, providers
+from monitor.store.carriers import change_carrier
 from monitor.store.database import Database
 from monitor.store.opinions import Opinion
 from monitor.sweep import Judged
@@ -333,6 +335,14 @@ def test_a_parcel_that_is_watched_no_more_is_not_asked_about(world: Two, stalled
     world.verify()
     assert world.witness.asked == []
     assert world.opinion(stalled).due_at is None
+
+
+def test_a_parcel_that_is_another_carriers_by_now_is_not_asked_about(world: Two, stalled: int) -> None:
+    world.store.write_now(lambda conn: change_carrier(conn, stalled, "yuantong", world.now))
+    world.verify()
+    assert world.witness.asked == []
+    assert world.opinion(stalled).why == "second 不核对圆通速递"
+    assert world.column("SELECT next_deadline_at FROM due") == [to_micros(world.now)], "judged at once"
 
 
 # ── what is shown ────────────────────────────────────────────────────────────────────────────────
