@@ -147,13 +147,13 @@ parcels = Table(
     _moment("created_at", required=True),
     _moment("updated_at", required=True),
     _moment("done_at"),
-    Column(
-        "declared", String(40), nullable=False, server_default=""
-    ),  # the carrier the shop named, where the number turned out to be another's
     _moment("forgotten_at"),  # when the names and phone hints in its history were taken out
     Column(
         "facets_id", Key
     ),  # of its row in `facets`, while it is watched; null: not judged since this was kept
+    Column(
+        "declared", String(40), nullable=False, server_default=""
+    ),  # the carrier the shop named, where the number turned out to be another's
     UniqueConstraint("carrier", "waybill_no", "cycle"),
     Index("ix_parcels_waybill_no", "waybill_no"),
     # For the coverage and the purge. None names a column that every judgement changes.
