@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -113,6 +113,11 @@ class Callbacks:
     def open(self) -> bool:
         """Somebody pushes to us."""
         return bool(self._doors)
+
+    def expects(self, name: str, query: Mapping[str, str]) -> bool:
+        """A push to this address may be a true one: there is the account, and the key where it has one."""
+        door = self._doors.get(name)
+        return door is not None and door.knows(Push(b"", query=query))
 
     # ── taking ───────────────────────────────────────────────────────────────────────────────────
 

@@ -125,6 +125,23 @@ def scans(world: World, parcel: int) -> int:
     return int(world.column("SELECT count(*) FROM events WHERE parcel_id = :id", id=parcel)[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "query", "expected"),
+    [
+        pytest.param("k100", {}, True, id="signed: the address holds no key"),
+        pytest.param("sf", {"key": "sesame"}, True, id="the key"),
+        pytest.param("sf", {"key": "sesam"}, False, id="a wrong key"),
+        pytest.param("sf", {}, False, id="no key"),
+        pytest.param("nobody", {"key": "sesame"}, False, id="no account"),
+    ],
+)
+def test_who_may_be_a_pusher_is_known_before_the_body_is_read(
+    world: World, name: str, query: dict[str, str], expected: bool
+) -> None:
+    post = Post(world, (account(K100), account(SF, "sf", callback_key=Secret("sesame"))))
+    assert post.callbacks.expects(name, query) is expected
+
+
 # ── true ones ────────────────────────────────────────────────────────────────────────────────────
 
 

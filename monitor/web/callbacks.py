@@ -3,7 +3,8 @@
 A push comes under the public host or under any other that a proxy lets through, from no browser, and proves itself by
 its signature or by the key in its address; so neither the host nor the site it comes from matters here, and nothing of
 the console can be reached this way. Nobody learns which accounts there are: an unknown one, a wrong key, a wrong
-signature and a wrong method are answered alike, after the same work.
+signature and a wrong method are answered alike, after the same work. Those whose account or key is wrong already share
+a room of their own for their bodies (`bodies.Room`), so that nobody without a key takes room from true pushes.
 """
 
 from __future__ import annotations
@@ -18,38 +19,35 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import monitor.callbacks
 from carriers.push import AGAIN, Push
 from domain.remote import Reply
+from monitor.web.bodies import MOST, PATIENCE, Gone, LetGo, Room, TooLarge, TooSlow
 
-__all__ = ["MOST", "PATH", "Callbacks"]
+__all__ = ["PATH", "Callbacks"]
 
 PATH: Final = "/callbacks/"
-MOST: Final = 1 << 20
-"""Bytes of a push; the largest seen are a hundredth of it."""
 _LARGE: Final = 1 << 16
 """Above this bodies are looked at one at a time: the small ones go in between."""
-_UNREAD: Final = 64 << 20
-"""Bytes of bodies that may be on their way in at once."""
 _QUERY: Final = 2000
+_DIGITS: Final = 12
 _JSON: Final = {"content-type": "application/json"}
 _NOBODY: Final = Reply(404, b'{"error":"not found"}', _JSON)
 _TOO_LARGE: Final = Reply(413, b'{"error":"too large"}', _JSON)
-
-
-class _TooLarge(Exception):
-    """A body over the limit."""
-
-
-class _Gone(Exception):
-    """The caller hung up in the middle of its body."""
+_TOO_SLOW: Final = Reply(408, b'{"error":"too slow"}', _JSON)
 
 
 class Callbacks:
     """Pure ASGI, around everything else of the site."""
 
-    def __init__(self, app: ASGIApp, callbacks: Callable[[], monitor.callbacks.Callbacks | None]) -> None:
-        """`callbacks` is asked at each push: a reload replaces them."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        callbacks: Callable[[], monitor.callbacks.Callbacks | None],
+        patience: float = PATIENCE,
+    ) -> None:
+        """`callbacks` is asked at each push: a reload replaces them. `patience` in seconds, for a whole body."""
         self._app = app
         self._callbacks = callbacks
-        self._coming = 0
+        self._expected = Room(patience)
+        self._strangers = Room(patience)
         self._large = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,33 +55,40 @@ class Callbacks:
             await self._app(scope, receive, send)
             return
         try:
-            reply = await self._answer(scope, receive)
-        except _TooLarge:
-            reply = _TOO_LARGE
-        except _Gone:
+            await _respond(send, await self._answer(scope, receive))
+        except TooLarge:
+            await _respond(send, _TOO_LARGE, unread=True)
+        except TooSlow:
+            await _respond(send, _TOO_SLOW, unread=True)
+        except LetGo:
+            await _respond(send, AGAIN, unread=True)
+        except Gone:
             return
-        await _respond(send, reply)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         told = headers.get("content-length", "")
-        expected = int(told) if told.isdecimal() and len(told) < 12 else MOST
-        if expected > MOST:
-            raise _TooLarge
-        if self._coming + expected > _UNREAD:
-            return AGAIN
-        self._coming += expected
+        if told.isdecimal() and (len(told) >= _DIGITS or int(told) > MOST):
+            raise TooLarge
+        method, name = scope["method"], scope["path"].removeprefix(PATH)
+        query = _query(scope["query_string"])
+        async with self._room(method, name, query).place() as incoming:
+            push = Push(await incoming.read(receive), headers, query)
+            if len(push.body) > _LARGE:
+                await self._large.acquire()
+        if len(push.body) <= _LARGE:
+            return await self._take(method, name, push)
         try:
-            body = await _body(receive)
-        finally:
-            self._coming -= expected
-        push = Push(body, headers, _query(scope["query_string"]))
-        name = scope["path"].removeprefix(PATH)
-        if len(body) <= _LARGE:
-            return await self._take(scope["method"], name, push)
-        async with self._large:
             await asyncio.sleep(0)
-            return await self._take(scope["method"], name, push)
+            return await self._take(method, name, push)
+        finally:
+            self._large.release()
+
+    def _room(self, method: str, name: str, query: dict[str, str]) -> Room:
+        """Where its body is read."""
+        callbacks = self._callbacks()
+        expected = callbacks is not None and method == "POST" and callbacks.expects(name, query)
+        return self._expected if expected else self._strangers
 
     async def _take(self, method: str, name: str, push: Push) -> Reply:
         callbacks = self._callbacks()
@@ -95,23 +100,6 @@ class Callbacks:
             return _NOBODY
 
 
-async def _body(receive: Receive) -> bytes:
-    """The whole body. Raises `_TooLarge`, counted as it comes."""
-    parts: list[bytes] = []
-    taken = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise _Gone
-        part = message.get("body", b"")
-        taken += len(part)
-        if taken > MOST:
-            raise _TooLarge
-        parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
 def _query(text: bytes) -> dict[str, str]:
     """The address's own fields; nothing where there are more than anybody needs."""
     if not text or len(text) > _QUERY:
@@ -119,8 +107,10 @@ def _query(text: bytes) -> dict[str, str]:
     return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True))
 
 
-async def _respond(send: Send, reply: Reply) -> None:
+async def _respond(send: Send, reply: Reply, *, unread: bool = False) -> None:
+    """`unread`: the rest of the body is not wanted, so the connection ends."""
     headers = {
+        **({"connection": "close"} if unread else {}),
         **reply.headers,
         "content-length": str(len(reply.content)),
         "cache-control": "no-store",
