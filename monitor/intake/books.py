@@ -1,23 +1,34 @@
 """Bytes to tables: what a file is, is decided by its content, never by its name (quirks 1, 20, 21).
 
 The order of `facts/import-formats.md` §4: first bytes for workbooks and archives, then a byte order
-mark, then strict UTF-8, then strict GB18030; no guessing. A text file in which a few lines do not decode
-is read all the same, and those lines are refused one by one.
+mark, then strict UTF-8, then strict GB18030; where both fit or neither does, known words decide. A text file in
+which a few lines do not decode is read all the same, and those lines are refused one by one.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from carriers.names import canonical
 from monitor.intake.delimited import DelimitedText
 from monitor.intake.layouts import familiar
-from monitor.intake.tables import HEADER_WITHIN, MAX_BYTES, MAX_ROWS, Book, FileRefused, Problem, Table
-from monitor.intake.values import Cell
+from monitor.intake.tables import (
+    HEADER_WITHIN,
+    MAX_BYTES,
+    MAX_CELL,
+    MAX_ROWS,
+    Book,
+    FileRefused,
+    Problem,
+    Table,
+)
+from monitor.intake.values import Cell, clean
 from monitor.intake.webtables import WebTable
 from monitor.intake.workbooks import check_archive, decrypted, is_encrypted, open_sheets, too_long
 
@@ -32,6 +43,10 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DELIMITERS: Final = (",", "\t", ";", "|")
+_ENCODINGS: Final = ("utf-8", "gb18030")
+_LOOKED_AT: Final = 200
+"""Lines that are not ASCII, of which the words are looked at."""
+_BETWEEN: Final = re.compile(r"[,\t;|\"<>\r\n]")
 _CHUNK: Final = 1 << 20
 
 
@@ -116,34 +131,40 @@ class _Sniffed:
 def _sniff(path: Path, marked: str) -> _Sniffed:
     """The encoding, from every line of the file. Raises `FileRefused` where none fits most lines.
 
-    A line with Chinese in it is valid UTF-8 by accident practically never, so UTF-8 wins where at
-    least half of such lines are; the others are then damaged, not another encoding.
+    Strict UTF-8, then strict GB18030. Short texts can be both (`圆通` in GBK is valid UTF-8), and a file with
+    damaged lines is neither: then it is the one that makes more known words of the first lines.
     """
     if marked == "utf-16":
-        with path.open("rb") as source:
-            return _Sniffed(marked, sum(1 for _ in source))
-    lines = chinese = not_utf8 = not_gb = 0
-    with path.open("rb") as source:
-        for line in source:
-            lines += 1
-            if line.isascii():
-                continue
-            chinese += 1
-            if not _decodes(line, "utf-8"):
-                not_utf8 += 1
-                not_gb += not _decodes(line, "gb18030")
-    if marked or not_utf8 * 2 <= chinese:
-        encoding, damaged = marked or "utf-8", not_utf8
-    else:
-        encoding, damaged = "gb18030", not_gb
-    if damaged * 2 > max(chinese, 1):
+        return _Sniffed(marked, sum(1 for _ in _lines(path)))
+    lines = chinese = 0
+    damaged = dict.fromkeys((marked,) if marked else _ENCODINGS, 0)
+    first: list[bytes] = []
+    for line in _lines(path):
+        lines += 1
+        if line.isascii():
+            continue
+        chinese += 1
+        raw = line.encode("latin-1")
+        if len(first) < _LOOKED_AT:
+            first.append(raw[:MAX_CELL])
+        for encoding in damaged:
+            damaged[encoding] += not _decodes(raw, encoding)
+    encoding = max(damaged, key=lambda each: (_known_words(first, each), -damaged[each]))
+    if damaged[encoding] * 2 > max(chinese, 1):
         raise FileRefused(
             path.name,
             "bad_encoding",
             "文字编码认不出来（不是 UTF-8，也不是 GB18030）；请用表格软件打开后另存为 XLSX 再导入",
         )
-    note = Problem("bad_encoding", "", f"有 {damaged} 行含有无法解码的内容，涉及要读的列时该行会被拒绝")
-    return _Sniffed(encoding, lines, (note,) if damaged else ())
+    count = damaged[encoding]
+    note = Problem("bad_encoding", "", f"有 {count} 行含有无法解码的内容，涉及要读的列时该行会被拒绝")
+    return _Sniffed(encoding, lines, (note,) if count else ())
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines as the reader of records counts them, whether they end in LF, CRLF or CR; a byte a character."""
+    with path.open(encoding="latin-1", newline="") as source:
+        yield from source
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
@@ -152,6 +173,13 @@ def _decodes(line: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _known_words(lines: Sequence[bytes], encoding: str) -> int:
+    """How many headings and carriers in Chinese these lines hold, if they are read so."""
+    cells = (cell for line in lines for cell in _BETWEEN.split(line.decode(encoding, "replace")))
+    chinese = (cell for cell in cells if not cell.isascii() and len(cell) <= 80)
+    return sum(1 for cell in chinese if familiar((cell,)) or canonical(clean(cell)) is not None)
 
 
 def words(cells: Sequence[Cell]) -> list[str]:
