@@ -34,6 +34,8 @@ __all__ = ["LEASE", "Claimer"]
 log = structlog.get_logger()
 LEASE: Final = timedelta(seconds=45)
 """So long a claimed waybill is nobody else's."""
+_QUEUE: Final = LEASE / 3
+"""Nothing is claimed while the account's queue is longer: what is claimed leaves well within its lease."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Claimer:
         self.vitals.wants(self.account.name, now)
         if not limit:
             return []
-        claims, wait = await self.db.write(partial(self._take, limit=limit, now=now))
+        claims, wait = await self.db.write(partial(self._in_turn, limit=limit, now=now))
         if wait > timedelta(0):
             await asyncio.sleep(wait.total_seconds())
         return claims
@@ -70,6 +72,12 @@ class Claimer:
         if polls.waiting(conn, name, now, scope):
             return True, False
         return False, scope.paying == 0 and polls.waiting(conn, name, now)
+
+    def _in_turn(self, conn: Connection, limit: int, now: datetime) -> tuple[list[Claim], timedelta]:
+        """Claims, and how long until the first may leave; none while the queue is long."""
+        if providers.queued(conn, self.account.name, self.account.ceilings.per_second, now) > _QUEUE:
+            return [], timedelta(0)
+        return self._take(conn, limit, now)
 
     def _take(self, conn: Connection, limit: int, now: datetime) -> tuple[list[Claim], timedelta]:
         name, ceilings = self.account.name, self.account.ceilings

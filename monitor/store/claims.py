@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _DAY: Final = 24 * 3600 * 1_000_000
+_MINUTE: Final = 60 * 1_000_000
 _NEVER: Final = 1 << 62
 _due = schema.due
 
@@ -141,11 +142,21 @@ class Allowance:
         refill = -(-_DAY // max(1, daily - burst)) + (1 if daily == 1 else 0)
         return cls(length(interval) or 0, refill, (burst - 1) * refill)
 
-    def allowed_at(self, row: Row[Any]) -> int:
+    def allowed_at(self, row: Row[Any], at: int) -> int:
         """The first moment at which this waybill may be asked about again."""
-        after = 0 if row.asked_at is None else row.asked_at + self.interval
-        quota = 0 if row.quota_at is None else row.quota_at - self.ahead
-        return max(after, quota)
+        asked, quota = self.believed(row, at)
+        return max(0 if asked is None else asked + self.interval, 0 if quota is None else quota - self.ahead)
+
+    def believed(self, row: Row[Any], at: int) -> tuple[int | None, int | None]:
+        """`asked_at` and `quota_at`; what lies further ahead of `at` than they can was written by a clock that
+        was ahead: it counts as asked just now, as often as it may be."""
+        asked, quota = row.asked_at, row.quota_at
+        if asked is not None and asked > at + self.interval + _MINUTE:
+            asked = at
+        most = at + self.ahead + self.refill
+        if quota is not None and quota > most + _MINUTE:
+            quota = most
+        return asked, quota
 
 
 def phone_context(order_id: int) -> str:
@@ -213,7 +224,7 @@ def take(
             paying -= sum(each.charged for each in asked)
         mine = {each.parcel_id for each in asked}
         _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in rows if row.parcel_id in mine])
-        _write(conn, [_put_off(row, ceilings) for row in held])
+        _write(conn, [_put_off(row, ceilings, at) for row in held])
         _write(conn, [{"parcel_id": parcel_id, "next_poll_at": at + _DAY} for parcel_id in without])
         taken.claims.extend(asked)
         taken.refused.extend(vain)
@@ -223,7 +234,7 @@ def take(
 
 
 def _free(row: Row[Any], ceilings: Allowance, at: int) -> bool:
-    return row.state == "watched" and ceilings.allowed_at(row) <= at
+    return row.state == "watched" and ceilings.allowed_at(row, at) <= at
 
 
 def _afforded(claims: list[Claim], most: int) -> list[Claim]:
@@ -274,10 +285,11 @@ def _asked(row: Row[Any], ceilings: Allowance, at: int, lease: int) -> dict[str,
     }
 
 
-def _put_off(row: Row[Any], ceilings: Allowance) -> dict[str, int | None]:
+def _put_off(row: Row[Any], ceilings: Allowance, at: int) -> dict[str, int | None]:
     """Until it may be asked; a parcel that is not watched any more is not asked about at all."""
-    later = ceilings.allowed_at(row) if row.state == "watched" else None
-    return {"parcel_id": row.parcel_id, "next_poll_at": later}
+    later = ceilings.allowed_at(row, at) if row.state == "watched" else None
+    asked, quota = ceilings.believed(row, at)
+    return {"parcel_id": row.parcel_id, "next_poll_at": later, "asked_at": asked, "quota_at": quota}
 
 
 def _write(conn: Connection, rows: list[dict[str, int | None]]) -> None:

@@ -178,11 +178,12 @@ def _free(conn: Connection, provider: str, now: datetime, limit: int, allowance:
     )
     free = []
     for row in conn.execute(query).all():
-        later = allowance.allowed_at(row) if row.state == "watched" else None
+        later = allowance.allowed_at(row, to_micros(now)) if row.state == "watched" else None
         if later is not None and later <= to_micros(now):
             free.append(row)
         else:
-            _set(conn, row.parcel_id, provider, due_at=later)
+            asked, quota = allowance.believed(row, to_micros(now))
+            _set(conn, row.parcel_id, provider, due_at=later, asked_at=asked, quota_at=quota)
     return free
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, case, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.time import SHANGHAI, from_micros, to_micros
@@ -25,6 +25,7 @@ __all__ = [
     "lock",
     "note_unknown",
     "oddity",
+    "queued",
     "reserve",
     "save",
     "spend",
@@ -47,6 +48,9 @@ _CODE_LENGTH: Final = 200
 _ODDITIES_KEPT: Final = 200
 _BODY_KEPT: Final = 20_000
 _CENT: Final = 10_000
+_QUEUE: Final = 60_000_000
+_IN_QUEUE: Final = 100
+"""So far ahead, or so many requests, a queue may honestly reach; further is the work of a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +229,31 @@ def reserve(conn: Connection, provider: str, n: int, per_second: float, now: dat
     """Take `n` places in the account's queue; how long to wait before the first of them.
 
     The n requests may leave at that moment and 1/per_second apart from then on. One statement, so the
-    ceiling holds for any number of processes (GCRA without burst, design §5).
+    ceiling holds for any number of processes (GCRA without burst, design §5). A queue that reaches further
+    than requests explain was written by a clock that was ahead: it begins anew, now.
     """
     at, cost = to_micros(now), round(n / per_second * 1_000_000)
     later = func.max if conn.dialect.name == "sqlite" else func.greatest
+    wrong = _providers.c.rate_at > at + _furthest(per_second)
     statement = _insert(conn, _providers).values(name=provider, rate_at=at + cost)
     statement = statement.on_conflict_do_update(
         index_elements=["name"],
-        set_={"rate_at": later(func.coalesce(_providers.c.rate_at, at), at) + cost},
+        set_={"rate_at": case((wrong, at), else_=later(func.coalesce(_providers.c.rate_at, at), at)) + cost},
     )
     ends = conn.execute(statement.returning(_providers.c.rate_at)).scalar_one()
     return timedelta(microseconds=ends - cost - at)
+
+
+def queued(conn: Connection, provider: str, per_second: float, now: datetime) -> timedelta:
+    """How long the next request would wait in the account's queue (`reserve`)."""
+    at = to_micros(now)
+    ends = conn.execute(select(_providers.c.rate_at).where(_providers.c.name == provider)).scalar() or at
+    return timedelta(microseconds=0 if ends > at + _furthest(per_second) else max(0, ends - at))
+
+
+def _furthest(per_second: float) -> int:
+    """Microseconds that an honest queue is long, at the most."""
+    return max(_QUEUE, round(_IN_QUEUE / per_second * 1_000_000))
 
 
 def listing(conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -57,10 +58,27 @@ def test_however_it_is_asked_for_requests_leave_no_faster_than_the_ceiling(datab
     now, leaves = T0, []
     for n, later in asks:
         now += later
+        queue = database.read_now(lambda conn, now=now: providers.queued(conn, account, per_second, now))
+        if queue > 30 * SECOND:  # who claims waits until it is shorter
+            continue
         first = now + reserve(database, n, per_second=per_second, now=now, account=account)
         leaves += [first + place * SECOND / per_second for place in range(n)]
     blink = timedelta(microseconds=30)  # what rounding to whole microseconds adds up to
     assert all(later - earlier >= SECOND / per_second - blink for earlier, later in pairwise(leaves))
+
+
+@pytest.mark.parametrize("ahead", [10 * 60 * SECOND, 48 * H])
+def test_a_queue_written_by_a_clock_that_was_ahead_begins_anew(database, ahead):
+    """No account stands still for as long as a clock once jumped."""
+    reserve(database, 4, now=T0 + ahead)
+    assert database.read_now(lambda conn: providers.queued(conn, "k100", 20.0, T0)) == timedelta(0)
+    assert reserve(database, 20) == timedelta(0)
+    assert reserve(database, 1) == SECOND, "and goes on as every other"
+
+
+def test_a_slow_accounts_queue_is_long_without_anything_wrong(database):
+    reserve(database, 9, per_second=0.1)
+    assert reserve(database, 1, per_second=0.1) == 90 * SECOND
 
 
 def test_spending_adds_up_by_the_day(database):

@@ -287,3 +287,16 @@ def test_moments_are_kept_to_the_microsecond(database):
     ask_at(database, parcel_id, at)
     assert loaded(database, parcel_id).next_poll_at == at
     assert micros(at) == [to_micros(T0) + 1]
+
+
+@pytest.mark.parametrize("ahead", [2 * DAY, 400 * DAY])
+def test_a_waybill_asked_about_by_a_clock_that_was_ahead_waits_no_longer_than_one_just_asked(database, ahead):
+    """It counts as asked now, and as often as it may be: neither rule is broken, whenever it really was."""
+    [parcel_id] = many_parcels(database, 1)
+    ask_at(database, parcel_id, T0 + ahead)
+    assert claim(database, T0 + ahead)
+    ask_at(database, parcel_id, T0)
+    assert not claim(database, T0)
+    asked = [T0 + n * MINUTE for n in range(1, 24 * 60) if claim(database, T0 + n * MINUTE)]
+    assert T0 + 30 * MINUTE <= asked[0] <= T0 + 75 * MINUTE
+    assert len(asked) <= 20, "half of the day's forty refill in a day"
