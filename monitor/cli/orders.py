@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from monitor.cli.common import as_json, config_option, json_option, open_store, 
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.intake.columns import PLATFORM_IDS, platform_id
-from monitor.intake.importing import Job, Report, bring_in
+from monitor.intake.importing import Job, Report, bring_in, written_at
 from monitor.intake.outside import How
 from monitor.intake.tables import FileRefused
 from monitor.intake.take import LONG_AGO, Tally
@@ -82,7 +83,8 @@ def import_(
         how = How(
             _mapping(settings, db, mapping), platform, shop, merchant, Secret(password) if password else None
         )
-        job = Job(file, how, dry_run=dry_run, rejected=rejected)
+        since = written_at(file.stat().st_mtime)
+        job = Job(file, how, dry_run=dry_run, rejected=rejected, written_at=since)
         report = _imported(ctx, db, job, settings, quiet=as_json_)
     written = rejected if report.tally.counts["rejected"] else None
     _report(report.tally, written, dry_run=dry_run, json_=as_json_)
@@ -97,7 +99,7 @@ def _imported(ctx: click.Context, db: Database, job: Job, settings: Settings, *,
         if report.tally.rows:
             show(report.tally)
         elif not quiet:
-            _greet(report)
+            _greet(report, now, settings)
         seen = report.tally
 
     try:
@@ -141,13 +143,16 @@ def _mapping(settings: Settings, db: Database, name: str | None) -> Mapping[str,
     return {str(field): str(heading) for field, heading in table.items()}
 
 
-def _greet(report: Report) -> None:
+def _greet(report: Report, now: datetime, settings: Settings) -> None:
     file, seen = report.file, report.seen
     click.echo(f"识别为：{file.source_name}（{file.encoding}）", err=True)
     if file.remembered:
         click.echo("提示：按上次为这种表头保存的列对应表读取。", err=True)
     for note in file.notes:
         click.echo(f"提示：{note.text}", err=True)
+    if since := report.aged(now):
+        at = since.astimezone(settings.timezone)
+        click.echo(f"提示：按文件时间 {at:%Y-%m-%d %H:%M} 计，此后已有更新的订单不会被改回。", err=True)
     if seen is not None:
         click.echo(
             f"提示：同一文件已于 {seen.at:%Y-%m-%d %H:%M} UTC 导入过（{seen.name}），重复导入无妨。", err=True

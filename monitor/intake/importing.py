@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -25,10 +25,12 @@ from monitor.store import mappings, meta
 from monitor.store.database import Database
 from monitor.store.meta import Imported
 
-__all__ = ["SAMPLES", "Job", "Report", "Stopped", "bring_in", "note_refused"]
+__all__ = ["SAMPLES", "Job", "Report", "Stopped", "bring_in", "note_refused", "written_at"]
 
 SAMPLES: Final = 10
 """Rows a preview shows."""
+_WORTH_SAYING: Final = timedelta(hours=1)
+_EARLIEST_YEAR: Final = 2010
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Job:
     """The service is to be gone within seconds."""
     handle: int | None = None
     """The file, opened already."""
+    written_at: datetime | None = None
+    """When the file was written or uploaded, as far as is known: what it says was true then, not when it is read."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,23 @@ class Report:
     """The same file was taken before."""
     samples: list[RowVerdict] = field(default_factory=list)
     """The first rows that are more than a blank or a total."""
+    known_at: datetime | None = None
+    """When the shop knew what the file says (quirk 18); None before it is recognised."""
+
+    def aged(self, now: datetime) -> datetime | None:
+        """The file's own time, where its name says none and it lay so long that people should hear of it."""
+        if self.known_at is None or self.file.exported_at is not None or now - self.known_at <= _WORTH_SAYING:
+            return None
+        return self.known_at
+
+
+def written_at(seconds: float) -> datetime | None:
+    """The moment of a file's time stamp, or None for one that is nobody's: archives unpack to 1970 and 1980."""
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return at if at.year >= _EARLIEST_YEAR else None
 
 
 def bring_in(
@@ -90,8 +111,8 @@ def bring_in(
     with opened(job.path, how, **given) as file:
         report = Report(replace(file, rows=iter(())), Tally())
         report.seen = db.read_now(lambda conn: meta.seen_import(conn, file.sha256))
+        report.known_at = known_at = file.exported_at or min(now, job.written_at or now)
         told(report)
-        known_at = file.exported_at or now
         with _handing_back(job.rejected, file.header) as back:
             rows = _sampled(file.rows, report.samples)
             for tally in take(

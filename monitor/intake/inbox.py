@@ -22,7 +22,7 @@ import structlog
 from domain.masking import safe_text
 from domain.messages import Message, MessageKind, Urgency
 from monitor.clock import Clock
-from monitor.intake.importing import Job, Report, bring_in, note_refused
+from monitor.intake.importing import Job, Report, bring_in, note_refused, written_at
 from monitor.intake.outside import How, Stopped
 from monitor.intake.tables import FileRefused
 from monitor.routing import everybody
@@ -147,7 +147,7 @@ class Inbox:
         try:
             if _mark(os.fstat(handle)) != mark:
                 return  # it grows again
-            report = self._import(folder / name, handle, shown, done, now)
+            report = self._import(folder / name, handle, shown, mark, done, now)
         except FileRefused as refused:
             self._refuse(folder, name, mark, refused, now)
         except Stopped:
@@ -159,11 +159,14 @@ class Inbox:
         finally:
             os.close(handle)
 
-    def _import(self, path: Path, handle: int, shown: str, done: Path, now: datetime) -> Report:
+    def _import(self, path: Path, handle: int, shown: str, mark: _Mark, done: Path, now: datetime) -> Report:
         said = self.settings.intake
         how = How(platform=said.platform, shop=said.shop, merchant=said.merchant)
         back = done.with_name(done.name + ".rejected.csv")
-        job = Job(path, how, shown, "inbox", rejected=back, ending=self.ending, handle=handle)
+        since = written_at(mark.changed / 1e9)
+        job = Job(
+            path, how, shown, "inbox", rejected=back, ending=self.ending, handle=handle, written_at=since
+        )
         log.info("importing", file=shown)
         told = 0
 
@@ -236,6 +239,8 @@ def _verdict(report: Report, now: datetime) -> str:
         "、".join(f"{words} {tally.counts[key]}" for key, words in _OUTCOMES.items() if tally.counts[key]),
         *(f"提示：{note.text}" for note in file.notes),
     ]
+    if since := report.aged(now):
+        lines.append(f"按文件时间 {since:%Y-%m-%d %H:%M} UTC 计：此后已有更新的订单不会被改回。")
     if report.seen is not None:
         lines.append(
             f"同一文件已于 {report.seen.at:%Y-%m-%d %H:%M} UTC 导入过（{report.seen.name}），重复导入无妨。"

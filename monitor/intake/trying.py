@@ -61,6 +61,7 @@ class Trial:
             dry_run,
             self.staging.rejected(staged.token),
             ending=self.ending,
+            written_at=staged.at,
         )
         try:
             report = bring_in(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,15 @@ def test_a_file_of_rejected_rows_goes_when_all_are_right(shell: Shell) -> None:
     shell.file("orders.csv", f"{head}A1,圆通,YT2600000000001\n")
     shell("import", file)
     assert not back.exists()
+
+
+def test_an_old_file_says_what_was_true_then(shell: Shell) -> None:
+    """Imported after a newer one, it takes nothing back; a fresh file says nothing of its time."""
+    head = "order_no,carrier,waybill_no\n"
+    newer = shell.file("newer.csv", f"{head}A1,圆通,YT2600000000009\n")
+    assert "按文件时间" not in shell("import", newer).stderr
+    older = shell.file("older.csv", f"{head}A1,圆通,YT2600000000001\n")
+    os.utime(older, ((wall() - timedelta(days=3)).timestamp(),) * 2)
+    result = shell("import", older)
+    assert "按文件时间" in result.stderr
+    assert "旧于已有，未采用（older）：1" in result.stdout

@@ -14,17 +14,19 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from domain.time import to_micros
 from monitor.app import App
 from monitor.clock import Clock
 from monitor.config_service import Intake
 from monitor.intake import inbox
+from monitor.intake.importing import Job, bring_in
 from monitor.intake.inbox import SETTLED, Inbox
-from monitor.intake.outside import Stopped
+from monitor.intake.outside import How, Stopped
 from monitor.routing import Route
 from monitor.settings import Settings, load
 from monitor.store import meta
 from monitor.store.database import Database, StoreFull
-from tests.intake.conftest import NOW
+from tests.intake.conftest import NOW, SHANGHAI
 from tests.intake.workbook import locked_workbook
 
 HEAD = "order_no,carrier,waybill_no,paid_at\n"
@@ -53,6 +55,7 @@ class Drop:
     def put(self, name: str, content: str | bytes = GOOD) -> Path:
         path = self.folder / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        os.utime(path, (self.clock.at.timestamp(),) * 2)
         return path
 
     def look(self, after: timedelta = SETTLED) -> None:
@@ -242,6 +245,46 @@ def test_a_name_that_is_no_text(drop: Drop) -> None:
     (Path(os.fsdecode(os.fsencode(drop.folder) + b"/\xff\xfe.csv"))).write_text(GOOD, "utf-8")
     drop.settle()
     assert len(drop.tree()) == 2
+
+
+# ── what was true when ───────────────────────────────────────────────────────────────────────────────
+
+
+def waybills(db: Database) -> set[str]:
+    """The numbers that are watched."""
+    query = text("SELECT waybill_no FROM parcels WHERE state = 'watched'")
+    return set(db.read_now(lambda conn: conn.execute(query)).scalars())
+
+
+@pytest.mark.parametrize(
+    ("days", "number", "said"),
+    [(3, "YT2600000000009", True), (0, "YT2600000000001", False)],
+    ids=["older", "newer"],
+)
+def test_a_file_says_what_was_true_when_it_was_written(
+    drop: Drop, database: Database, days: int, number: str, said: bool
+) -> None:
+    """The service was away for days; meanwhile the shop changed the number, and said so elsewhere."""
+    path = drop.put("sent.csv")
+    os.utime(path, ((NOW - timedelta(days=days)).timestamp(),) * 2)
+    newer = drop.folder.parent / "newer.csv"
+    newer.write_text(GOOD.replace("0001,", "0009,"), "utf-8")
+    how = How(platform="douyin", shop="甲店")
+    told = Job(newer, how, written_at=NOW - timedelta(days=1))
+    bring_in(database, told, zone=SHANGHAI, now=NOW - timedelta(days=1))
+    drop.settle()
+    assert waybills(database) == {number}
+    verdict = (drop.folder / "done" / "sent.csv.verdict.txt").read_text("utf-8")
+    assert ("按文件时间 2026-11-19 04:00 UTC" in verdict) is said
+
+
+@pytest.mark.parametrize("stamp", [0, 315_532_800, 2**40], ids=["1970", "1980", "to come"])
+def test_a_time_stamp_that_cannot_be_counts_as_now(drop: Drop, database: Database, stamp: int) -> None:
+    os.utime(drop.put("sent.csv"), (stamp, stamp))
+    drop.settle()
+    query = text("SELECT max(observed_at) FROM orders")
+    assert "按文件时间" not in (drop.folder / "done" / "sent.csv.verdict.txt").read_text("utf-8")
+    assert database.read_now(lambda conn: conn.execute(query).scalar_one()) == to_micros(drop.clock.at)
 
 
 # ── bad days ─────────────────────────────────────────────────────────────────────────────────────────

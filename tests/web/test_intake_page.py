@@ -87,6 +87,19 @@ def test_the_same_file_again_is_told_kindly(site: Site) -> None:
     assert figures(page) == {"新增": "0", "更新": "0", "未变": "12", "拒绝": "0"}
 
 
+def test_a_yes_of_hours_later_undoes_nothing_newer(site: Site) -> None:
+    """A preview says what was true when its file was uploaded."""
+    row = "A-1,圆通,{},taobao_tmall,2026-11-18 09:00:00\n"
+    before = upload(site, HEAD + row.format("YT2600000000001"))
+    site.now += timedelta(hours=5)
+    site.post(f"{upload(site, HEAD + row.format('YT2600000000009'), name='新.csv')}/confirm")
+    site.now += timedelta(hours=5)
+    site.post(f"{before}/confirm")
+    assert figures(site.get(before).text)["旧于已有"] == "1"
+    query = text("SELECT waybill_no FROM parcels WHERE state = 'watched'")
+    assert site.db.read_now(lambda conn: conn.execute(query).scalars().all()) == ["YT2600000000009"]
+
+
 def test_rejected_rows_are_handed_back_with_their_reasons(site: Site) -> None:
     where = upload(site, HEAD + "A-1,没有这家,YT1,=cmd|'/c calc'!A1,昨天\nA-2,圆通,YT2600000000001,,\n")
     page = site.get(where).text
