@@ -5,7 +5,7 @@ A preview is an import that is taken back, so that what it tells is what an impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,8 @@ class Job:
     """The file, opened already."""
     written_at: datetime | None = None
     """When the file was written or uploaded, as far as is known: what it says was true then, not when it is read."""
+    saved: Mapping[str, Mapping[str, str]] | None = None
+    """The saved column tables that count, by header, as a preview found them; None: those of now."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Report:
     """The same file was taken before."""
     samples: list[RowVerdict] = field(default_factory=list)
     """The first rows that are more than a blank or a total."""
+    saved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The saved column tables, by header, of which one was used; empty where none was."""
     known_at: datetime | None = None
     """When the shop knew what the file says (quirk 18); None before it is recognised."""
 
@@ -98,7 +102,9 @@ def bring_in(
     the whole file can be imported again; `Stopped` when the service ends, with the same to be said.
     """
     how = job.how
-    if not how.mapping and not how.saved:
+    if job.saved is not None:
+        how = replace(how, saved=job.saved)
+    elif not how.mapping and not how.saved:
         how = replace(how, saved=db.read_now(lambda conn: mappings.by_fingerprint(conn, how.shop)))
     given: dict[str, Any] = {
         "zone": zone,
@@ -109,7 +115,7 @@ def bring_in(
         "handle": job.handle,
     }
     with opened(job.path, how, **given) as file:
-        report = Report(replace(file, rows=iter(())), Tally())
+        report = Report(replace(file, rows=iter(())), Tally(), saved=how.saved if file.remembered else {})
         report.seen = db.read_now(lambda conn: meta.seen_import(conn, file.sha256))
         report.known_at = known_at = file.exported_at or min(now, job.written_at or now)
         told(report)

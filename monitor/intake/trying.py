@@ -5,6 +5,8 @@ Both are the same import; the first one is taken back. What is told is plain val
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,7 @@ from monitor.intake.tables import FileRefused
 from monitor.intake.verdicts import RowVerdict
 from monitor.store.database import Database
 
-__all__ = ["Trial", "told_of"]
+__all__ = ["Trial", "seal", "told_of"]
 
 _PROBLEMS: Final = 20
 _WIDE: Final = 80
@@ -45,7 +47,12 @@ class Trial:
         return self._turn(staged, password, dry_run=True)
 
     def confirm(self, staged: Staged, password: Secret | None) -> Staged:
-        """Import it. The upload goes; the rejected rows stay for the rest of the day."""
+        """Import it as it was previewed: read with the very tables that were used then, whatever was saved since.
+
+        The upload goes; the rejected rows stay for the rest of the day. What was never previewed is previewed.
+        """
+        if "saved" not in staged.said:
+            return self.preview(staged, password)
         done = self._turn(staged, password, dry_run=False)
         if done.state is State.DONE:
             self.staging.drop(staged.token, ".upload")
@@ -62,6 +69,7 @@ class Trial:
             self.staging.rejected(staged.token),
             ending=self.ending,
             written_at=staged.at,
+            saved=None if dry_run else staged.said["saved"],
         )
         try:
             report = bring_in(
@@ -87,6 +95,13 @@ class Trial:
         )
 
 
+def seal(staged: Staged) -> str:
+    """What a yes is said to: the same text while the file is read the same way to the same end."""
+    seen = [staged.said.get(each) for each in ("mapping", "saved", "rows", "counts", "fingerprint")]
+    asked = [staged.mapping, staged.platform, staged.shop, staged.merchant]
+    return hashlib.sha256(json.dumps([asked, seen], sort_keys=True).encode()).hexdigest()[:16]
+
+
 def told_of(report: Report) -> dict[str, Any]:
     """What a page shows of an import: no cell of the file but numbers and names of ours."""
     file, tally, seen = report.file, report.tally, report.seen
@@ -99,6 +114,7 @@ def told_of(report: Report) -> dict[str, Any]:
         "mapping": dict(file.mapping),
         "fingerprint": file.fingerprint,
         "remembered": file.remembered,
+        "saved": {mark: dict(fields) for mark, fields in report.saved.items()},
         "notes": [each.text for each in file.notes],
         "seen": [seen.at.isoformat(), seen.name] if seen is not None else None,
         "rows": tally.rows,

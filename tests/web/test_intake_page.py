@@ -100,6 +100,42 @@ def test_a_yes_of_hours_later_undoes_nothing_newer(site: Site) -> None:
     assert site.db.read_now(lambda conn: conn.execute(query).scalars().all()) == ["YT2600000000009"]
 
 
+TWO = "订单号,快递公司,运单号,退货单号\nA-1,圆通,YT2600000000001,YT9900000000001\n"
+OTHERS = {"map_order_no": "订单号", "map_carrier": "快递公司", "map_waybill_no": "退货单号"}
+
+
+def numbers(site: Site) -> list[str]:
+    """The waybills that are known."""
+    return list(site.db.read_now(lambda conn: conn.execute(text("SELECT waybill_no FROM parcels")).scalars()))
+
+
+def test_what_was_previewed_is_what_is_imported(site: Site) -> None:
+    """A colleague saves another reading of the same header in between: it counts for the next file."""
+    mine = upload(site, TWO)
+    theirs = upload(site, TWO, name="别的.csv")
+    site.post(f"{theirs}/preview", OTHERS)
+    site.post(f"{theirs}/mapping", {"name": "m"})
+    after = upload(site, TWO, name="后来.csv")
+    site.post(f"{mine}/confirm")
+    assert numbers(site) == ["YT2600000000001"]
+    site.post("/intake/mappings/remove", {"name": "m"})
+    site.post(f"{after}/confirm")
+    assert "YT9900000000001" in numbers(site), "it was previewed with the saved table, gone or not"
+
+
+def test_a_yes_to_a_preview_that_changed_since_is_no_yes(site: Site) -> None:
+    where = upload(site, TWO)
+    [seen] = re.findall(r'name="seen" value="(\w+)"', site.get(where).text)
+    site.post(f"{where}/preview", OTHERS)
+    answer = site.post(f"{where}/confirm", {"seen": seen})
+    assert answer.status_code == 409
+    assert "读法在您打开预览之后改过了" in answer.text
+    assert numbers(site) == []
+    [seen] = re.findall(r'name="seen" value="(\w+)"', site.get(where).text)
+    site.post(f"{where}/confirm", {"seen": seen})
+    assert numbers(site) == ["YT9900000000001"]
+
+
 def test_rejected_rows_are_handed_back_with_their_reasons(site: Site) -> None:
     where = upload(site, HEAD + "A-1,没有这家,YT1,=cmd|'/c calc'!A1,昨天\nA-2,圆通,YT2600000000001,,\n")
     page = site.get(where).text

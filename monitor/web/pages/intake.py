@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from monitor.intake.columns import FIELDS, PLATFORM_IDS
 from monitor.intake.staging import Staged, State, with_state
+from monitor.intake.trying import seal
 from monitor.intake.values import heading_key
 from monitor.store import mappings, meta
 from monitor.store.mappings import ColumnTable
@@ -129,6 +130,7 @@ async def one(request: Request, token: str) -> Response:
         platforms=sorted(PLATFORM_IDS),
         moment=_moment,
         locked=token in desk.passwords,
+        seal=seal(staged),
         handed_back=staging_of(context).rejected(token).is_file(),
     )
 
@@ -151,6 +153,9 @@ async def confirm(request: Request, token: str) -> Response:
     """Import it as it was previewed."""
     context, desk = context_of(request), desk_of(request)
     staged = await _find(context, token)
+    seen = str((await request.form()).get("seen", ""))
+    if staged.state is State.READY and seen and seen != seal(staged):
+        raise HTTPException(409, "这个文件的读法在您打开预览之后改过了。请返回看过新的预览，再确认导入。")
     again = staged.state is State.IMPORTING and not desk.under_way(token)
     if staged.state is State.READY or again:
         await turn(request, staged, State.IMPORTING)
@@ -170,7 +175,9 @@ async def save_mapping(request: Request, token: str) -> Response:
     table = ColumnTable(name, fields, str(mark), shop)
     if not await context.db.write(lambda conn: mappings.save(conn, table, context.now())):
         raise HTTPException(422, "列对应表太多，请先删掉不用的")
-    staging_of(context).keep(with_state(staged, staged.state, saved_as=name))
+    if not desk_of(request).under_way(token):
+        staged = await _find(context, token)
+        staging_of(context).keep(with_state(staged, staged.state, saved_as=name))
     return _back(token)
 
 
