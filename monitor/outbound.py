@@ -16,7 +16,7 @@ from typing import Any, Final
 from carriers.names import canonical, watched
 from domain.orders import UNNAMED, Order, OrderStatus, Waybill
 from domain.remote import Secret
-from monitor.erp.base import Outbound, Parcel, Poisoned, Standing
+from monitor.erp.base import Outbound, Parcel, Poisoned, Standing, strays
 from monitor.store.parcels import Incoming
 from monitor.store.pulls import DocumentRow
 
@@ -167,7 +167,7 @@ def _fold(after: dict[str, _Known], told: Outbound) -> bool:
         if old is None or not (old.stands or old.problem):
             return False
         told = replace(old.told, standing=Standing.GONE, version=told.version)
-    if old is not None and not old.told.adds and 0 < told.version < old.told.version:
+    if old is not None and not old.told.adds and _outdated(told.version, old.told.version):
         return False
     if old is None:
         after[told.number] = _Known(told)
@@ -179,6 +179,11 @@ def _fold(after: dict[str, _Known], told: Outbound) -> bool:
         return False
     after[told.number] = new
     return True
+
+
+def _outdated(version: int, known: int) -> bool:
+    """A telling from before the one known. Where the two are no one count, what is told later is the later word."""
+    return 0 < version < known and not strays(known, version)
 
 
 def _add(after: dict[str, _Known], old: _Known | None, told: Outbound) -> bool:

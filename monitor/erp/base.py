@@ -31,6 +31,7 @@ __all__ = [
     "TokenHolder",
     "kinds",
     "order_source",
+    "strays",
 ]
 
 Cursor: TypeAlias = Mapping[str, Any]
@@ -160,6 +161,15 @@ class TokenHolder(Protocol):
 
     def renew(self, held: Grant | None, now: datetime) -> Conversation[Grant]:
         """New access. The old one may be void from that moment on: keep what this returns before using it."""
+
+
+FAR: Final = 2
+"""A version that is more than so many times another is of another count: begun anew, or nonsense."""
+
+
+def strays(version: int, other: int) -> bool:
+    """`version` is too far above `other` for one count to have come from there to here."""
+    return version > other * FAR
 
 
 _KINDS: Final[dict[str, type[OrderSource]]] = {}

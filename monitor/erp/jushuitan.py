@@ -2,6 +2,7 @@
 
 Asks: `/open/orders/out/simple/query`, outbound documents by the time they were modified, 50 a page. Read without
       loss: `start_ts` is the greatest `ts` read so far and `page_index` stays 1 while there is a next page.
+      Each span of time begins at `ts` 0 again: nothing is lost where that count begins anew or one row's is nonsense.
 Says: HTTP 200 always; `code` holds the outcome. Times are Beijing. The same `io_id` comes again when it changes; the
       greatest `ts` is the latest word. Several waybills stand in one field, parted by commas.
 Odd:  the token lapses and renewing it may void the old one: one process owns it. Orders of 淘系 and 拼多多 are withheld.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 from domain.remote import Conversation, Denied, Reply, Request, Secret, Throttled, Unavailable, Unreadable
 from monitor.erp import windows
-from monitor.erp.base import Cursor, Expired, Grant, Outbound, Page, Standing, order_source
+from monitor.erp.base import Cursor, Expired, Grant, Outbound, Page, Standing, order_source, strays
 from monitor.erp.rows import (
     beijing,
     label,
@@ -81,7 +82,8 @@ class Jushuitan:
         span = windows.begin(cursor, now, self.longest)
         if span is None:
             return Page((), cursor, more=False)
-        base, ts = int(cursor.get("base", 0)), int(cursor.get("ts", 0))
+        # A span of time is read from ts 0 on: the service's count may begin anew between two of them.
+        ts = _reached(cursor)
         biz = {
             "start_ts": ts,
             "page_index": 1,
@@ -91,20 +93,19 @@ class Jushuitan:
         }
         reply = yield self.question(_OUTBOUND, biz, now, held)
         data = mapping_of(_outcome(reply))
-        rows = rows_of(data.get("datas"), "datas")
+        rows = rows_of(data, "datas")
+        more_here = _has_next(data, len(rows))
         states: list[str] = []
         documents, poisoned = read_rows(rows, partial(_document, now=now, states=states), ("io_id", "o_id"))
-        greatest = max((at for row in rows if (at := _ts(row)) is not None), default=ts)
         unknown = tuple(dict.fromkeys(states))
-        if data.get("has_next"):
+        if more_here:
+            greatest = _greatest(rows, ts)
             if greatest <= ts:
                 raise Unreadable(f"翻页没有前进：还有下一页，而最大的 ts 仍是 {ts}")
-            going_on = {**span.cursor(), "base": base, "ts": greatest}
+            going_on = {**span.cursor(), "ts": greatest}
             return Page(documents, going_on, more=True, poisoned=poisoned, unknown=unknown)
         after, proven, more = windows.finished(span, now, self.overlap)
-        # The next pull reads on from where this one began: a document that was booked late has an older ts.
-        turned = {**after, "base": max(greatest, ts), "ts": base}
-        return Page(documents, turned, more, proven, poisoned, unknown)
+        return Page(documents, after, more, proven, poisoned, unknown)
 
     def question(self, path: str, biz: Mapping[str, Any], now: datetime, held: Grant | None) -> Request:
         """A signed request. Raises `Expired` when there is no token to sign with."""
@@ -227,6 +228,40 @@ def _document(row: Mapping[str, Any], now: datetime, states: list[str]) -> Outbo
         warehouse="" if (house := label(row, "wms_co_id")) == "0" else house,
         version=whole(row, "ts") or 0,
     )
+
+
+def _has_next(data: Mapping[str, Any], rows: int) -> bool:
+    """Whether a further page waits. Raises `Unreadable` where the answer leaves that open.
+
+    Only a page that is not full may go without the word: nothing can stand behind it.
+    """
+    told = data.get("has_next")
+    if isinstance(told, bool):
+        return told
+    if told is not None or rows >= _PAGE:
+        raise Unreadable("回答里没有 has_next，不知道后面还有没有")
+    return False
+
+
+def _reached(cursor: Cursor) -> int:
+    """The greatest `ts` read so far of the span under way; 0 for a new one."""
+    ts = cursor.get("ts", 0) if windows.running(cursor) else 0
+    if not isinstance(ts, int):
+        raise Unreadable("保存的进度读不出来")
+    return ts
+
+
+def _greatest(rows: Sequence[Any], ts: int) -> int:
+    """From where the next page goes on: the greatest `ts` that is no stray, at least `ts`.
+
+    A stray is one beyond `FAR` times the middle of its page: following it would pass over all between. To be wrong
+    about one costs half a page read again, and the middle itself always leads on.
+    """
+    ahead = sorted(at for row in rows if (at := _ts(row)) is not None and at > ts)
+    if not ahead:
+        return ts
+    middle = ahead[(len(ahead) - 1) // 2]
+    return max(each for each in ahead if not strays(each, middle))
 
 
 def _ts(row: Any) -> int | None:

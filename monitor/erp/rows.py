@@ -45,13 +45,20 @@ def mapping_of(value: Any) -> Mapping[str, Any]:
         raise Unreadable("回答不是对象") from None
 
 
-def rows_of(value: Any, where: str) -> Sequence[Any]:
-    """The list of rows of an answer; nothing at all is an empty one. Raises `Unreadable`."""
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise Unreadable(f"{where} 不是列表")
-    return value
+def rows_of(told: Mapping[str, Any], key: str, *, at_least: int = 0) -> Sequence[Any]:
+    """The list of rows of an answer; null is an empty one. Raises `Unreadable`.
+
+    A list that is missing, or empty though the answer itself counts rows for this page (`at_least`), is no empty
+    page: a service that renamed its field would else be taken for a shop that does nothing.
+    """
+    if key not in told:
+        raise Unreadable(f"回答里没有 {key}")
+    value = told[key]
+    if value is not None and not isinstance(value, list):
+        raise Unreadable(f"{key} 不是列表")
+    if not value and at_least > 0:
+        raise Unreadable(f"回答说这一页还有 {at_least} 行，而 {key} 是空的")
+    return value or ()
 
 
 def name(row: Mapping[str, Any], key: str) -> str:

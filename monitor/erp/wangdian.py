@@ -99,11 +99,12 @@ class Wangdian:
             now,
         )
         told = _outcome(reply)
-        rows = rows_of(told.get("stockout_list"), "stockout_list")
+        total = _total(told)
+        rows = rows_of(told, "stockout_list", at_least=windows.owed(span, _PAGE, total))
         states: list[str] = []
         read = partial(_document, now=now, states=states)
         documents, poisoned = read_rows(rows, read, ("order_no", "stockout_id"))
-        following = windows.following(span, rows, _PAGE, _total(told))
+        following = windows.following(span, rows, _PAGE, total)
         unknown = tuple(dict.fromkeys(states))
         if following is not None:
             return Page(documents, following.cursor(), more=True, poisoned=poisoned, unknown=unknown)

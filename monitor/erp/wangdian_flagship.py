@@ -98,10 +98,11 @@ class WangdianFlagship:
         field, read = "order", partial(_document, now=now, states=states)
         if span.stage:
             field, read = "order_list", partial(_more, now=now, states=states)
-        rows = rows_of(data.get(field), field)
+        total = _total(data)
+        rows = rows_of(data, field, at_least=windows.owed(span, _PAGE, total))
         documents, poisoned = read_rows(rows, read, ("order_no", "stockout_no", "stockout_id"))
         unknown = tuple(dict.fromkeys(states))
-        following = windows.following(span, rows, _PAGE, _total(data)) or self._next_stage(span)
+        following = windows.following(span, rows, _PAGE, total) or self._next_stage(span)
         if following is not None:
             return Page(documents, following.cursor(), more=True, poisoned=poisoned, unknown=unknown)
         after, proven, more = windows.finished(span, now, self.overlap)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from domain.remote import Unreadable
 from monitor.erp.base import Cursor
 
-__all__ = ["Span", "begin", "finished", "following", "fresh", "running"]
+__all__ = ["Span", "begin", "finished", "following", "fresh", "owed", "running"]
 
 MOST_PAGES: Final = 5000
 """Of one span; a service that always has one more page does not keep us for ever."""
@@ -102,6 +102,11 @@ def following(span: Span, rows: Sequence[Any], size: int, total: int | None) -> 
     elif span.page == 0:
         return None
     return replace(span, page=span.page - 1, way="down", digest=seen)
+
+
+def owed(span: Span, size: int, total: int | None) -> int:
+    """How many rows stand from this page on, by the answer's own count; 0 where it does not say."""
+    return max(0, (total or 0) - span.page * size)
 
 
 def finished(span: Span, now: datetime, overlap: timedelta) -> tuple[Cursor, datetime, bool]:
