@@ -29,6 +29,7 @@ from monitor.routing import everybody
 from monitor.settings import Settings
 from monitor.store import outbox
 from monitor.store.database import Database
+from monitor.store.errors import StoreError
 from monitor.store.workplace import made_folder
 
 __all__ = ["EVERY", "SETTLED", "Inbox"]
@@ -50,6 +51,12 @@ _PASSING: Final = (
 _NOBODYS: Final = frozenset({"thumbs.db", "desktop.ini"})
 _NAME: Final = 180
 """Bytes of a name that leave room for what is written beside it."""
+_REJECTED: Final = ".rejected.csv"
+_SAID: Final = ".verdict.txt"
+_PAPERS: Final = (_REJECTED, _SAID)
+"""What is written beside a file."""
+_AGAIN: Final = timedelta(minutes=10)
+"""Until a file that could not be worked on is tried again."""
 _PROGRESS: Final = 20_000
 _OUTCOMES: Final = {
     "accepted": "新增", "updated": "更新", "unchanged": "未变", "older": "旧于已有，未采用", "ignored": "忽略",
@@ -77,6 +84,8 @@ class Inbox:
     _seen: dict[str, tuple[_Mark, datetime]] = field(default_factory=dict)
     _stuck: dict[str, _Mark] = field(default_factory=dict)
     """Told, and not to be moved."""
+    _failed: dict[str, tuple[_Mark, datetime]] = field(default_factory=dict)
+    """Told, and to be tried again from then on."""
     _odd: dict[str, _Mark] = field(default_factory=dict)
     """Told, and no files."""
 
@@ -92,7 +101,12 @@ class Inbox:
         for name, mark in self._ripe(folder, self.clock.now()):
             if self.ending():
                 return
-            self._take(folder, name, mark)
+            try:
+                self._take(folder, name, mark)
+            except StoreError:
+                raise  # nothing can be kept of any file
+            except Exception as error:  # noqa: BLE001 - one file's trouble is not the others'
+                self._fail(name, mark, error, self.clock.now())
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────────
 
@@ -101,6 +115,7 @@ class Inbox:
         found = dict(self._files(folder))
         self._seen = {name: told for name, told in self._seen.items() if name in found}
         self._stuck = {name: mark for name, mark in self._stuck.items() if found.get(name) == mark}
+        self._failed = {name: told for name, told in self._failed.items() if found.get(name) == told[0]}
         ripe = []
         for name, mark in found.items():
             before, since = self._seen.get(name, (mark, now))
@@ -108,7 +123,8 @@ class Inbox:
                 since = now
             self._seen[name] = mark, since
             wait = SETTLED if mark.size else _EMPTY_FOR
-            if now - since >= wait and name not in self._stuck:
+            _, again = self._failed.get(name, (mark, now))
+            if now - since >= wait and name not in self._stuck and now >= again:
                 ripe.append((name, mark))
         return sorted(ripe, key=lambda each: each[1].changed)
 
@@ -117,7 +133,7 @@ class Inbox:
             for entry in entries:
                 if _passing(entry.name):
                     continue
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     told = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(told.st_mode):
                         yield entry.name, _mark(told)
@@ -162,7 +178,7 @@ class Inbox:
     def _import(self, path: Path, handle: int, shown: str, mark: _Mark, done: Path, now: datetime) -> Report:
         said = self.settings.intake
         how = How(platform=said.platform, shop=said.shop, merchant=said.merchant)
-        back = done.with_name(done.name + ".rejected.csv")
+        back = done.with_name(done.name + _REJECTED)
         since = written_at(mark.changed / 1e9)
         job = Job(
             path, how, shown, "inbox", rejected=back, ending=self.ending, handle=handle, written_at=since
@@ -183,21 +199,41 @@ class Inbox:
         shown = _shown(name)
         log.error("file refused", file=shown, reason=refused.reason, why=refused.kept)
         note_refused(self.db, refused, origin="inbox", now=now)
-        message = _alert(shown, refused, now)
+        fate = f"已移到 {REFUSED}，改好后再放进投递目录"
+        self._spread(shown, mark, _alert(shown, refused, now, fate), now)
+        verdict = f"{refused}\n{now.astimezone(self.settings.timezone):%Y-%m-%d %H:%M:%S}\n"
+        self._settle(folder / name, mark, _free(folder / REFUSED, name), verdict)
+
+    def _fail(self, name: str, mark: _Mark, error: Exception, now: datetime) -> None:
+        """Leave a file that cannot be worked on, say it once, and let the others go on; it is tried again later."""
+        shown, known = _shown(name), name in self._failed
+        self._failed[name] = mark, now + _AGAIN
+        if known:
+            return
+        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        log.error("a file cannot be worked on, and is left", file=shown, why=why, kind=type(error).__name__)
+        words = (
+            f"处理时出错：{why}。文件还在投递目录里，每 {_AGAIN.seconds // 60} 分钟再试；"
+            "请检查磁盘空间和目录权限，仍不行请把文件移走并转告维护人员。已写入的行不会重复登记"
+        )
+        refused = FileRefused(shown, "failed", words)
+        note_refused(self.db, refused, origin="inbox", now=now)
+        self._spread(shown, mark, _alert(shown, refused, now, "还在投递目录里，会自动再试"), now)
+
+    def _spread(self, shown: str, mark: _Mark, message: Message, now: datetime) -> None:
+        """Tell the groups, once per version of a file."""
         rows = [
             outbox.NewMessage(f"inbox:{shown}:{mark.changed}:{channel}", channel, message, now)
             for channel in everybody(self.settings.routes, message.kind)
         ]
         self.db.write_now(lambda conn: outbox.put(conn, rows))
-        verdict = f"{refused}\n{now.astimezone(self.settings.timezone):%Y-%m-%d %H:%M:%S}\n"
-        self._settle(folder / name, mark, _free(folder / REFUSED, name), verdict)
 
     def _settle(self, path: Path, mark: _Mark, target: Path, verdict: str) -> None:
         """Move a file to where it belongs, its verdict beside it. One that changed meanwhile stays, and is read again."""
         try:
             if _mark(path.lstat()) != mark:
                 return
-            target.with_name(target.name + ".verdict.txt").write_text(verdict, "utf-8", errors="replace")
+            target.with_name(target.name + _SAID).write_text(verdict, "utf-8", errors="replace")
             path.rename(target)
         except OSError as error:
             self._stuck[path.name] = mark
@@ -220,13 +256,16 @@ def _shown(name: str) -> str:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """A name in that folder that nothing has: `name`, `name-2`, … with room for what is written beside it."""
+    """A name in that folder that nothing has, nor a paper left beside a file that was taken away: `name`, `name-2`, …
+
+    There is room in it for what is written beside it.
+    """
     stem, suffix = os.path.splitext(name)
     stem = os.fsdecode(os.fsencode(stem)[: _NAME - len(os.fsencode(suffix[:20]))])
     count = 1
     while True:
         target = folder / f"{stem}{f'-{count}' if count > 1 else ''}{suffix[:20]}"
-        if not target.exists() and not target.is_symlink():
+        if not any(map(os.path.lexists, (target, *(f"{target}{paper}" for paper in _PAPERS)))):
             return target
         count += 1
 
@@ -255,13 +294,13 @@ def _verdict(report: Report, now: datetime) -> str:
     return "\n".join([*filter(None, lines), f"{now:%Y-%m-%d %H:%M:%S} UTC", ""])
 
 
-def _alert(shown: str, refused: FileRefused, now: datetime) -> Message:
+def _alert(shown: str, refused: FileRefused, now: datetime, fate: str) -> Message:
     return Message(
         kind=MessageKind.FEED,
         title=f"[导入] 投递的文件没有导入：{shown}",
         facts=(
             ("原因", safe_text(refused.kept, 160)),
-            ("文件", f"已移到 {REFUSED}，改好后再放进投递目录"),
+            ("文件", fate),
         ),
         reference="intake",
         urgency=Urgency.HIGH,

@@ -18,7 +18,7 @@ from domain.time import to_micros
 from monitor.app import App
 from monitor.clock import Clock
 from monitor.config_service import Intake
-from monitor.intake import inbox
+from monitor.intake import export, inbox
 from monitor.intake.importing import Job, bring_in
 from monitor.intake.inbox import SETTLED, Inbox
 from monitor.intake.outside import How, Stopped
@@ -394,3 +394,73 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     drop.settle()
     assert len(orders(database)) == 2
     assert "done/订单.csv" in drop.tree()
+
+
+WRONG = HEAD + "A-9,没有这家,YT2600000000009,\n"
+
+
+def test_one_files_trouble_starves_no_other(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older file's rejected rows find no room: told once, everywhere; it is done when there is room again."""
+
+    def full(*told: Any, **values: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    os.utime(drop.put("a.csv", WRONG), (NOW.timestamp() - 60,) * 2)
+    drop.put("b.csv")
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(export.tempfile, "mkstemp", full)
+        drop.settle()
+        drop.look()
+        drop.look(timedelta(minutes=10))
+    assert drop.tree() == ["a.csv", "done/b.csv", "done/b.csv.verdict.txt"]
+    assert len(orders(database)) == 1
+    assert [entry["why"] for entry in logs if entry["log_level"] == "error"] == ["No space left on device"]
+    [told] = [each for each in database.read_now(meta.recent_imports) if each.refused]
+    assert (told.name, told.origin) == ("a.csv", "inbox")
+    assert "还在投递目录里" in told.refused
+    assert messages(database) == 1
+    drop.look(timedelta(minutes=10))
+    assert "done/a.csv.rejected.csv" in drop.tree()
+    assert "a.csv" not in drop.tree()
+
+
+def test_a_mistake_of_ours_is_one_files_trouble_too(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = inbox.bring_in
+
+    def broken(db: Any, job: Job, **values: Any) -> Any:
+        if job.name == "a.csv":
+            raise KeyError("欧阳测试 13812345678")
+        return original(db, job, **values)
+
+    monkeypatch.setattr(inbox, "bring_in", broken)
+    drop.put("a.csv", WRONG)
+    drop.put("b.csv")
+    with capture_logs() as logs:
+        drop.settle()
+    assert "done/b.csv" in drop.tree()
+    kept = repr([database.read_now(meta.recent_imports), logs])
+    assert "KeyError" in kept
+    assert "欧阳" not in kept, "an error may quote the file"
+
+
+def test_papers_of_an_earlier_file_are_left_though_the_file_was_taken_away(drop: Drop) -> None:
+    drop.put("a.csv", WRONG)
+    drop.settle()
+    earlier = (drop.folder / "done" / "a.csv.rejected.csv").read_bytes()
+    (drop.folder / "done" / "a.csv").unlink()
+    drop.put("a.csv")
+    drop.settle()
+    assert (drop.folder / "done" / "a.csv.rejected.csv").read_bytes() == earlier
+    assert "done/a-2.csv" in drop.tree()
+
+
+@pytest.mark.parametrize("paper", ["a.csv.rejected.csv", "a.csv.verdict.txt"])
+def test_a_folder_in_the_place_of_a_paper_is_gone_round(drop: Drop, paper: str) -> None:
+    (drop.folder / "done" / paper).mkdir(parents=True)
+    drop.put("a.csv", WRONG)
+    drop.settle()
+    assert {"done/a-2.csv", "done/a-2.csv.rejected.csv", "done/a-2.csv.verdict.txt"} == set(drop.tree())
