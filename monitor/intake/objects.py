@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from monitor.intake.columns import FIELDS, OWN
 from monitor.intake.layouts import Layout
+from monitor.intake.reading import MANY
 from monitor.intake.rows import RowVerdict, Terms, judge
 from monitor.intake.shapes import extract
 from monitor.intake.tables import MAX_CELL, Problem, Record
@@ -23,7 +24,6 @@ __all__ = ["NAMES", "read_object"]
 NAMES: Final[Mapping[str, str]] = {name: FIELDS[name] for name in OWN.fields}
 """What an object may hold, with the name people read."""
 _LAYOUT: Final = Layout(OWN, tuple(NAMES), {name: (at,) for at, name in enumerate(NAMES)})
-_SEVERAL: Final = 50
 _DIGITS: Final = 40
 """More digits than any number of ours has; longer ones are not worth turning into text."""
 
@@ -65,7 +65,7 @@ def _cell(value: Any) -> Cell | None:
             return value if abs(value) < 10**_DIGITS else None
         case float():
             return value
-        case list() if len(value) <= _SEVERAL and all(isinstance(each, str | int) for each in value):
+        case list() if len(value) <= MANY and all(isinstance(each, str | int) for each in value):
             parts = [_cell(each) for each in value]
             return None if None in parts else "，".join(map(str, parts))
         case _:

@@ -41,11 +41,18 @@ from monitor.intake.values import (
 from monitor.intake.verdicts import ParsedWaybill
 from monitor.intake.waybills import carrier_by_shape, carriers, check_zeros
 
-__all__ = ["Reading", "Terms"]
+__all__ = ["MANY", "Reading", "Terms"]
 
 T = TypeVar("T")
 
-_TOTAL: Final = re.compile(r"(?:合计|总计|小计)")
+MANY: Final = 50
+"""Numbers in one cell at most: a parcel each, and all of a row's parcels are kept in one transaction."""
+_AMOUNT: Final = r"\s*[¥￥]?\s*\d[\d,，]*(?:\.\d+)?\s*[件元单行条笔个票]?"
+_TOTAL: Final = re.compile(rf"(?:合\s*计|总\s*计|小\s*计)\s*[:：]?(?:{_AMOUNT}){{0,2}}")
+_SUM: Final = 40
+"""Characters of a cell that says 合计 and a sum."""
+_LEAST: Final = 8
+"""Characters of a waybill number that cannot be the count of a total row."""
 _SEVERAL: Final = re.compile(r"[,，;；、\r\n]+")
 _PLATFORM_NUMBER: Final = re.compile(r"[!-~]+")
 _AHEAD: Final = timedelta(days=2)
@@ -78,25 +85,36 @@ class Reading:
         self.warnings: list[Problem] = []
 
     def is_total(self) -> bool:
+        """Whether a cell says 合计 and nothing more than a sum, and the row names no order with its parcel."""
         first = next((cell for cell in self.row.raw if not blank(cell)), "")
         names = (self.row.fields.get(field, "") for field in ("order_no", "waybill_no"))
-        return any(isinstance(cell, str) and _TOTAL.match(text(cell)) for cell in (first, *names))
+        words = (text(cell) for cell in (first, *names) if isinstance(cell, str) and len(cell) <= _SUM)
+        said = any(map(_TOTAL.fullmatch, words))
+        return said and not self._names_a_parcel()
+
+    def _names_a_parcel(self) -> bool:
+        """An order number and a waybill number that both read fine; looked at without keeping a problem."""
+        tried = Reading(self.terms, self.layout, self.row)
+        numbers = [number for number, _ in tried.waybill_numbers()]
+        orders = tried.order_numbers()
+        return bool(orders and numbers) and not tried.problems and min(map(len, numbers)) >= _LEAST
 
     def order_numbers(self) -> tuple[str, ...]:
         cell = self.row.fields.get("order_no", "")
         several = isinstance(cell, str) and self.layout.source is not OWN
-        parts = _SEVERAL.split(text(cell)) if several else [cell]
+        parts = self._some("order_no", _SEVERAL.split(text(cell))) if several else [cell]
         names = [self._name("order_no", part) for part in parts if not blank(part)]
         return tuple(dict.fromkeys(name for name in names if name))
 
     def platform_orders(self) -> tuple[str, ...]:
-        parts = _SEVERAL.split(text(self.row.fields.get("platform_order_no", "")))
+        cell = text(self.row.fields.get("platform_order_no", ""))
+        parts = self._some("platform_order_no", _SEVERAL.split(cell))
         names = [self._name("platform_order_no", part) for part in parts if not blank(part)]
         return tuple(dict.fromkeys(name for name in names if name))
 
     def waybill_numbers(self) -> tuple[tuple[str, bool], ...]:
         """(number, whether it came out of a number cell) of every parcel in the cell."""
-        parts = split_list(self.row.fields.get("waybill_no", ""))
+        parts = self._some("waybill_no", split_list(self.row.fields.get("waybill_no", "")))
         read = [self._try("waybill_no", waybill_no, part) for part in parts if not blank(part)]
         numbers = dict(filter(None, read))
         if any(numbers.values()):
@@ -222,6 +240,14 @@ class Reading:
 
     def warn(self, reason: str, field: str, words: str) -> None:
         self.warnings.append(Problem(reason, self.layout.heading(field), words))
+
+    def _some(self, field: str, parts: Sequence[Cell]) -> Sequence[Cell]:
+        """The parts of a cell, none of which is read where they are more than anybody writes into one."""
+        if len(parts) <= MANY:
+            return parts
+        words = f"一格里有 {len(parts)} 个号码，最多 {MANY} 个；请分成几行再导入"
+        self.problems.append(Problem("too_many_numbers", self.layout.heading(field), words))
+        return ()
 
     def _words(self, name: str) -> str:
         """A cell that is only shown and matched: at most 64 characters."""

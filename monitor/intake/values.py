@@ -50,7 +50,8 @@ class Unfit(ValueError):
         self.reason = reason
 
 
-_INVISIBLE: Final = "\x00\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_DIRECTIONS: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE: Final = "\x00\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff" + _DIRECTIONS
 _EDGES: Final = (
     " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
     + _INVISIBLE
