@@ -27,7 +27,7 @@ MOST: Final = 4 * 1024 * 1024
 _ROW: Final = 8 * MAX_CELL
 """Characters of a rejected row that are handed back; what is longer is cut, cell by cell."""
 _FRAME: Final = 256 * 1024
-"""Characters from which rows are sent rather than gathered."""
+"""Bytes of the rows that go together; one that is larger goes alone."""
 _ROWS: Final = 200
 _TIMES: Final = (
     "ordered_at", "paid_at", "confirmed_at", "shipped_at", "promised_ship_at", "promised_delivery_at",
@@ -88,11 +88,12 @@ def row_frames(rows: Iterator[RowVerdict]) -> Iterator[dict[str, Any]]:
             headers[row.header] = len(headers)
             yield {"header": list(row.header)}
         packed = _packed(row, headers[row.header])
-        held.append(packed)
-        size += sum(len(cell) for cell in packed[-1]) + 400
-        if size > _FRAME or len(held) >= _ROWS:
+        grown = len(json.dumps(packed))
+        if held and (size + grown > _FRAME or len(held) >= _ROWS):
             yield {"rows": held}
             held, size = [], 0
+        held.append(packed)
+        size += grown
     if held:
         yield {"rows": held}
 
