@@ -206,10 +206,11 @@ class _Child:
         raise self._broken("timeout")
 
     def _gone(self) -> FileRefused:
+        """How it ended without a word. Its own limits never kill it: memory that is refused aborts, time is SIGXCPU."""
         code = self._process.wait()
         if code == -signal.SIGXCPU:
             return self._broken("timeout")
-        return self._broken("memory" if code in (-signal.SIGABRT, -signal.SIGKILL) else "crashed")
+        return self._broken({-signal.SIGABRT: "memory", -signal.SIGKILL: "killed"}.get(code, "crashed"))
 
     def _refused(self, said: Any) -> FileRefused:
         match said:
@@ -223,6 +224,8 @@ class _Child:
             "或用表格软件打开后另存为 CSV 再导入",
             "memory": f"读它要用的内存超过 {self._limits.memory >> 20} MB，已停止；请按日期拆成几个文件，"
             "或用表格软件打开后另存为 CSV 再导入",
+            "killed": "读它的进程被系统终止（多半是内存不够）；请关掉别的程序或给服务器加内存后再导入，"
+            "或按日期拆成几个文件",
             "crashed": "内容异常，读取进程中途退出，其他功能不受影响；请用表格软件打开后另存为 XLSX 或 CSV 再导入",
         }
         return FileRefused(self._name, reason, words[reason])

@@ -175,7 +175,7 @@ def test_a_csv_in_two_encodings_loses_only_the_lines_of_the_second(tmp_path: Pat
     ("program", "reason"),
     [
         pytest.param("import os; os.abort()", "memory", id="aborts, as an allocation that fails in Rust does"),
-        pytest.param("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "memory", id="killed"),
+        pytest.param("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed", id="killed"),
         pytest.param("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed", id="segfault"),
         pytest.param("pass", "crashed", id="says nothing"),
         pytest.param("print('{\"file\": 1}')", "crashed", id="says nonsense"),
@@ -194,6 +194,23 @@ def test_however_the_child_ends_it_is_a_refusal(
         outside_rows(written(tmp_path, MIXED))
     assert refused.value.reason == reason
     assert "再导入" in str(refused.value), "and what to do is said"
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "unsaid"),
+    [
+        pytest.param("os.kill(os.getpid(), 9)", "被系统终止（多半是内存不够）", "1024 MB", id="by the system"),
+        pytest.param("os.abort()", "内存超过 1024 MB", "被系统终止", id="by its own limit"),
+    ],
+)
+def test_a_limit_is_blamed_only_where_it_was_hit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str, unsaid: str
+) -> None:
+    quiet = f"import os, resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {program}"
+    monkeypatch.setattr(outside, "PROGRAM", (sys.executable, "-c", quiet))
+    with pytest.raises(FileRefused, match=re.escape(said)) as refused:
+        outside_rows(written(tmp_path, MIXED))
+    assert unsaid not in str(refused.value)
 
 
 def test_rows_before_the_end_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
