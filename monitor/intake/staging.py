@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -20,16 +21,27 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from domain.masking import safe_text
+from monitor.intake.tables import MAX_BYTES
 from monitor.store.opening import key_file
 from monitor.store.workplace import made_folder
 
-__all__ = ["KEPT", "MOST", "Staged", "Staging", "State", "staging_folder"]
+__all__ = ["KEPT", "MOST", "ROOM", "SAFE", "Crowded", "Staged", "Staging", "State", "staging_folder"]
 
 KEPT: Final = timedelta(days=1)
 MOST: Final = 20
-"""Files at once; the oldest goes for a new one."""
+"""Files that wait or are being uploaded; as many again may be done."""
+ROOM: Final = 500 * 1024 * 1024
+"""Bytes of the whole folder. A file being uploaded counts as large as one may become."""
+SAFE: Final = timedelta(hours=1)
+"""So long nobody's file goes for another's."""
+_GATE: Final = threading.Lock()
+"""Between counting and creating."""
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 _PARTS: Final = (".upload", ".json", ".rejected.csv")
+
+
+class Crowded(Exception):
+    """So many uploads wait that one more has to."""
 
 
 class State(StrEnum):
@@ -77,13 +89,14 @@ class Staging:
         self._folder = folder
 
     def begin(self, name: str, now: datetime, **said: Any) -> tuple[Staged, BinaryIO]:
-        """A new file, and where its bytes go. Raises OSError, `StoreRefused`."""
+        """A new file, and where its bytes go. Raises `Crowded`, OSError, `StoreRefused`."""
         made_folder(self._folder)
-        self._make_room(now)
         staged = Staged(secrets.token_hex(16), safe_text(_base(name), 120) or "orders", now, **said)
-        handle = os.open(
-            self.upload(staged.token), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600
-        )
+        with _GATE:
+            self._make_room(now)
+            handle = os.open(
+                self.upload(staged.token), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600
+            )
         return staged, os.fdopen(handle, "wb")
 
     def upload(self, token: str) -> Path:
@@ -140,14 +153,39 @@ class Staging:
         return gone
 
     def _make_room(self, now: datetime) -> None:
+        """Room for one more: what is done goes first, then what has waited long. Raises `Crowded`."""
         self.purge(now)
-        for old in self.all()[MOST - 1 :]:
+        known = self.all()
+        done = [each for each in known if each.state is State.DONE]
+        waited = [each for each in known if _has_waited(each, now)]
+        for old in done[MOST - 1 :]:
             self.drop(old.token)
+        spare = [*waited, *done[: MOST - 1]]
+        """The next to go at its end."""
+        while not self._has_room():
+            if not spare:
+                raise Crowded
+            self.drop(spare.pop().token)
+
+    def _has_room(self) -> bool:
+        """Whether one more may come, and become as large as it likes."""
+        files, size = 1, MAX_BYTES
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                coming = path.suffix == ".upload" and not path.with_suffix(".json").exists()
+                size += MAX_BYTES if coming else path.stat().st_size
+                files += path.suffix == ".upload"
+        return files <= MOST and size <= ROOM
 
     def _part(self, token: str, part: str) -> Path:
         if not _TOKEN.fullmatch(token):
             raise ValueError("no token of ours")
         return self._folder / f"{token}{part}"
+
+
+def _has_waited(staged: Staged, now: datetime) -> bool:
+    """Nobody is at it, and it had its time."""
+    return staged.state in (State.READY, State.REFUSED) and now - staged.at >= SAFE
 
 
 def _base(name: str) -> str:

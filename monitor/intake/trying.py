@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from carriers import names
-from domain.masking import safe_text
+from domain.masking import mask_phones, safe_text
 from domain.orders import ORDER_STATUS_ZH
 from domain.remote import Secret
 from monitor.intake.importing import Job, Report, bring_in, note_refused
 from monitor.intake.outside import How, Stopped
 from monitor.intake.staging import Staged, Staging, State, with_state
-from monitor.intake.tables import FileRefused
+from monitor.intake.tables import SEEN, FileRefused
 from monitor.intake.verdicts import RowVerdict
 from monitor.store.database import Database
 
@@ -28,6 +29,12 @@ __all__ = ["Trial", "seal", "told_of"]
 
 _PROBLEMS: Final = 20
 _WIDE: Final = 80
+_HEADING: Final = 40
+"""Characters of the longest heading."""
+_VALUE: Final = re.compile(
+    r"[\d０-９]{5}|[\d０-９][-/.年][\d０-９]{1,2}[-/.月][\d０-９]"  # a number, a day
+    r"|[0-9０-９一二三四五六七八九十百]+\s*(?:号|室|幢|栋|弄|单元|楼|层)"  # a street's end
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +89,7 @@ class Trial:
         except FileRefused as refused:
             if not dry_run:
                 note_refused(self.db, refused, origin="console", now=now)
-            return self.staging.keep(
-                with_state(
-                    staged, State.REFUSED, refused=[refused.reason, refused.message, list(refused.columns)]
-                )
-            )
+            return self.staging.keep(with_state(staged, State.REFUSED, refused=_refusal(refused)))
         except Stopped:
             return staged
         said = told_of(report)
@@ -110,8 +113,8 @@ def told_of(report: Report) -> dict[str, Any]:
         "encoding": file.encoding,
         "sheets": [safe_text(each, 40) for each in file.sheets[:20]],
         "exported_at": file.exported_at.isoformat() if file.exported_at else "",
-        "header": list(file.header),
-        "mapping": dict(file.mapping),
+        "header": [heading for heading in file.header if not _is_value(heading)],
+        "mapping": {name: told for name, told in file.mapping.items() if not _is_value(told)},
         "fingerprint": file.fingerprint,
         "remembered": file.remembered,
         "saved": {mark: dict(fields) for mark, fields in report.saved.items()},
@@ -131,6 +134,24 @@ def told_of(report: Report) -> dict[str, Any]:
         ],
         "warnings": [[line, safe_text(words, 200)] for line, words in tally.warnings[:_PROBLEMS]],
     }
+
+
+def _refusal(refused: FileRefused) -> list[Any]:
+    """Reason, words and headings of a refusal, as they may be written down.
+
+    A file without a header has its first buyer where headings are looked for. Where one cell looks like a value,
+    the whole row is nobody's header, and nothing of it is kept: a name alone looks like a heading.
+    """
+    if not any(map(_is_value, refused.columns)):
+        return [refused.reason, refused.message, list(refused.columns)]
+    before = refused.message.partition(SEEN)[0].rstrip("；")
+    words = f"{before}；看到的第一行像是数据，不像表头：请在文件第一行补上列名，再上传一次"
+    return [refused.reason, words, []]
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell looks like what stands under a heading: a number, a phone, a day, a street, a long text."""
+    return len(cell) > _HEADING or bool(_VALUE.search(cell)) or mask_phones(cell) != cell or "**" in cell
 
 
 def _sample(row: RowVerdict) -> Mapping[str, Any]:

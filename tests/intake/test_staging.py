@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from monitor.intake.staging import MOST, Staging, State, staging_folder, with_state
+from monitor.intake.staging import MOST, ROOM, Crowded, Staging, State, staging_folder, with_state
+from monitor.intake.tables import MAX_BYTES
 from tests.intake.conftest import NOW
 
 
@@ -87,11 +89,66 @@ def test_an_upload_that_never_ended_goes_too(staging: Staging) -> None:
     assert staging.purge(NOW) == 1
 
 
-def test_there_is_room_for_so_many_the_oldest_goes(staging: Staging) -> None:
-    first = put(staging, days=0.5)
-    others = [put(staging) for _ in range(MOST)]
+def ready(staging: Staging, state: State = State.READY, minutes: float = 0) -> str:
+    staged, out = staging.begin("订单.csv", NOW - timedelta(minutes=minutes))
+    out.close()
+    return staging.keep(with_state(staged, state)).token
+
+
+def test_there_is_room_for_so_many_and_what_has_waited_longest_goes(staging: Staging) -> None:
+    first, second = ready(staging, minutes=700), ready(staging, State.REFUSED, minutes=600)
+    others = [ready(staging) for _ in range(MOST - 1)]
     assert staging.find(first) is None
-    assert all(staging.find(token) for token in others)
+    assert all(staging.find(token) for token in (second, *others))
+
+
+@pytest.mark.parametrize("state", [each for each in State if each is not State.DONE])
+def test_nobodys_fresh_file_goes_for_anothers(staging: Staging, state: State) -> None:
+    mine = [ready(staging, state, minutes=59) for _ in range(MOST)]
+    with pytest.raises(Crowded):
+        staging.begin("订单.csv", NOW)
+    assert all(staging.find(token) for token in mine)
+
+
+def test_what_is_being_read_or_imported_goes_for_nobody(staging: Staging) -> None:
+    mine = [ready(staging, State.IMPORTING, minutes=600) for _ in range(MOST)]
+    with pytest.raises(Crowded):
+        staging.begin("订单.csv", NOW)
+    assert all(staging.find(token) for token in mine)
+
+
+def test_imports_that_are_done_take_nobodys_place(staging: Staging) -> None:
+    """Twenty-odd files in a row, each confirmed, are a morning's work."""
+    for _ in range(2 * MOST):
+        token = ready(staging, State.DONE)
+        staging.drop(token, ".upload")
+    assert len(staging.all()) == MOST
+    assert len([ready(staging) for _ in range(MOST)]) == MOST
+
+
+def test_uploads_under_way_count_as_large_as_they_may_become(staging: Staging) -> None:
+    """All at once, from many threads: neither the files nor the bytes get past the door."""
+
+    def begin(_: int) -> bool:
+        try:
+            _, out = staging.begin("订单.csv", NOW)
+        except Crowded:
+            return False
+        out.close()
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        let_in = sum(pool.map(begin, range(60)))
+    assert let_in == ROOM // MAX_BYTES
+
+
+def test_bytes_that_lie_there_count(staging: Staging) -> None:
+    big = ready(staging)
+    os.truncate(staging.upload(big), ROOM - MAX_BYTES + 1)
+    with pytest.raises(Crowded):
+        staging.begin("订单.csv", NOW)
+    staging.drop(big)
+    assert ready(staging)
 
 
 def test_a_folder_that_is_not_there_has_nothing(staging: Staging) -> None:

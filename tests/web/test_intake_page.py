@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from monitor.intake.staging import Staging, State, staging_folder
+from monitor.intake.staging import MOST, Staging, State, staging_folder
 from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.web import intake_desk
@@ -265,6 +265,29 @@ def test_names_streets_and_phones_are_neither_shown_nor_kept(site: Site) -> None
     assert rows(site.db, "orders") == 1
 
 
+BUYERS = {
+    "a phone": "王小明,13800001234,中通",
+    "a spaced phone": "王小明,138 0000 1234,中通",
+    "a starred phone": "王小明,138****1234,中通",
+    "a number and a street": "6920254321098765432,王小明,13800001234,浙江省杭州市西湖区文三路9号,中通,75812345678901",
+    "a street": "王小明,浙江省杭州市西湖区文三路9号,中通",
+    "a day": "王小明,杭州,2025-1-2",
+}
+
+
+@pytest.mark.parametrize("what", BUYERS)
+def test_nothing_of_a_first_row_that_is_no_header_is_written_down(
+    site: Site, staging: Staging, what: str
+) -> None:
+    where = upload(site, BUYERS[what] + "\n" + BUYERS[what] + "\n")
+    note = staging.upload(where.rpartition("/")[2]).with_suffix(".json").read_text("utf-8")
+    page = site.get(where).text
+    assert "像是数据，不像表头" in page
+    for cell in BUYERS[what].split(","):
+        assert cell not in note
+        assert cell not in page
+
+
 # ── the door ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -324,6 +347,18 @@ def test_what_is_discarded_is_gone(site: Site, staging: Staging, tmp_path: Path)
     site.post(f"{where}/discard")
     assert not list(tmp_path.rglob("*.upload"))
     assert site.get(where).status_code == 404
+
+
+def test_a_colleagues_many_uploads_take_nobodys_preview(site: Site, staging: Staging) -> None:
+    mine = upload(site, GOOD)
+    for _ in range(MOST - 1):
+        upload(site, HEAD)
+    answer = site.ask("POST", "/intake", files={"file": ("21.csv", GOOD.encode())}, headers=FORM)
+    assert answer.status_code == 429
+    assert "请先确认或丢弃几个" in answer.text
+    assert site.get(mine).status_code == 200
+    site.post(f"{mine}/confirm")
+    assert upload(site, HEAD)
 
 
 def test_after_a_day_an_upload_is_gone(site: Site, staging: Staging) -> None:

@@ -19,7 +19,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
 from monitor.intake.columns import FIELDS, PLATFORM_IDS
-from monitor.intake.staging import Staged, State, with_state
+from monitor.intake.staging import Crowded, Staged, State, with_state
 from monitor.intake.trying import seal
 from monitor.intake.values import heading_key
 from monitor.store import mappings, meta
@@ -95,6 +95,10 @@ async def upload(request: Request) -> Response:
     staging = staging_of(context)
     try:
         got = await received(request, staging, context.now())
+    except Crowded:
+        raise HTTPException(
+            429, "等待确认的上传太多了：请先确认或丢弃几个，或过一会儿再传。没有删除任何人的文件。"
+        ) from None
     except OSError as error:
         log.error("an upload cannot be kept", why=str(error))
         raise HTTPException(503, "上传的文件存不下来：请检查磁盘空间和数据库所在目录的权限。") from error
