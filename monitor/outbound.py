@@ -20,7 +20,7 @@ from monitor.erp.base import Outbound, Parcel, Poisoned, Standing, strays
 from monitor.store.parcels import Incoming
 from monitor.store.pulls import DocumentRow
 
-__all__ = ["PROBLEM_ZH", "Plan", "ShopTerms", "Terms", "order_nos", "plan"]
+__all__ = ["PROBLEM_ZH", "Plan", "ShopTerms", "Terms", "order_nos", "plan", "sifted"]
 
 PROBLEM_ZH: Final = {
     "unreadable": "这一行读不懂",
@@ -158,6 +158,25 @@ def plan(
     return Plan(rows, kept, max(0, len(documents) - len(changed)))
 
 
+def sifted(
+    terms: Terms,
+    known: Mapping[str, DocumentRow],
+    documents: Sequence[Outbound],
+    poisoned: Sequence[Poisoned],
+    asked_at: datetime,
+) -> tuple[tuple[Outbound, ...], tuple[Poisoned, ...]]:
+    """The documents that can be planned, and what is put aside with those that cannot."""
+    good: list[Outbound] = []
+    aside = list(poisoned)
+    for told in documents:
+        try:
+            plan(terms, known, (told,), (), asked_at)
+            good.append(told)
+        except Exception as error:  # noqa: BLE001 - put aside, counted and shown
+            aside.append(Poisoned(told.number, f"这一行处理不了（{type(error).__name__}）"))
+    return tuple(good), tuple(aside)
+
+
 def _fold(after: dict[str, _Known], told: Outbound) -> bool:
     """Take one telling in; whether it changes anything."""
     old = after.get(told.number)
@@ -203,7 +222,7 @@ def _poison(after: dict[str, _Known], poisoned: Sequence[Poisoned]) -> dict[str,
     """Rows nobody can read stand beside what is known of their documents."""
     marked: dict[str, None] = {}
     for each in poisoned:
-        number = each.number or f"?{sha256(each.body.encode()).hexdigest()[:16]}"
+        number = each.number or f"?{sha256(each.body.encode('utf-8', 'replace')).hexdigest()[:16]}"
         old = after.get(number) or _Known(Outbound(number, Standing.PENDING, ()))
         after[number] = replace(old, problem=_UNREAD, why=each.why)
         marked[number] = None

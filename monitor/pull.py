@@ -26,11 +26,12 @@ from monitor import wording
 from monitor.clock import TOLERANCE, Clock
 from monitor.erp import windows
 from monitor.erp.base import Expired, Grant, Page, TokenHolder
+from monitor.erp.outline import kept_of
 from monitor.feed import Feed, FeedState
 from monitor.metrics import Metrics
 from monitor.net import Net
 from monitor.order_sources import SourceAccount
-from monitor.outbound import Plan, order_nos, plan
+from monitor.outbound import Plan, order_nos, plan, sifted
 from monitor.redaction import redact
 from monitor.routing import Route, everybody
 from monitor.store import outbox, parcels, polls, providers, pulls
@@ -114,16 +115,14 @@ class Puller:
         more = True
         while more and not self._ending():
             try:
-                found = await self._page()
+                page = await self._read_on(done)
             except RemoteError as error:
                 done.messages += await self._db.write(partial(self._failed, error))
                 self._next_at = self._again()
                 self._tell_health()
                 break
-            if found is None:
+            if page is None:
                 break
-            page, asked_at = found
-            await self._keep(page, asked_at, done)
             more = page.more
             if more:
                 await asyncio.sleep(1.0 / self._account.per_second)
@@ -161,6 +160,23 @@ class Puller:
         return state
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────
+
+    async def _read_on(self, done: Pulls) -> Page | None:
+        """The next page, kept; None where our own clock was wrong. Whatever else fails is a bad answer: `RemoteError`.
+
+        What nobody thought of must not keep a source silent without an outage being told.
+        """
+        try:
+            found = await self._page()
+            if found is None:
+                return None
+            await self._keep(*found, done)
+        except (RemoteError, StoreError):
+            raise
+        except Exception as error:
+            log.error("a page cannot be kept", source=self.name, why=type(error).__name__, exc_info=True)
+            raise Unreadable(f"这一页处理不了（{type(error).__name__}）") from error
+        return found[0]
 
     async def _page(self) -> tuple[Page, datetime] | None:
         """The next page and when it was asked for; None where our own clock turned out to be wrong meanwhile."""
@@ -242,6 +258,9 @@ class Puller:
         known = pulls.documents(conn, name, numbers, ())
         of_orders = {row.order_no for row in known.values()} | order_nos(terms, page.documents)
         known |= pulls.documents(conn, name, (), sorted(of_orders))
+        if apart:
+            told, aside = sifted(terms, known, page.documents, page.poisoned, min(asked_at, now))
+            page = replace(page, documents=told, poisoned=aside)
         made = plan(terms, known, page.documents, page.poisoned, min(asked_at, now))
         orders = self._write(conn, made, now, apart=apart)
         for each in page.poisoned:
@@ -294,7 +313,7 @@ class Puller:
         feed, down = feeds.after_error(before, error, now.isoformat(), now)
         messages = self._announce(conn, before, feed, now) if down else 0
         if isinstance(error, Unreadable) and error.reply is not None:
-            body = error.reply.content[:_BODY].decode("utf-8", "replace")
+            body = kept_of(error.reply.content, self._source.fields)[:_BODY]
             providers.oddity(conn, self.name, str(error), self._redacted(body), now)
         self._feed = feed
         self._save_feed(conn, feed)

@@ -142,6 +142,10 @@ class OrderSource(Protocol):
     def uncertain(self) -> tuple[str, ...]:
         """What nobody has confirmed of the service, as people read it."""
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of its answers that it reads: the only ones whose values are kept of what nobody can read."""
+
     def pull(self, cursor: Cursor, now: datetime, held: Grant | None) -> Conversation[Page]:
         """The next page from the cursor on. `held` is the access of a `TokenHolder`, else None.
 

@@ -48,6 +48,10 @@ _STANDING: Final = {
     "Delete": Standing.GONE,
     "WaitConfirm": Standing.PENDING,
 }
+_FIELDS: Final = frozenset({
+    "code", "issuccess", "msg", "data", "datas", "has_next", "page_index", "page_size", "io_id", "o_id", "so_id",
+    "shop_id", "shop_name", "status", "io_date", "modified", "ts", "logistics_company", "l_id", "wms_co_id",
+})  # fmt: skip
 _PAGE: Final = 50
 _RENEW_BEFORE: Final = timedelta(days=1)
 """Renewed so long before it lapses, so that a night's trouble costs nothing."""
@@ -67,6 +71,7 @@ class Jushuitan:
     base_url: str = "https://openapi.jushuitan.com"
 
     kind: ClassVar[str]
+    fields: ClassVar[frozenset[str]] = _FIELDS
     longest: ClassVar[timedelta] = timedelta(days=7)
     overlap: ClassVar[timedelta] = timedelta(minutes=10)
     withheld: ClassVar[str] = "聚水潭的接口不给淘宝、天猫和拼多多店铺的订单"
@@ -96,7 +101,9 @@ class Jushuitan:
         rows = rows_of(data, "datas")
         more_here = _has_next(data, len(rows))
         states: list[str] = []
-        documents, poisoned = read_rows(rows, partial(_document, now=now, states=states), ("io_id", "o_id"))
+        documents, poisoned = read_rows(
+            rows, partial(_document, now=now, states=states), ("io_id", "o_id"), _FIELDS
+        )
         unknown = tuple(dict.fromkeys(states))
         if more_here:
             greatest = _greatest(rows, ts)

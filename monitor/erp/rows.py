@@ -7,7 +7,7 @@ so a long one is as good as its text. A fraction is no name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from domain.numbers import looks_like, shape_hint
 from domain.remote import Unreadable
 from domain.time import SHANGHAI
 from monitor.erp.base import Outbound, Parcel, Poisoned
+from monitor.erp.outline import outline
 from monitor.intake import values
 from monitor.intake.values import Unfit
 
@@ -195,46 +196,50 @@ def parcel(row: Mapping[str, Any], number: str, known: str | None, named: str) -
 
 
 def read_rows(
-    rows: Sequence[Any], read: Callable[[Mapping[str, Any]], Outbound], named_by: Sequence[str]
+    rows: Sequence[Any],
+    read: Callable[[Mapping[str, Any]], Outbound],
+    named_by: Sequence[str],
+    fields: Set[str],
 ) -> tuple[tuple[Outbound, ...], tuple[Poisoned, ...]]:
-    """The documents of a page; a row that cannot be read stops only itself. `named_by`: fields that may name it."""
+    """The documents of a page; a row that cannot be read stops only itself.
+
+    `named_by`: fields that may name it. `fields`: those whose values may be kept of it.
+    """
     documents: list[Outbound] = []
     poisoned: list[Poisoned] = []
     for row in rows:
         try:
             documents.append(read(mapping(row)))
-        except (Unfit, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            poisoned.append(_aside(row, named_by, error))
+        except (
+            Unfit,
+            KeyError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            poisoned.append(_aside(row, named_by, fields, error))
     return tuple(documents), tuple(poisoned)
 
 
-def _aside(row: Any, named_by: Sequence[str], error: Exception) -> Poisoned:
-    fields = row if isinstance(row, dict) else {}
-    number = next((str(fields[key])[:64] for key in named_by if isinstance(fields.get(key), str | int)), "")
+def _aside(row: Any, named_by: Sequence[str], fields: Set[str], error: Exception) -> Poisoned:
+    told = row if isinstance(row, dict) else {}
+    number = next((found for key in named_by if (found := _number(told, key))), "")
     why = str(error) if isinstance(error, Unfit) else f"读不下去（{type(error).__name__}）"
-    return Poisoned(number, why, json.dumps(_impersonal(row), ensure_ascii=False, default=str)[:_BODY])
+    body = json.dumps(outline(row, fields), ensure_ascii=False, default=str)[:_BODY]
+    return Poisoned(number, _takeable(why), _takeable(body))
 
 
-def _impersonal(row: Any) -> Any:
-    """Without what may be the receiver's: names, addresses and phones are not kept, in no form."""
-    if isinstance(row, dict):
-        return {key: _impersonal(each) for key, each in row.items() if not _personal(str(key))}
-    return [_impersonal(each) for each in row] if isinstance(row, list) else row
+def _number(row: Mapping[str, Any], key: str) -> str:
+    """What names a row nobody can read: as it would be named, else whatever stands there."""
+    try:
+        return name(row, key)
+    except Unfit:
+        value = row.get(key)
+        return _takeable(str(value)[:_LABEL]) if isinstance(value, str | int) else ""
 
 
-_PERSONAL: Final = (
-    "receiver",
-    "buyer",
-    "mobile",
-    "phone",
-    "tel",
-    "address",
-    "contact",
-    "remark",
-    "memo",
-    "id_card",
-)
-
-
-def _personal(key: str) -> bool:
-    return any(word in key.lower() for word in _PERSONAL)
+def _takeable(text: str) -> str:
+    """Text that every database and every file takes: without NUL and half surrogate pairs."""
+    return "".join("\ufffd" if each == "\0" or "\ud800" <= each <= "\udfff" else each for each in text)

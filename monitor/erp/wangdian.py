@@ -48,6 +48,11 @@ CARRIER_TYPES: Final = {
 _SHIPPED: Final = frozenset({95, 110})
 _GONE: Final = frozenset({4, 5})
 _PENDING: Final = frozenset({50, 51, 52, 53, 55})
+_FIELDS: Final = frozenset({
+    "code", "message", "total_count", "stockout_list", "order_no", "stockout_id", "src_order_no", "src_tids", "status",
+    "shop_no", "shop_name", "consign_time", "modified", "warehouse_no", "logistics_type", "logistics_type_name",
+    "logistics_name", "logistics_no", "related_logistics_no", "logistics_list",
+})  # fmt: skip
 _PAGE: Final = 100
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -66,6 +71,7 @@ class Wangdian:
     """The Y edition's own address is known; write this only to point elsewhere."""
 
     kind: ClassVar[str]
+    fields: ClassVar[frozenset[str]] = _FIELDS
     overlap: ClassVar[timedelta] = timedelta(minutes=10)
     withheld: ClassVar[str] = "旺店通的接口不给淘宝、天猫和拼多多店铺的订单"
     uncertain: ClassVar[tuple[str, ...]] = (
@@ -103,7 +109,7 @@ class Wangdian:
         rows = rows_of(told, "stockout_list", at_least=windows.owed(span, _PAGE, total))
         states: list[str] = []
         read = partial(_document, now=now, states=states)
-        documents, poisoned = read_rows(rows, read, ("order_no", "stockout_id"))
+        documents, poisoned = read_rows(rows, read, ("order_no", "stockout_id"), _FIELDS)
         following = windows.following(span, rows, _PAGE, total)
         unknown = tuple(dict.fromkeys(states))
         if following is not None:

@@ -42,6 +42,11 @@ __all__ = ["WangdianFlagship"]
 
 _EPOCH: Final = 1325347200
 """2012-01-01 in Beijing."""
+_FIELDS: Final = frozenset({
+    "status", "message", "data", "total_count", "order", "order_list", "order_no", "stockout_no", "stockout_id",
+    "src_order_no", "src_trade_no", "shop_no", "shop_name", "consign_time", "modified", "warehouse_no",
+    "logistics_type", "logistics_name", "logistics_no",
+})  # fmt: skip
 _PAGE: Final = 100
 _DOCUMENTS: Final = "wms.stockout.Sales.queryWithDetail"
 _PARCELS: Final = "wms.stockout.Sales.searchLogistics"
@@ -65,6 +70,7 @@ class WangdianFlagship:
     base_url: str = "http://wdt.wangdian.cn/openapi"
 
     kind: ClassVar[str]
+    fields: ClassVar[frozenset[str]] = _FIELDS
     longest: ClassVar[timedelta] = timedelta(minutes=60)
     overlap: ClassVar[timedelta] = timedelta(minutes=10)
     withheld: ClassVar[str] = "旺店通的接口不给淘宝、天猫和拼多多店铺的订单"
@@ -100,7 +106,7 @@ class WangdianFlagship:
             field, read = "order_list", partial(_more, now=now, states=states)
         total = _total(data)
         rows = rows_of(data, field, at_least=windows.owed(span, _PAGE, total))
-        documents, poisoned = read_rows(rows, read, ("order_no", "stockout_no", "stockout_id"))
+        documents, poisoned = read_rows(rows, read, ("order_no", "stockout_no", "stockout_id"), _FIELDS)
         unknown = tuple(dict.fromkeys(states))
         following = windows.following(span, rows, _PAGE, total) or self._next_stage(span)
         if following is not None:

@@ -22,6 +22,7 @@ __all__ = ["Span", "begin", "finished", "following", "fresh", "owed", "running"]
 
 MOST_PAGES: Final = 5000
 """Of one span; a service that always has one more page does not keep us for ever."""
+_DEPTH: Final = 8
 _EDGE: Final = timedelta(seconds=1)
 """Whether a span's ends belong to it is nowhere written: neighbours share a second."""
 
@@ -121,5 +122,16 @@ def finished(span: Span, now: datetime, overlap: timedelta) -> tuple[Cursor, dat
 
 
 def _digest(rows: Sequence[Any]) -> str:
-    text = json.dumps(rows, ensure_ascii=False, sort_keys=True, default=str)
+    text = json.dumps(_bounded(rows, _DEPTH), ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _bounded(value: Any, depth: int) -> Any:
+    """The value down to a depth: one row that is nested without end must not cost the page."""
+    if not isinstance(value, dict | list):
+        return value
+    if not depth:
+        return len(value)
+    if isinstance(value, list):
+        return [_bounded(each, depth - 1) for each in value]
+    return {key: _bounded(each, depth - 1) for key, each in value.items()}

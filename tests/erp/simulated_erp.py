@@ -144,7 +144,9 @@ class Erp:
                 raise ConnectionResetError
             case nonsense:
                 return 200, nonsense.encode()
-        told = json.dumps(self._honest(path, query, body), ensure_ascii=False).encode()
+        told = json.dumps(self._honest(path, query, body), ensure_ascii=False).encode(
+            "utf-8", "surrogatepass"
+        )
         if path.startswith("/openWeb"):
             return 200, told
         self._last = told
