@@ -139,9 +139,27 @@ class RemoteError(Exception):
 
 
 class Unavailable(RemoteError):
-    """Nobody acts: nothing was taken (no connection, busy, 5xx); the same call is tried again."""
+    """Nobody acts: nothing was taken (no connection, busy, 5xx); the same call is tried again.
+
+    `unsent`: the request never left. `left`: it did, and no whole answer came.
+    """
 
     outcome = Outcome.LATER
+
+    def __init__(self, *words: object, unsent: bool = False, left: bool = False) -> None:
+        super().__init__(*words)
+        self.unsent = unsent
+        self.left = left
+
+    @property
+    def lost(self) -> bool:
+        """A service that counts may have counted it: no answer came, or a gateway's instead of its own JSON."""
+        if self.left or self.reply is None:
+            return self.left
+        try:
+            return not isinstance(self.reply.json(), dict)
+        except RemoteError:
+            return True
 
 
 class Throttled(RemoteError):

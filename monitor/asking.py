@@ -115,6 +115,7 @@ class Asker:
                     account=self.account.name,
                     lanes=self.account.ceilings.concurrency,
                     pace=self.place,
+                    counted=True,
                 )
             except RemoteError as error:
                 told, marks = [error] * len(claims), [""] * len(claims)

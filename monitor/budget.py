@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from carriers.base import Billing, billed_for
-from domain.remote import Denied, RemoteError, Throttled, Unavailable
+from domain.remote import Denied, RemoteError, Throttled, Unanswered, Unavailable
 from domain.time import SHANGHAI
 from domain.tracking import Answer
 from monitor.accounts import Budget, ProviderAccount
@@ -183,6 +183,23 @@ class Till:
         billing.note(conn, self.account.name, dict.fromkeys(fresh, now))
         return cost
 
+    def registrable(self, conn: Connection, now: datetime) -> int | None:
+        """How many numbers may be put on the provider's list now; None: as many as wanted. After `providers.lock`.
+
+        A push is news people wait for: what is kept for deadlines is not spent on it.
+        """
+        if not self.price or self.account.budget is None:
+            return None
+        left = self.purse(conn, now).left(UP_TO[Reason.AWAITED])
+        return None if left is None else max(0, left) // self.price
+
+    def unregister(self, conn: Connection, parcel_ids: Sequence[int], at: datetime) -> None:
+        """The money back for numbers registered (`register`) at that moment that the provider did not take."""
+        if not self.price:
+            return
+        refunded = billing.forget(conn, self.account.name, parcel_ids, at)
+        providers.spend(conn, self.account.name, today(at), asked=0, micros=-self.price * refunded)
+
     def _billed_since(self, now: datetime) -> datetime | None:
         """A number charged for since then is free; None where every answer costs."""
         if self.account.provider.billing is Billing.QUERY:
@@ -192,6 +209,8 @@ class Till:
     def _costs(self, result: Result) -> bool:
         """What the provider charges for (`Billing`); where the facts are silent, that it does."""
         answer = result.answer
+        if isinstance(answer, Unanswered) or (isinstance(answer, Unavailable) and answer.lost):
+            return True
         if isinstance(answer, (Unavailable, Denied, Throttled)):
             return False
         if self.account.provider.billing is not Billing.NUMBER:

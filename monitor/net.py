@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from domain.remote import Conversation, RemoteError, Reply, Request, Secret, Unavailable, Unreadable
 from monitor.redaction import STARS, redact, redact_json, sensitive
@@ -85,10 +85,12 @@ class Net:
         lanes: int = 16,
         tries: int = 3,
         pace: Pace | None = None,
+        counted: bool = False,
     ) -> T:
         """Hold `conversation` over `account`'s connections, at most `lanes` requests at once.
 
-        `pace` waits for the turn of each request but the first, whose turn the caller awaited.
+        `pace` waits for the turn of each request but the first, whose turn the caller awaited. A service that
+        has `counted` each request hears none twice: repeated is only what never left.
 
         A failed call is thrown into the conversation, which may have another way; what it does not
         catch comes out. Raises a `RemoteError` and nothing else, its text redacted, without a cause that
@@ -104,7 +106,7 @@ class Net:
                 if nth and pace is not None:
                     await pace()
                 try:
-                    reply = await self._ask(account, lanes, tries, request, pace)
+                    reply = await self._ask(account, lanes, tries, request, pace, counted)
                 except RemoteError as failure:
                     reply = None
                     turn = partial(conversation.throw, failure)
@@ -129,25 +131,33 @@ class Net:
             for client in line.clients.values():
                 await client.aclose()
 
-    async def _ask(self, account: str, lanes: int, tries: int, request: Request, pace: Pace | None) -> Reply:
+    async def _ask(
+        self, account: str, lanes: int, tries: int, request: Request, pace: Pace | None, counted: bool
+    ) -> Reply:
         """One request with its repeats, once a lane is free; waiting for a lane is not the service's fault."""
         line = self._line(account, lanes)
         client = self._client(line, request.repeatable)
         async with line.gate:
             try:
                 async with asyncio.timeout(self._timeout.total.total_seconds()):
-                    return await self._tries(account, client, tries, request, pace)
+                    return await self._tries(account, client, tries, request, pace, counted)
             except TimeoutError:
                 failure = lost(request, "Timeout")
         raise failure
 
     async def _tries(
-        self, account: str, client: httpx.AsyncClient, tries: int, request: Request, pace: Pace | None
+        self,
+        account: str,
+        client: httpx.AsyncClient,
+        tries: int,
+        request: Request,
+        pace: Pace | None,
+        counted: bool,
     ) -> Reply:
         try:
             return await self._try(account, client, request)
         except Unavailable as failure:
-            if tries < 2 or not request.repeatable:
+            if tries < 2 or not request.repeatable or (counted and not failure.unsent):
                 raise
             first = [failure]
 
@@ -159,12 +169,12 @@ class Net:
             return await self._try(account, client, request)
 
         # Only now, told of the try that failed: on every request it would cost a quarter of the throughput.
-        return await self._retrying(tries)(again)
+        return await self._retrying(tries, counted)(again)
 
-    def _retrying(self, tries: int) -> AsyncRetrying:
+    def _retrying(self, tries: int, counted: bool) -> AsyncRetrying:
         longest = self._timeout.total.total_seconds() / 4
         return AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception(lambda e: isinstance(e, Unavailable) and (e.unsent or not counted)),
             stop=stop_after_attempt(tries),
             wait=wait_random_exponential(multiplier=self._timeout.backoff.total_seconds(), max=longest),
             reraise=True,

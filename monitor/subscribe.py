@@ -8,7 +8,6 @@ given up after sixty days it is not. While a parcel is pushed, questions about i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +21,11 @@ from carriers.push import Subscribed, Subscriber
 from domain.orders import Waybill
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unavailable
 from monitor.accounts import ProviderAccount
+from monitor.asking import Asker
+from monitor.budget import Till
 from monitor.clock import Clock
 from monitor.net import Net
+from monitor.slots import Slots
 from monitor.store import providers, subscriptions
 from monitor.store.database import Database
 from monitor.store.subscriptions import Claim, Outcome, State
@@ -64,6 +66,9 @@ class Subscribing:
         self._clock = clock
         self._callback = account.callback(public_url)
         self._ending = ending
+        self._till = Till(account)
+        slots = Slots(account.name, account.ceilings.concurrency, db, clock)
+        self._asker = Asker(account, db, net, clock, slots)
         self._seen = 0
         """The newest parcel looked at."""
         self._whole_at: datetime | None = None
@@ -78,13 +83,14 @@ class Subscribing:
         await self._note(now)
         if self._ending() or not await self._db.read(lambda conn: subscriptions.due(conn, self.name, now)):
             return 0
-        claims, wait = await self._db.write(partial(self._claim, now))
+        claims = await self._db.write(partial(self._claim, now))
         if not claims:
             return 0
-        await asyncio.sleep(wait.total_seconds())
-        outcomes = await self._ask(claims)
-        done = self._clock.now()
-        await self._db.write(lambda conn: subscriptions.settle(conn, self.name, outcomes, done))
+        try:
+            outcomes = await self._ask(claims)
+        finally:
+            await self._asker.slots.release()
+        await self._db.write(partial(self._settle, outcomes, self._clock.now()))
         opened = sum(each.state is State.OPEN for each in outcomes)
         log.info("subscribed", provider=self.name, opened=opened, asked=len(claims))
         return len(claims)
@@ -108,26 +114,41 @@ class Subscribing:
                 )
             )
 
-    def _claim(self, now: datetime, conn: Connection) -> tuple[list[Claim], timedelta]:
-        """Places under the ceilings: the number's, and the account's own pace."""
+    def _claim(self, now: datetime, conn: Connection) -> list[Claim]:
+        """Places under the numbers' ceilings, paid for: who dies now has spent nothing unseen."""
+        if self._account.budget is not None:
+            providers.lock(conn, self.name)
+        paid = self._till.registrable(conn, now)
+        most = _CLAIMED if paid is None else min(_CLAIMED, paid)
+        if not most:
+            return []
         terms, asked = self._provider.terms, self._account.provider.asks
-        claims = subscriptions.claim(conn, self.name, terms, _CLAIMED, now, asked=asked)
-        if not claims:
-            return [], timedelta(0)
-        calls = -(-len(claims) // terms.batch)
-        return claims, providers.reserve(conn, self.name, calls, self._account.ceilings.per_second, now)
+        claims = subscriptions.claim(conn, self.name, terms, most, now, asked=asked)
+        self._till.register(conn, [each.parcel_id for each in claims], now)
+        return claims
+
+    def _settle(self, outcomes: Sequence[Outcome], done: datetime, conn: Connection) -> None:
+        """What came of claims; what was not taken is not paid for."""
+        subscriptions.settle(conn, self.name, outcomes, done)
+        back: dict[datetime, list[int]] = {}
+        for each in outcomes:
+            if not each.taken:
+                back.setdefault(each.claim.at, []).append(each.claim.parcel_id)
+        for at, parcels in back.items():
+            self._till.unregister(conn, parcels, at)
 
     async def _ask(self, claims: Sequence[Claim]) -> list[Outcome]:
-        """Batch after batch, at the account's pace; what is left when the account refuses is given back."""
-        size, gap = self._provider.terms.batch, 1.0 / self._account.ceilings.per_second
+        """Batch after batch, each request in its turn; what is left when the account refuses is given back."""
+        size = self._provider.terms.batch
         outcomes: list[Outcome] = []
         for start in range(0, len(claims), size):
             batch = claims[start : start + size]
             if self._stopped():
                 outcomes += self._given_back(claims[start:], self._resume_at or self._clock.now())
                 break
-            outcomes += await self._converse(batch)
-            await asyncio.sleep(gap)
+            await self._asker.place()
+            async with self._asker.slots:
+                outcomes += await self._converse(batch)
         return outcomes
 
     def _stopped(self) -> bool:
@@ -146,6 +167,7 @@ class Subscribing:
                 account=self.name,
                 lanes=self._account.ceilings.concurrency,
                 tries=1,
+                pace=self._asker.place,
             )
         except RemoteError as error:
             return self._failed(batch, error)
@@ -168,7 +190,7 @@ class Subscribing:
             self._resume_at = now + (max(rest, error.wait) if isinstance(error, Throttled) else rest)
             log.warning("subscribing rests", provider=self.name, why=why, until=self._resume_at.isoformat())
             return self._given_back(batch, self._resume_at, why)
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable) and not error.lost:
             return self._given_back(batch, now + _LATER, why)
         return [_unread(each, why, now) for each in batch]
 

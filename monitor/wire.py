@@ -99,7 +99,7 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 def lost(request: Request, name: str) -> RemoteError:
     """The request left, or may have, and no whole answer came."""
     if request.repeatable:
-        return Unavailable(f"{host(request)} 没有答完（{name}）")
+        return Unavailable(f"{host(request)} 没有答完（{name}）", left=True)
     return Unanswered(f"已发给 {host(request)}，没有等到回执（{name}）")
 
 
@@ -188,7 +188,7 @@ def _failure(request: Request, error: Exception) -> RemoteError:
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
     name, there = type(cause).__name__, host(request)
     if isinstance(cause, _NEVER_LEFT):  # first: a refused certificate is a ValueError too
-        return Unavailable(f"连不上 {there}（{name}）")
+        return Unavailable(f"连不上 {there}（{name}）", unsent=True)
     if isinstance(cause, _BAD_ADDRESS):
         return Denied(f"请求发不出去，地址或请求头不合法（{name}），请检查 {there} 的配置")
     if isinstance(cause, _NOT_HTTP):

@@ -503,6 +503,40 @@ def test_a_request_that_left_and_was_not_answered(
     assert len(place.requests) == asked
 
 
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(reset, id="reset"),
+        pytest.param(hang_up, id="closed"),
+        pytest.param(answer(b'{"data":[]}', length=100), id="short"),
+    ],
+)
+def test_a_service_that_counts_hears_no_question_twice(behave: Behaviour) -> None:
+    """快递100 locks a number that is asked about twice within half an hour; it counted the first one."""
+
+    async def visit(net: Net, at: Town) -> RemoteError:
+        with pytest.raises(RemoteError) as caught:
+            await net.converse(once(Request("POST", at.url)), account="a", counted=True)
+        return caught.value
+
+    error, place = over_the_wire(behave, visit, IMPATIENT)
+    assert len(place.requests) == 1
+    assert isinstance(error, Unavailable)
+    assert error.lost
+
+
+def test_what_never_left_is_repeated_also_where_questions_are_counted() -> None:
+    tries: list[httpx.Request] = []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        tries.append(request)
+        if len(tries) < 3:
+            raise httpx.ConnectError("no route")
+        return httpx.Response(200)
+
+    assert talk(once(QUESTION), httpx.MockTransport(answered), counted=True).status == 200
+
+
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_refused_connection_means_nothing_left(repeatable: bool) -> None:
     with socket.socket() as unused:
