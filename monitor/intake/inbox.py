@@ -265,7 +265,7 @@ def _free(folder: Path, name: str) -> Path:
     count = 1
     while True:
         target = folder / f"{stem}{f'-{count}' if count > 1 else ''}{suffix[:20]}"
-        if not any(map(os.path.lexists, (target, *(f"{target}{paper}" for paper in _PAPERS)))):
+        if not any(os.path.lexists(f"{target}{paper}") for paper in ("", *_PAPERS)):
             return target
         count += 1
 

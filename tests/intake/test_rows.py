@@ -413,3 +413,24 @@ def test_a_platform_nobody_knows_is_said(read: Reader, written: str, platform: s
     assert row.order.platform == platform
     assert [warning.reason for warning in row.warnings] == ["unknown_platform"] * warned
     assert all("taobao_tmall" in warning.text for warning in row.warnings)
+
+
+def test_a_phone_is_kept_in_no_column_that_is_only_shown(read: Reader) -> None:
+    """People write the receiver into whatever field is free; a number that is no phone stays."""
+    head = "order_no,carrier,waybill_no,merchant,shop,warehouse,goods_type,tags\n"
+    told = read(
+        f"{head}A-1,圆通,YT2600000000001,甲 13800001234,13800001234,王小明 13800001234,138 0000 1234,加急 13800001234\n"
+        f"A-2,圆通,YT2600000000002,甲20261122,乙 1002,杭州2号仓 9500012,大件,加急 10001\n"
+    )
+    first, second = told.orders()
+    assert (first.merchant, first.shop) == ("甲 138******34", "138******34")
+    assert (first.warehouse, first.goods_type) == ("王小明 138******34", "138 **** **34")
+    assert {"加急", "138******34"} <= first.tags
+    assert (second.merchant, second.shop, second.warehouse) == ("甲20261122", "乙 1002", "杭州2号仓 9500012")
+    assert {"加急", "10001"} <= second.tags
+
+
+def test_the_shop_told_at_import_holds_no_phone_either(read: Reader) -> None:
+    row = "order_no,carrier,waybill_no\nA-1,圆通,YT2600000000001\n"
+    [order] = read(row, shop="甲店 13800001234").orders()
+    assert order.shop == "甲店 138******34"
