@@ -31,9 +31,11 @@ from monitor.web.api.problems import router as api_router
 from monitor.web.api.values import Instant, named
 from monitor.web.context import Context
 
-__all__ = ["MOST_ROWS", "router"]
+__all__ = ["MOST_PARCELS", "MOST_ROWS", "router"]
 
 MOST_ROWS: Final = 1000
+MOST_PARCELS: Final = 5000
+"""A request is one transaction, and nobody else writes meanwhile: a second or two for so many."""
 router = api_router("orders", limit=LARGE)
 
 OUTCOMES: Final = ("accepted", "updated", "unchanged", "older", "ignored", "rejected")
@@ -158,7 +160,12 @@ def _read(body: bytes, terms: Terms) -> list[RowVerdict]:
     if wrong:
         flaws = [Flaw(f"body.{n - 1}", "not_an_object", f"第 {n} 个不是对象") for n in wrong[:20]]
         raise Problem(422, "每个订单要是一个对象；没有做任何改动。", flaws=flaws)
-    return [read_object(terms, row, n) for n, row in enumerate(rows, 1)]
+    read = [read_object(terms, row, n) for n, row in enumerate(rows, 1)]
+    parcels = sum(len(row.waybills) for row in read)
+    if parcels > MOST_PARCELS:
+        text = f"一次最多 {MOST_PARCELS} 个运单，这次有 {parcels} 个；没有做任何改动，请分批提交。"
+        raise Problem(422, text, flaws=[Flaw("body", "parcel_count", text)])
+    return read
 
 
 def _no_number(word: str) -> float:

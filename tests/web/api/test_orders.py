@@ -84,6 +84,19 @@ def test_what_becomes_of_each_row_of_a_batch(api: Api) -> None:
     assert [row["row"] for row in body["verdicts"]] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize(("rows", "status"), [(100, 200), (101, 422)])
+def test_one_request_has_five_thousand_parcels_at_most(api: Api, rows: int, status: int) -> None:
+    """It is one transaction, during which nobody else writes."""
+    batch = [
+        order(n, waybill_no=" ".join(f"7581234{n:03}{each:04}" for each in range(50))) for n in range(rows)
+    ]
+    answer = api.run(lambda client: client.post(ORDERS, content=json.dumps(batch), headers=JSON))
+    assert answer.status_code == status
+    if status == 422:
+        assert "最多 5000 个运单，这次有 5050 个" in answer.json()["detail"]
+        assert api.column("SELECT count(*) FROM parcels") == [0]
+
+
 def test_an_older_word_never_replaces_a_newer_one(api: Api) -> None:
     api.post("/orders", order(shipped_at="2026-11-01T12:00:00+08:00"))
     body = api.post("/orders?known_at=2026-11-01T00:00:00Z", order(shipped_at="2026-11-01T11:00:00+08:00"))
