@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from domain.masking import clean, safe_text
+from domain.masking import clean, mask_phones, safe_text
 from domain.orders import Waybill
 from domain.places import Places, find_places
 from domain.reading import Reading, delivered_kind, normalise, read
@@ -86,6 +86,7 @@ _WORDS_WIN: Final = frozenset(
 """Codes beat words for the milestone, but for these (code, words)."""
 
 _TEXT_LIMIT: Final = 500
+_WORD_LIMIT: Final = 60
 _EARLIEST_YEAR: Final = 2000
 _MOST_UNKNOWN: Final = 20
 _WHEN: Final = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?=[ T]\d)")
@@ -161,9 +162,13 @@ def coded(code: str, table: Mapping[str, Meaning], name: str, unknown: Unknown) 
 
 
 def word(row: Mapping[str, Any], name: str) -> str:
-    """A short field as text; wrong types are empty."""
+    """A short field as text; wrong types are empty. Phones stay whole, a number may look like one: `scan` masks
+    them. Only in a text that is cut they are masked here: a cut leaves half of one, which nobody knows again."""
     value = row.get(name)
-    return clean(str(value), 60) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        return ""
+    text = str(value)
+    return (clean if len(text) <= _WORD_LIMIT else safe_text)(text, _WORD_LIMIT)
 
 
 def text_of(words: str | None) -> str:
@@ -197,7 +202,11 @@ def scan(
     """One row as code and words together say; words that nobody can read are counted under `said_in`.
 
     `place` and `next_stop` are the row's own fields: one name for one place, so they come before the words.
+    Phones are masked in every one of them, whatever it is there for; a code that looks like none stays as it is.
     """
+    text, code, status, area, place, next_stop = map(
+        mask_phones, (text, code, status, area, place, next_stop)
+    )
     words = read(text)
     here = find_places(normalise(f"【{place}】")) if place else Places()
     named = here if here.hub or here.outlet else Places(words.hub, words.outlet)

@@ -20,7 +20,8 @@ from domain.tracking import Answer, Milestone, TrackingEvent
 from monitor.doctor import Doctor, Heard, Round
 from monitor.feed_line import Sign
 from monitor.flight import Same
-from monitor.redaction import redact
+from monitor.harmless import harmless
+from monitor.redaction import hiding, redact
 from monitor.store import events, opinions, parcels, polls, providers
 from monitor.store.carriers import change_carrier
 from monitor.store.parcels import Loaded
@@ -51,12 +52,13 @@ class Keeper:
     def __init__(
         self, name: str, secrets: Iterable[Secret], sweep: Sweep, doctor: Doctor | None = None
     ) -> None:
-        """`name` is the account's: scans and oddities are kept under it, the latter without its `secrets`.
+        """`name` is the account's: scans and oddities are kept under it, without its `secrets` and with phones masked.
 
         `doctor` hears of everything, so that what a carrier that is down answers proves no silence.
         """
         self._name = name
         self._secrets = tuple(secrets)
+        self._hide = hiding(self._secrets)
         self._sweep = sweep
         self._doctor = doctor
 
@@ -69,6 +71,7 @@ class Keeper:
         `round_` is the transaction's, where there is more to it; who passes one closes it.
         """
         done = Judged()
+        told = [replace(each, answer=harmless(each.answer, self._hide)) for each in told]
         own = self._doctor.round(conn, now) if self._doctor is not None and round_ is None else None
         while told:
             first = list({each.parcel_id: each for each in reversed(told)}.values())[::-1]
@@ -83,7 +86,7 @@ class Keeper:
         self, conn: Connection, parcel_id: int, waybill_no: str, answer: object, why: str, now: datetime
     ) -> None:
         """An answer that cannot be kept: the parcel says so, what was said is there to be looked into."""
-        polls.remark(conn, parcel_id, f"无法处理查询结果：{why}", now)
+        polls.remark(conn, parcel_id, redact(f"无法处理查询结果：{why}", self._secrets), now)
         self._odd(conn, f"{waybill_no}：{why}", answer, now)
 
     def _odd(self, conn: Connection, why: str, answer: object, now: datetime) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 from domain.masking import mask_phones
 from domain.remote import Secret
 
-__all__ = ["STARS", "Redacting", "redact", "redact_json", "redacting", "sensitive"]
+__all__ = ["STARS", "Redacting", "hiding", "redact", "redact_json", "redacting", "sensitive"]
 
 STARS: Final = "***"
 DEEP: Final = 6
@@ -29,6 +29,8 @@ _BODY: Final = 40
 
 _SHORT: Final = 6
 """A secret shorter than this (a phone's last four) is starred as a whole word only: as a part it is in every waybill."""
+
+_CUT: Final = "…"
 
 _PLAIN_WORDS: Final = "secret|token|passw|phone|mobile|address|cookie|authorization|credential|webhook"
 _NAME: Final = rf"""
@@ -75,6 +77,30 @@ def redact_json(text: str, secrets: Iterable[Secret] = ()) -> str:
     except (ValueError, RecursionError):
         return redact(text, secrets)
     return json.dumps(Redacting(secrets).clean(value, _BODY), ensure_ascii=False)
+
+
+def hiding(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """For what a carrier says: `secrets` and phones starred and nothing else, since its words are evidence.
+
+    A secret of which a cut ("…") left only the beginning is starred too.
+    """
+    secrets = tuple(secrets)
+    known = _known(secrets)
+    forms = {form for secret in secrets for form in _forms(secret.reveal())}
+
+    def hide(text: str) -> str:
+        shown = text if known is None else known.sub(STARS, text)
+        return mask_phones(_without_stub(shown, forms) if shown.endswith(_CUT) else shown)
+
+    return hide
+
+
+def _without_stub(text: str, forms: Iterable[str]) -> str:
+    """A text that was cut, without the beginning of a secret before the cut."""
+    head = text.removesuffix(_CUT)
+    stubs = (n for form in forms for n in range(_SHORT, len(form)) if head.endswith(form[:n]))
+    n = max(stubs, default=0)
+    return f"{head[:-n]}{STARS}{_CUT}" if n else text
 
 
 def sensitive(name: str) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from domain.remote import Secret
 from monitor import logs
-from monitor.redaction import Redacting, redact, redacting, sensitive
+from monitor.redaction import Redacting, hiding, redact, redacting, sensitive
 
 LETTERS = st.characters(
     min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=["Cs"], exclude_characters="*"
@@ -298,3 +298,18 @@ def test_the_level_holds_for_us_and_for_libraries() -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="debug, info, warning, error"):
         logs.configure(json=True, level="loud")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("key=3f9a77c1e0 已签收", "key=*** 已签收"),
+        ("收件人 13800000001", "收件人 138******01"),
+        ("浙江省 3f9a77c…", "浙江省 ***…"),
+        ("浙江省 3f9a7…", "浙江省 3f9a7…"),
+        ("取件密码：1234", "取件密码：1234"),
+        ("请凭 key: 12 取件", "请凭 key: 12 取件"),
+    ],
+)
+def test_of_what_a_carrier_says_only_our_secrets_and_phones_are_hidden(said: str, kept: str) -> None:
+    assert hiding([Secret("3f9a77c1e0")])(said) == kept

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from carriers.scans import BY_WORDS, OWN_CLOCK, REMARK, Unknown, area_of, beijing, by_code, scan
+from carriers.scans import BY_WORDS, OWN_CLOCK, REMARK, Unknown, area_of, beijing, by_code, scan, word
 from domain.tracking import Milestone
 
 
@@ -89,3 +89,23 @@ def test_a_remark_moves_nothing_and_its_words_are_not_counted() -> None:
 )
 def test_an_area_of_its_parts(parts: tuple[str, str, str], area: str) -> None:
     assert area_of(*parts) == area
+
+
+@pytest.mark.parametrize("field", ["text", "code", "status", "area", "next_stop"])
+def test_a_phone_is_masked_whatever_field_it_stands_in(field: str) -> None:
+    said = {"text": "快件已揽收", field: "15912340036 张三"}
+    told = scan(MOMENT, said.pop("text"), BY_WORDS, Unknown(), said_in="desc", **said)
+    assert getattr(told, field) == "159******36 张三"
+
+
+@pytest.mark.parametrize("code", ["1002", "GTMS_SIGNED", "20260305113102", "4401", "95338", "400-111-1111"])
+def test_a_code_that_is_no_phone_stays_as_it_is(code: str) -> None:
+    assert scan(MOMENT, "快件已揽收", BY_WORDS, Unknown(), said_in="desc", code=code).code == code
+
+
+def test_a_cut_leaves_no_half_of_a_phone() -> None:
+    assert "1591234" not in word({"area": "浙" * 51 + " 15912340036"}, "area")
+
+
+def test_a_number_that_looks_like_a_phone_is_still_that_number() -> None:
+    assert word({"nu": "15912340036"}, "nu") == "15912340036"
