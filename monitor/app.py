@@ -118,7 +118,7 @@ class App:
         ]
         self.deliverer = Deliverer(settings.channels, routes, db, self.net, self.clock, ending, self.vitals)
         firsts = [account for account in settings.providers if not account.second]
-        self.recognition = Recognition(firsts, db, self.net, self.clock.now, ending)
+        self.recognition = Recognition(firsts, db, self.net, self.clock, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
         self.homing = Homing(db, settings.home_of, self.clock.now, ending)
 

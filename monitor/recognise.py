@@ -20,7 +20,10 @@ from domain.numbers import shape_hint
 from domain.orders import UNNAMED
 from domain.remote import Denied, Rejected, RemoteError, Throttled
 from monitor.accounts import ProviderAccount
+from monitor.asking import Asker
+from monitor.clock import Clock
 from monitor.net import Net
+from monitor.slots import Slots
 from monitor.store import providers, recognitions
 from monitor.store.database import Database
 from monitor.store.recognitions import Unnamed
@@ -56,16 +59,20 @@ class Recognition:
         accounts: Sequence[ProviderAccount],
         db: Database,
         net: Net,
-        now: Callable[[], datetime],
+        clock: Clock,
         ending: Callable[[], bool] = lambda: False,
     ) -> None:
         """The first account that can be asked, and whose owner wants it, is asked."""
         self._asked = next((each for each in accounts if _can(each)), None)
         self._db = db
         self._net = net
-        self._now = now
+        self._now = clock.now
         self._ending = ending
         self._resume_at: datetime | None = None
+        self._asker: Asker | None = None
+        if (account := self._asked) is not None:
+            slots = Slots(account.name, account.ceilings.concurrency, db, clock)
+            self._asker = Asker(account, db, net, clock, slots)
 
     async def tick(self) -> None:
         """Name what can be named now, at most a batch; the next ring goes on."""
@@ -105,7 +112,7 @@ class Recognition:
     async def _ask(self, waybill_no: str) -> Sequence[Guess]:
         """What the account says; nothing where none can be asked. Raises a `RemoteError`."""
         account = self._asked
-        if account is None or not isinstance(account.provider, Recogniser):
+        if account is None or self._asker is None or not isinstance(account.provider, Recogniser):
             return ()
         now, ceilings = self._now(), account.ceilings
         wait = await self._db.write(
@@ -114,9 +121,17 @@ class Recognition:
         if wait > _PATIENCE:
             raise Throttled("查询排着队，单号识别先让一让", wait)
         await asyncio.sleep(wait.total_seconds())
-        return await self._net.converse(
-            account.provider.recognise(waybill_no, now), account=account.name, lanes=ceilings.concurrency
-        )
+        try:
+            async with self._asker.slots:
+                return await self._net.converse(
+                    account.provider.recognise(waybill_no, now),
+                    account=account.name,
+                    lanes=ceilings.concurrency,
+                    tries=1,
+                    pace=self._asker.place,
+                )
+        finally:
+            await self._asker.slots.release()
 
 
 def _can(account: ProviderAccount) -> bool:

@@ -18,8 +18,10 @@ from carriers.kdniao import Kdniao
 from domain.orders import UNNAMED, Waybill
 from domain.remote import Secret
 from monitor.accounts import ProviderAccount
+from monitor.clock import Clock
 from monitor.net import Net
 from monitor.recognise import Recognition, choose
+from monitor.store import leases
 from monitor.store.database import Database
 from tests.store.given import T0, incoming, take
 
@@ -45,7 +47,7 @@ class Desk:
             return answer()
 
         self.verb = Recognition(
-            [account()] * accounts, store, Net(transport=httpx.MockTransport(heard)), lambda: self.now
+            [account()] * accounts, store, Net(transport=httpx.MockTransport(heard)), Clock(lambda: self.now)
         )
 
     def ring(self, later: timedelta = timedelta(0)) -> None:
@@ -124,6 +126,33 @@ def test_an_account_that_cannot_say_rests_and_nothing_is_lost(
     assert [row[1:] for row in desk.rows()] == [(UNNAMED, "", "")] * 2
     desk.ring(timedelta(minutes=11))
     assert len(desk.asked) > asked
+
+
+def test_a_lost_answer_is_not_asked_for_again_at_once(database: Database) -> None:
+    """The account's pace holds for these questions too."""
+
+    def cut() -> httpx.Response:
+        raise httpx.ReadError("reset")
+
+    desk = Desk(database, cut)
+    desk.put("75812345678901")
+    desk.ring()
+    assert len(desk.asked) == 1
+
+
+def test_a_number_is_recognised_only_while_the_account_has_a_slot(database: Database) -> None:
+    """Its questions count among those under way; afterwards the slot is everybody's."""
+    held: list[int] = []
+
+    def counting() -> httpx.Response:
+        held.append(database.read_now(lambda conn: leases.held(conn, "kdn", T0)))
+        return httpx.Response(200, content=json.dumps(KNOWN))
+
+    desk = Desk(database, counting)
+    desk.put("75812345678901")
+    desk.ring()
+    assert held[0] > 0
+    assert database.read_now(lambda conn: leases.held(conn, "kdn", T0)) == 0
 
 
 def test_the_guess_that_cannot_be_right_is_passed_over() -> None:
