@@ -55,8 +55,9 @@ def change_carrier(conn: Connection, parcel_id: int, carrier: str, now: datetime
         "updated_at": at,
     }
     conn.execute(update(_parcels).where(_parcels.c.id == parcel_id).values(values))
-    # Another account may be asked now, which never was: the judgement says which, and when.
-    fresh = {"provider": "", "next_poll_at": None, "asked_at": None, "quota_at": None, "next_deadline_at": at}
+    # Which account is asked now, and when, the judgement says. The ceilings are the number's: what was asked of it
+    # under the wrong name counts on, since the same account may serve both carriers.
+    fresh = {"provider": "", "next_poll_at": None, "next_deadline_at": at}
     conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(fresh))
     return parcel_id
 

@@ -98,3 +98,12 @@ def test_the_shop_that_puts_it_right_is_believed(database: Database) -> None:
     assert (right.outcome, right.parcel_ids) == ("updated", (parcel,))
     assert "快递公司已改正" in right.detail
     assert rows(database, "SELECT carrier, declared FROM parcels") == [("zhongtong", "")]
+
+
+def test_the_ceilings_belong_to_the_number_and_outlive_the_wrong_name(database: Database) -> None:
+    """One account may serve both carriers: under the new one it is not asked again at once, nor more often a day."""
+    parcel = given(database)
+    said = f"UPDATE due SET asked_at = 7, quota_at = 9 WHERE parcel_id = {parcel}"
+    database.write_now(lambda conn: conn.execute(text(said)))
+    change(database, parcel, "zhongtong")
+    assert rows(database, "SELECT asked_at, quota_at, next_poll_at FROM due") == [(7, 9, None)]
