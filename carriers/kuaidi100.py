@@ -43,6 +43,9 @@ from domain.tracking import Answer
 
 __all__ = ["Kuaidi100", "signature"]
 
+_BUSY: Final = re.compile(r"繁忙|超时|稍后")
+_NOTHING: Final = re.compile(r"无结果|暂无|没有|不存在")
+"""500 is "no result" to a query; in the words of an overload, without these, it is no answer and proves no silence."""
 _ACCOUNT: Final = re.compile(r"充值|余额|欠费|未开通|授权|账号|账户|套餐|次数|权限")
 _SINGLE: Final = re.compile(r"不完整|或者|单号|公司参数|编码")
 """400 is shared by one number's fault and the account's; a text that names both must not stop the account."""
@@ -163,6 +166,8 @@ def _understood(reply: Reply, waybill: Waybill) -> Answer:
     match str(outcome):
         case "200" if body.get("result") is not False:
             return read_track(body, waybill)
+        case "500" if _BUSY.search(said) and not _NOTHING.search(said):
+            raise Unavailable(f"快递100 暂时不可用（500：{said}）")
         case "500" | "201" if not body.get("data"):
             return Answer(waybill.carrier, waybill.waybill_no, remark=said or "查询无结果")
         case code:

@@ -18,10 +18,10 @@ from hashlib import md5
 from typing import Any, Final
 
 from carriers.base import Question
-from carriers.kuaidi100_track import read_track
+from carriers.kuaidi100_track import found_instead, read_track
 from carriers.push import Delivery, End, Ended, Forged, Push, Receipt, Subscribed, form, same
 from carriers.replies import opened
-from carriers.scans import in_order, word
+from carriers.scans import Unknown, in_order, word
 from domain.masking import clean, safe_text
 from domain.orders import Waybill
 from domain.remote import Denied, Rejected, Reply, Request, Secret, Unavailable, Unreadable
@@ -56,10 +56,14 @@ def read_push(push: Push, salt: Secret | None) -> Delivery:
     if not isinstance(result, dict):
         raise Unreadable("快递100 的推送没有 lastResult")
     waybill = _waybill(body, result)
-    status, found = word(body, "status"), _carrier(body, "comNew")
+    status, unknown = word(body, "status"), Unknown()
+    new = _carrier(body, "comNew")
+    found = found_instead(new, waybill.carrier, "comNew", unknown) if new else ""
     answer = _answer(body, result, waybill)
-    if found and found != waybill.carrier:
+    if found:
         answer = replace(answer, corrected_carrier=found)
+    if unknown.seen:
+        answer = replace(answer, unknown_codes=(*answer.unknown_codes, *unknown.seen))
     ended = _ended(status, safe_text(str(body.get("message") or ""), 120), waybill, found)
     return Delivery((answer,), _RECEIPT.kept, (ended,) if ended else ())
 
@@ -110,7 +114,7 @@ def _ended(status: str, said: str, waybill: Waybill, found: str) -> Ended | None
     match status:
         case "shutdown":
             return Ended(waybill, End.DONE, said)
-        case "abort" if found and found != waybill.carrier:
+        case "abort" if found:
             return Ended(waybill, End.CORRECTED, said)
         case "abort" if "60天" in said:
             return Ended(waybill, End.SILENT, said)

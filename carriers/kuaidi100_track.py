@@ -9,11 +9,11 @@ From: `facts/carriers-kuaidi100.md`, `facts/carriers-states.csv`, `facts/platfor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from carriers.names import listed
 from carriers.scans import (
     BY_WORDS,
     NOBODY_KNOWS,
@@ -32,7 +32,7 @@ from domain.reading import read
 from domain.remote import Unreadable
 from domain.tracking import Answer, DeliveredKind, ExceptionKind, Milestone, TrackingEvent
 
-__all__ = ["read_track"]
+__all__ = ["found_instead", "read_track"]
 
 
 _CODES: Final[Mapping[str, Meaning]] = {
@@ -87,7 +87,6 @@ _NAMES: Final[Mapping[str, str]] = {
 """Names to codes: with `resultv2` 1 rows have only these."""
 
 _OWN_CLOCKS: Final = frozenset({"201", "202", "205"})
-_CARRIER_CODE: Final = re.compile(r"[a-z][a-z0-9]{1,30}")
 
 
 def read_track(body: Mapping[str, Any], waybill: Waybill) -> Answer:
@@ -128,10 +127,15 @@ def _corrected(com: object, asked: str, unknown: Unknown) -> str:
     code = com.strip().lower() if isinstance(com, str) else ""
     if not code or code == asked:
         return ""
-    if _CARRIER_CODE.fullmatch(code):
-        return code
-    unknown.note("com", code)
-    return ""
+    return found_instead(code, asked, "com", unknown)
+
+
+def found_instead(code: str, asked: str, said_in: str, unknown: Unknown) -> str:
+    """Our key of the carrier a code names, or nothing where it is `asked`; one in no table is counted (L7)."""
+    found = listed(code)
+    if found is None:
+        unknown.note(said_in, code)
+    return "" if found in (None, asked) else str(found)
 
 
 def _events(rows: Sequence[Mapping[str, Any]], state: str, unknown: Unknown) -> tuple[TrackingEvent, ...]:

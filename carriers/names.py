@@ -25,6 +25,7 @@ __all__ = [
     "Carrier",
     "canonical",
     "display",
+    "listed",
     "nearest",
     "phone_needed",
     "s10_is_valid",
@@ -150,6 +151,12 @@ def canonical(text: str) -> str | None:
             return found
     code = unicodedata.normalize("NFKC", text).strip()
     return code if _CODE.fullmatch(code) and code not in _EMPTY else None
+
+
+def listed(text: str) -> str | None:
+    """Our key of a carrier of the table, however it is written; None for any other code or word."""
+    key = canonical(text)
+    return key if key in _BY_KEY else None
 
 
 def _by_stem(name: str) -> str | None:

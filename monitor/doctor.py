@@ -65,6 +65,8 @@ class Heard:
     """Up to when the look before it had proven silence; None: it was the first that showed anything."""
     fresh: Sequence[Stored] = ()
     """The scans it added."""
+    partial: bool = False
+    """Rows of it could not be read: it counts as unreadable, though what could be read is kept."""
 
 
 class Doctor:
@@ -126,6 +128,9 @@ class Round:
                 continue  # the account's matter, never one carrier's
             if each.error is not None and self.account is not None and self.account.state is FeedState.DOWN:
                 continue
+            if each.partial and each.sign is not Sign.NEWS:
+                self._waiting.append(each)
+                continue  # neither well nor down
             before = self._line(each.carrier)
             if each.sign is Sign.KNOWN and before.feed.last_good_at == self._now and not before.trouble:
                 continue  # what the one before it said
@@ -175,7 +180,8 @@ class Round:
             counts.failed += not isinstance(each.error, (Rejected, Unreadable))
             return
         counts.pushed += each.pushed
-        counts.answered += not each.pushed
+        counts.answered += not each.pushed and not each.partial
+        counts.unreadable += each.partial
         counts.same += each.same
         counts.empty += each.sign is Sign.NOTHING
         counts.emptied += each.sign is Sign.EMPTIED

@@ -6,17 +6,21 @@ it says and no more: its deadlines are still to be verified by a question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
+from carriers.names import listed
 from domain.history import Merge, Stored, merge
 from domain.journey import condense
+from domain.masking import clean
 from domain.opinions import Place, differences, overtaken, place, sides
 from domain.remote import Secret
-from domain.tracking import Answer, Milestone, TrackingEvent
+from domain.tracking import Answer, Milestone
+from monitor.believing import Doubt, believed, confirmed, doubt_in, doubt_of, mark
 from monitor.doctor import Doctor, Heard, Round
 from monitor.feed_line import Sign
 from monitor.flight import Same
@@ -27,7 +31,7 @@ from monitor.store.carriers import change_carrier
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["Keeper", "Told", "lines", "relevant"]
+__all__ = ["Keeper", "Told", "lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Keeper:
             if change:
                 merges.append((row.id, change))
             looks.append(look)
-            heard.append(_heard(row, each, mine, change))
+            heard.append(_heard(row, each, mine, change, now))
         if round_ is not None:
             round_.hear(heard)
             looks = [_unproven(look) if round_.down(look.case.waybill.carrier) else look for look in looks]
@@ -130,6 +134,9 @@ class Keeper:
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
+        for look in looks:
+            if (doubt := doubt_in(look.answer_hash)) in (Doubt.PARTLY, Doubt.EARLIER):
+                polls.remark(conn, look.loaded.id, _DOUBTED[doubt], now)
         self._put_right(
             conn, [(loaded[each.parcel_id], each) for each in told if each.parcel_id in loaded], now
         )
@@ -143,15 +150,24 @@ class Keeper:
             known = row.case.waybill
             if corrected in ("", known.carrier):
                 continue
-            if corrected == row.case.declared:
-                self._odd(
-                    conn,
-                    f"{known.waybill_no}：更正来更正去，不知道是 {known} 还是 {corrected}",
-                    each.answer,
-                    now,
-                )
+            if why := self._uncorrected(row, corrected):
+                self._odd(conn, f"{known.waybill_no}：{why}", each.answer, now)
                 continue
             change_carrier(conn, row.id, corrected, now)
+
+    def _uncorrected(self, row: Loaded, corrected: str) -> str:
+        """Why a correction is not followed, or nothing: one answer must not move a parcel to where nobody looks.
+
+        An account that only pushes asks about neither carrier, and may put its own word right.
+        """
+        known = row.case.waybill
+        if listed(corrected) != corrected:
+            return f"更正成了不认识的快递公司 {clean(corrected, 40)}，没有照改"
+        if corrected == row.case.declared:
+            return f"更正来更正去，不知道是 {known} 还是 {corrected}"
+        if self._sweep.feeds(corrected) is None and self._sweep.feeds(known.carrier) is not None:
+            return f"更正成 {corrected}，没有账号能查它，没有照改"
+        return ""
 
     def _compare(self, conn: Connection, parcel_ids: Sequence[int], others: frozenset[str]) -> None:
         """Second opinions are held against what is known now; one that was given before the last movement is old."""
@@ -168,6 +184,18 @@ class Keeper:
             n = each.milestone is not Milestone.UNKNOWN or each.last_event_at is not None
             says = () if old else differences(journey, each.milestone, each.last_event_at, n)
             opinions.restated(conn, parcel_id, each.provider, journey, says)
+
+    def _doubted(
+        self, conn: Connection, row: Loaded, answer: Answer, doubt: Doubt, change: Merge, now: datetime
+    ) -> Merge:
+        """What is taken of an answer that proves nothing: new scans, but nothing is taken back on its word."""
+        if doubt is not Doubt.STALE:
+            return change
+        if row.answer_hash != mark(doubt, row.answer_hash, now):
+            waybill = row.case.waybill
+            self._odd(conn, f"{waybill.waybill_no}：{_DOUBTED[doubt]}", answer, now)
+            self._sweep.doubts.contradicted(conn, row.id, waybill.carrier, now)
+        return Merge()
 
     def _look(
         self,
@@ -188,7 +216,7 @@ class Keeper:
             case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
         if isinstance(told.answer, Same):
             return Look(row, case, asked_at=asked_at), Merge()
-        answer = relevant(told.answer, row.watch_from)
+        answer = believed(told.answer, row.watch_from, now)
         waybill = row.case.waybill
         if answer.unknown_codes:
             sample = f"{waybill.carrier}/{waybill.waybill_no}"
@@ -201,6 +229,12 @@ class Keeper:
             self._sweep.doubts.contradicted(conn, row.id, waybill.carrier, now)
             return Look(row, row.case, asked_at=asked_at), Merge(contradicts=change.contradicts)
         digest = _digest(told)
+        doubt = doubt_of(answer, told.answer, known, change) if told.seen_at is not None else None
+        if doubt is not None:
+            sure, digest = confirmed(doubt, row.answer_hash, now), mark(doubt, row.answer_hash, now)
+            if not sure:
+                case = row.case
+                change = self._doubted(conn, row, told.answer, doubt, change, now)
         if theirs:
             gone = overtaken(theirs, _after(known, change), now)
             change = replace(change, withdrawn=(*change.withdrawn, *gone))
@@ -213,16 +247,24 @@ class Keeper:
         return Look(row, replace(case, journey=journey), digest, news, asked_at), change
 
 
+_DOUBTED: Final[Mapping[Doubt, str]] = {
+    Doubt.PARTLY: "无法处理查询结果：有的轨迹时间读不出来，不能证明没有更新的轨迹",
+    Doubt.STALE: "少了最新的轨迹，可能是旧的副本，下次仍如此才算撤回",
+    Doubt.EARLIER: "查到的轨迹都早于订单，像是这个单号以前的包裹；一天后仍如此才当作没有轨迹",
+}
+
+
 def _unproven(look: Look) -> Look:
     """What is told by a feed that is down is kept, and shows no silence."""
     return replace(look, case=replace(look.case, observed_at=look.loaded.case.observed_at))
 
 
-def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge) -> Heard:
+def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge, now: datetime) -> Heard:
     """The same for the doctor. A push of what is known already is one too; one without scans says nothing."""
     waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
     same, before = isinstance(told.answer, Same), row.case.observed_at
-    emptied = isinstance(told.answer, Answer) and _emptied(told, relevant(told.answer, row.watch_from), known)
+    answer = believed(told.answer, row.watch_from, now) if isinstance(told.answer, Answer) else None
+    emptied = answer is not None and _emptied(told, answer, known)
     if emptied or change.contradicts:
         sign = Sign.EMPTIED
     elif change.added:
@@ -237,6 +279,7 @@ def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge) -> H
         pushed=pushed,
         before=before,
         fresh=change.added,
+        partial=told.seen_at is not None and answer is not None and not answer.whole,
     )
 
 
@@ -246,16 +289,10 @@ def lines(answer: object) -> str:
     return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
 
 
-def relevant(answer: Answer, watch_from: datetime) -> Answer:
-    """Without scans of an earlier use of the number (`facts/carriers.md`: numbers are reused)."""
-    kept: tuple[TrackingEvent, ...] = tuple(e for e in answer.events if e.occurred_at >= watch_from)
-    return answer if len(kept) == len(answer.events) else replace(answer, events=kept)
-
-
 def _emptied(told: Told, answer: Answer, known: Sequence[Stored]) -> bool:
     """Asked for everything, it has nothing where it had something. A push without scans takes nothing back."""
     asked = told.seen_at is not None
-    return asked and not answer.events and any(each.withdrawn_at is None for each in known)
+    return asked and answer.whole and not answer.events and any(each.withdrawn_at is None for each in known)
 
 
 def _digest(told: Told) -> str | None:

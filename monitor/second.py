@@ -21,11 +21,12 @@ from domain.remote import RemoteError, Unreadable
 from domain.tracking import Answer
 from monitor import feed as feeds
 from monitor.accounts import ProviderAccount, secrets_of
+from monitor.believing import believed
 from monitor.claiming import LEASE, Claimer
 from monitor.clock import Clock
 from monitor.feed import Feed
 from monitor.flight import Result
-from monitor.keeping import Keeper, Told, lines, relevant
+from monitor.keeping import Keeper, Told, lines
 from monitor.metrics import Metrics
 from monitor.net import Net
 from monitor.poll import Poller
@@ -129,7 +130,7 @@ class Second(Poller):
             row, answer = loaded.get(result.claim.parcel_id), result.answer
             if row is None or not isinstance(answer, Answer):
                 continue
-            answer = relevant(answer, row.watch_from)
+            answer = believed(answer, row.watch_from, now)
             first, _ = sides(known[row.id], seconds.get(row.id, ()), ())
             said = condense(each.event for each in first if each.withdrawn_at is None)
             journey = condense(answer.events)
