@@ -113,7 +113,7 @@ class Post:
 
 @pytest.fixture
 def world(database: Database) -> World:
-    return World(database, [Robot("ops")])
+    return World(database, [Robot("ops")], carriers=frozenset({"zhongtong", "yuantong"}))
 
 
 @pytest.fixture
