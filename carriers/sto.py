@@ -114,14 +114,9 @@ class Sto:
         return False
 
     def _together(self, asked: Sequence[Question]) -> Conversation[list[Answer | Rejected]]:
-        """One call, twice where the service says so (`needRetry`). What it refuses without saying whose fault it
-        is, is asked again one by one."""
-        request = self._request(asked)
-        reply = yield request
-        with starring(self._secrets(asked)):
-            body = opened(reply, "申通")
-        if truth(body.get("success")) is False and truth(body.get("needRetry")):
-            reply = yield request
+        """One call; where the service wants another (`needRetry`) the next one is due when the numbers are again.
+        What it refuses without saying whose fault it is, is asked again one by one."""
+        reply = yield self._request(asked)
         with starring(self._secrets(asked)):
             body = opened(reply, "申通")
             done = truth(body.get("success"))

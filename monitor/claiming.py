@@ -93,6 +93,7 @@ class Claimer:
             lease=LEASE,
             scope=self.till.scope(conn, now),
             refused=self._refused,
+            waits=self._turn(conn, limit, now),
         )
         for claim, why in taken.refused:
             polls.remark(conn, claim.parcel_id, why, now)
@@ -101,6 +102,14 @@ class Claimer:
         self.till.book(conn, taken.claims, now)
         calls = -(-len(taken.claims) // self.account.provider.batch)
         return taken.claims, providers.reserve(conn, name, calls, ceilings.per_second, now)
+
+    def _turn(self, conn: Connection, limit: int, now: datetime) -> timedelta:
+        """How long the last of so many claims waits for its turn in the account's queue."""
+        per_second = self.account.ceilings.per_second
+        calls = -(-limit // self.account.provider.batch)
+        return providers.queued(conn, self.account.name, per_second, now) + timedelta(
+            seconds=(calls - 1) / per_second
+        )
 
     def _refused(self, claim: Claim) -> str:
         """Why it is no use to ask, and what to do; nothing where it is."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +18,7 @@ from carriers.aftership import AfterShip
 from carriers.track17 import Track17
 from carriers.trackingmore import TrackingMore
 from domain.remote import Secret
+from domain.time import to_micros
 from monitor.accounts import Budget, ProviderAccount
 from monitor.net import Net
 from monitor.store.database import Database
@@ -117,6 +120,31 @@ def test_a_subscription_that_never_left_takes_no_place(world: World) -> None:
     office.restart()
     assert office.tick() == 1
     assert opens(world, parcel) == 0
+
+
+def test_a_process_that_is_killed_over_its_questions_shortens_no_interval(world: World) -> None:
+    """The last of them leaves seconds after it was claimed, and nothing of it is kept."""
+    for n in range(70):
+        world.import_(f"Z{n:02d}")
+    heard = asked(world, lambda request: httpx.Response(200, json={"scans": []}))
+    world.due_now()
+
+    async def killed() -> None:
+        tick = asyncio.create_task(world.poller.tick())
+        await asyncio.sleep(3.3)
+        tick.cancel()
+        with suppress(asyncio.CancelledError):
+            await tick
+
+    async def never(group: object) -> None:
+        await asyncio.sleep(9999)
+
+    world.poller._take_in = never  # type: ignore[method-assign, assignment]
+    world.run(killed)
+    last = to_micros(max(heard))
+    asked_at = world.column("SELECT asked_at FROM due WHERE asked_at IS NOT NULL")
+    assert len(heard) > 50
+    assert all(each >= last for each in asked_at)
 
 
 # ── services abroad: many numbers in a batch, money for each ─────────────────────────────────────

@@ -200,15 +200,18 @@ def take(
     lease: timedelta,
     scope: Scope = ALL,
     refused: Callable[[Claim], str] = lambda claim: "",
+    waits: timedelta = timedelta(0),
 ) -> Taken:
     """Take up to `limit` due waybills of this account that may be asked about now, longest due first.
 
-    Each is marked as asked, and due again after the lease or the interval, whichever is longer: a crash
+    Each is marked as asked when it has waited its turn (up to `waits`: whoever dies over it shortens no
+    interval), and due again after the lease or the interval, whichever is longer: a crash
     before the answer asks again only when the ceiling allows. A due one that may not be asked yet is put
     off to the first moment it may, one that it is no use to ask about (`refused` says why) for a day.
     Two processes never take the same one (PostgreSQL: SKIP LOCKED).
     """
     ceilings, at = Allowance.of(interval, daily), to_micros(now)
+    leaves = at + (length(waits) or 0)
     taken = Taken([], [])
     paying = scope.paying
     while len(taken.claims) < limit and daily > 0:
@@ -223,7 +226,9 @@ def take(
             asked = _afforded(asked, paying)
             paying -= sum(each.charged for each in asked)
         mine = {each.parcel_id for each in asked}
-        _write(conn, [_asked(row, ceilings, at, length(lease) or 0) for row in rows if row.parcel_id in mine])
+        _write(
+            conn, [_asked(row, ceilings, leaves, length(lease) or 0) for row in rows if row.parcel_id in mine]
+        )
         _write(conn, [_put_off(row, ceilings, at) for row in held])
         _write(conn, [{"parcel_id": parcel_id, "next_poll_at": at + _DAY} for parcel_id in without])
         taken.claims.extend(asked)

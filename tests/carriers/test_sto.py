@@ -200,28 +200,17 @@ class TestRefusals:
             ask("sto", body, WAYBILL)
         assert type(error.value) is expected
 
-    @pytest.mark.parametrize(
-        ("good", "expected"), [(True, Answer), (False, Unavailable)], ids=["then", "still"]
-    )
-    def test_what_asks_for_a_repeat_is_repeated_once(self, good: bool, expected: type) -> None:
-        """It is no number's fault, so nothing is asked one by one."""
-        again = refusal("系统异常", needRetry="true")
-        rows = {number: [row("已签收", "签收")] for number in ("773A", "773B")}
-        replies = [again, reply(rows) if good else again]
-        asked = [question("773A"), question("773B")]
+    def test_what_asks_for_a_repeat_is_asked_again_when_its_numbers_are_due(self) -> None:
+        """It is no number's fault, so nothing is asked one by one; and no number twice within its interval."""
         sent: list[Request] = []
 
         def answer(request: Request) -> Reply:
             sent.append(request)
-            return Reply(200, json.dumps(replies.pop(0)).encode())
+            return Reply(200, json.dumps(refusal("系统异常", needRetry="true")).encode())
 
-        try:
-            outcome: Sequence[object] = rehearse(ACCOUNT.ask(asked, NOW), answer)
-        except Unavailable as error:
-            outcome = [error]
-        assert {type(each) for each in outcome} == {expected}
-        assert len(sent) == 2
-        assert sent[0] == sent[1]
+        with pytest.raises(Unavailable, match="申通请我们重试"):
+            rehearse(ACCOUNT.ask([question("773A"), question("773B")], NOW), answer)
+        assert len(sent) == 1
 
     @pytest.mark.parametrize(
         "body",

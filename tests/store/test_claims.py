@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domain.time import to_micros
-from monitor.store import parcels
+from monitor.store import claims, parcels, polls
 from monitor.store.database import Database
 from monitor.store.sealing import Keys
 from tests.store.given import DAY, T0, H, a_parcel, due, incoming, loaded, many_parcels, micros, take
@@ -300,3 +300,18 @@ def test_a_waybill_asked_about_by_a_clock_that_was_ahead_waits_no_longer_than_on
     asked = [T0 + n * MINUTE for n in range(1, 24 * 60) if claim(database, T0 + n * MINUTE)]
     assert T0 + 30 * MINUTE <= asked[0] <= T0 + 75 * MINUTE
     assert len(asked) <= 20, "half of the day's forty refill in a day"
+
+
+def test_whoever_dies_over_a_claim_that_waited_its_turn_shortens_no_interval(database):
+    """Asked up to four seconds after it was claimed: the thirty minutes count from there."""
+    [parcel_id] = many_parcels(database, 1)
+    ask_at(database, parcel_id, T0)
+    ceilings = {"interval": 30 * MINUTE, "daily": 48, "lease": MINUTE}
+    waits = timedelta(seconds=4)
+    database.write_now(lambda conn: claims.take(conn, "k100", T0, 1, waits=waits, **ceilings))
+    database.write_now(lambda conn: polls.release(conn, "k100", T0, interval=30 * MINUTE, lease=MINUTE))
+    early = T0 + 30 * MINUTE
+    assert not claim(database, early)
+    ask_at(database, parcel_id, early)  # somebody judged it, and wants to know
+    assert not claim(database, early + waits - timedelta(microseconds=1), daily=48)
+    assert claim(database, early + waits, daily=48)
