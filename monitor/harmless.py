@@ -27,13 +27,14 @@ def harmless(answer: Answer | Same, hide: Callable[[str], str]) -> Answer | Same
         remark=hide(answer.remark),
         corrected_carrier=hide(answer.corrected_carrier),
         unknown_codes=tuple(map(hide, answer.unknown_codes)),
-        events=tuple(
-            replace(event, **{name: hide(text) for name, text in _texts(event).items()})
-            for event in answer.events
-        ),
+        events=tuple(replace(event, **_each(_texts(event), hide)) for event in answer.events),
     )
 
 
-def _texts(event: TrackingEvent) -> dict[str, Any]:
+def _each(texts: dict[str, str], hide: Callable[[str], str]) -> dict[str, Any]:
+    return {name: hide(text) for name, text in texts.items()}
+
+
+def _texts(event: TrackingEvent) -> dict[str, str]:
     """Everything of a scan that is in somebody's words."""
     return {name: getattr(event, name) for name in _FREE if getattr(event, name)}

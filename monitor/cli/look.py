@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,7 @@ from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
 from monitor.accounts import ProviderAccount
+from monitor.by_hand import asked_by_hand
 from monitor.cli.common import (
     as_json,
     config_option,
@@ -42,6 +44,7 @@ from monitor.settings import Settings
 from monitor.single import only_one
 from monitor.store import events, opinions, parcels, pulls
 from monitor.store.database import Database, StoreError
+from monitor.store_url import sqlite_file
 from rules.judge import judge
 
 __all__ = ["COMMANDS"]
@@ -188,17 +191,38 @@ def _failed(error: RemoteError) -> click.ClickException:
 @click.argument("waybill_no")
 @click.option("--carrier", default="", help="快递公司；账号只配了一家时可以不写")
 @click.option("--phone", default="", help="收/寄件人手机号后四位（顺丰等需要）")
+@click.option("--force", is_flag=True, help="单号的间隔或每天的上限还不许查，也查（可能被锁）")
 @config_option
-def try_carrier(name: str, waybill_no: str, carrier: str, phone: str, config: Path | None) -> None:
-    """用数据源账号 NAME 查一个运单。"""
+def try_carrier(
+    name: str, waybill_no: str, carrier: str, phone: str, force: bool, config: Path | None
+) -> None:
+    """用数据源账号 NAME 查一个运单；在监控的单号守它的上限，这次查询照样记账。"""
     settings = settings_from(config)
     account = _account(settings, name)
     code = known_carrier(carrier) if carrier else _only(account.carriers)
     question = Question(Waybill(code, waybill_no), Secret(phone) if phone else None)
+    _book(settings, account, question.waybill, force=force)
     answers = _call(account.provider.ask([question], wall()), name, settings)
     if isinstance(answers[0], RemoteError):
         raise _failed(answers[0])
     _show(answers[0], settings)
+
+
+def _book(settings: Settings, account: ProviderAccount, waybill: Waybill, *, force: bool) -> None:
+    """Write the query down before it leaves, where there is a store. Raises a usage error where a watched number
+    may not be asked about yet; `force` asks, and counts, all the same."""
+    file = sqlite_file(settings.store)
+    if file is not None and not file.exists():
+        return
+    with open_store(settings) as db:
+        until = db.write_now(
+            partial(asked_by_hand, account=account, waybill=waybill, now=wall(), force=force)
+        )
+    if until is not None:
+        raise click.ClickException(
+            f"{waybill.waybill_no} 的查询间隔或每天上限还没到，"
+            f"{until.astimezone(settings.timezone):%m-%d %H:%M:%S} 以后再查；一定要查就加 --force（可能被锁）"
+        )
 
 
 def known_carrier(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_an_area_of_its_parts(parts: tuple[str, str, str], area: str) -> None:
 
 @pytest.mark.parametrize("field", ["text", "code", "status", "area", "next_stop"])
 def test_a_phone_is_masked_whatever_field_it_stands_in(field: str) -> None:
-    said = {"text": "快件已揽收", field: "15912340036 张三"}
+    said: dict[str, Any] = {"text": "快件已揽收", field: "15912340036 张三"}
     told = scan(MOMENT, said.pop("text"), BY_WORDS, Unknown(), said_in="desc", **said)
     assert getattr(told, field) == "159******36 张三"
 

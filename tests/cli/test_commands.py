@@ -463,6 +463,19 @@ def test_try_of_what_is_not_configured(shell: Shell, words: list[str]) -> None:
     assert shell("try", *words, code=2).stdout == ""
 
 
+def test_try_asks_no_watched_number_more_often_than_it_may(watched: Shell) -> None:
+    """It says until when, and is asked all the same by whoever insists."""
+    nobody = CONFIG.replace('customer = "', 'base_url = "http://127.0.0.1:9"\ncustomer = "')
+    watched.config(nobody)
+    words = ("try", "carrier", "k100", "75812345678901", "--carrier", "中通")
+    assert "→" in watched(*words, code=1).stdout, "nobody answers there, and it was asked"
+    refused = watched(*words, code=1)
+    assert "→" not in refused.stdout
+    assert "以后再查" in refused.output
+    assert "→" in watched(*words, "--force", code=1).stdout
+    assert watched.json("providers")[0]["asked_today"] == 2
+
+
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_completion(shell: Shell, shell_name: str) -> None:
     assert "_PARCELWATCH_COMPLETE" in shell("completion", shell_name).stdout
