@@ -20,6 +20,7 @@ import carriers.base
 import notifiers.base
 from carriers.base import Ceilings, Provider
 from carriers.push import Pusher
+from domain.orders import UNNAMED
 from domain.remote import Secret
 from domain.time import format_duration
 from monitor.config_adapters import built, settings_of
@@ -99,6 +100,8 @@ class ProviderAccount:
         return self.second and self._answers(carrier)
 
     def _answers(self, carrier: str) -> bool:
+        if carrier == UNNAMED:  # whose the number is has to be known before anybody is paid for an answer
+            return False
         named = carrier in self.carriers or "*" in self.carriers
         return named and self.provider.asks and carriers.base.serves(self.provider, carrier)
 

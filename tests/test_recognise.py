@@ -168,3 +168,8 @@ def test_the_moment_is_an_argument(database: Database) -> None:
     desk.ring()
     at = database.read_now(lambda conn: conn.execute(text("SELECT at FROM recognitions")).scalar_one())
     assert datetime.fromtimestamp(at / 1e6, T0.tzinfo) == T0
+
+
+def test_nobody_is_paid_for_an_answer_about_a_number_that_is_nobodys() -> None:
+    assert account().serves("zhongtong")
+    assert not account().serves(UNNAMED)

@@ -293,9 +293,14 @@ GENERIC: Final = Source(
         "platform": ("平台",),
         "warehouse": ("仓库", "发货仓"),
         "amount": ("实付金额",),
-        "receiver_province": ("省", "省份"),
-        "receiver_city": ("市", "城市"),
+        "receiver_province": ("省", "省份", "收货省", "收货省份", "收件省份"),
+        "receiver_city": ("市", "城市", "收货市", "收货城市", "收件城市"),
         "address": ("收货地址", "省市县"),
+        "phone": (
+            "收件人手机号", "收件人手机", "收货人手机", "收件人电话", "收货人电话", "手机号", "手机号码", "联系手机",
+            "联系电话",
+        ),
+        "phone_tail": ("手机后四位", "手机尾号", "电话后四位", "收件人手机后四位", "收件人手机尾号"),
     },
 )  # fmt: skip
 """Merchant-owned sheets have no format: anything with a waybill column (§2, last paragraph)."""

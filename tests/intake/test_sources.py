@@ -209,3 +209,10 @@ def test_a_mapping_that_does_not_fit_is_refused(read: Reader, mapping: dict[str,
 )
 def test_waybill_headings(heading: str, is_waybill: bool) -> None:
     assert is_waybill_heading(heading) is is_waybill
+
+
+@pytest.mark.parametrize("heading", ["手机后四位", "手机尾号", "收件人手机", "手机号", "收件人电话"])
+def test_a_sheet_of_ones_own_may_say_the_phone_in_many_ways(read: Reader, heading: str) -> None:
+    number = "8000" if heading.endswith(("四位", "尾号")) else "13912348000"
+    got = read(f"订单号,快递单号,快递公司,{heading}\n甲-1,SF2600000000001,顺丰,{number}\n")
+    assert [row.phone_tail for row in got.rows] == ["8000"]
