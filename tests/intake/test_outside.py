@@ -199,7 +199,9 @@ def test_however_the_child_ends_it_is_a_refusal(
 @pytest.mark.parametrize(
     ("program", "said", "unsaid"),
     [
-        pytest.param("os.kill(os.getpid(), 9)", "被系统终止（多半是内存不够）", "1024 MB", id="by the system"),
+        pytest.param(
+            "os.kill(os.getpid(), 9)", "被系统终止（多半是内存不够）", "1024 MB", id="by the system"
+        ),
         pytest.param("os.abort()", "内存超过 1024 MB", "被系统终止", id="by its own limit"),
     ],
 )
