@@ -295,7 +295,7 @@ def test_migrate_backs_up_first_and_says_so(shell):
     said = shell("migrate").stdout
     [kept] = shell.folder.glob("store.db.before-upgrade-0001-*.backup")
     assert f"升级前已备份到 {kept}" in said
-    assert f"已执行：0002、0003、{REVISION}" in said
+    assert f"已执行：0002、0003、0004、{REVISION}" in said
     (shell.folder / "store.db").unlink()
     shell("restore", kept)
     with closing(store_of(shell)) as store:
@@ -306,7 +306,7 @@ def test_migrate_backs_up_first_and_says_so(shell):
 def test_migrate_without_a_backup(shell, empty, words):
     old_store(shell, empty=empty)
     [told] = shell.json("migrate", *words)
-    assert told == {"steps": ["0002", "0003", REVISION], "backup": ""}
+    assert told == {"steps": ["0002", "0003", "0004", REVISION], "backup": ""}
     assert not list(shell.folder.glob("*.backup"))
 
 

@@ -68,6 +68,7 @@ def an_outage_longer_than_every_limit(stage: Stage) -> None:
     peers.provider("html")  # and what hangs is cut off
     until("the outage is told", lambda: all(feed_news(peers, each) for each in GROUPS), seen=peers.heard)
     until("nothing waits", lambda: not parcelwatch.waiting())
+    until("a page was met instead of an answer", lambda: any(e["fault"] == "html" for e in peers.asked()))
     parcelwatch.kill(daemon)  # a restart is no reason to tell it again
     peers.provider("garbage")
     daemon = parcelwatch.start()
