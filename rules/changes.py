@@ -88,7 +88,10 @@ def _same_wait(old: Finding, new: Finding) -> bool:
 
 
 def _ending(old: Finding, clock: ClockReading | None, case: Case, now: datetime) -> Ending:
-    """How and when a finding that no longer holds came to its end."""
+    """How and when a finding that no longer holds came to its end: never later than `now`.
+
+    A shop whose clock is ahead of ours says that it shipped in a minute: the wait ended when we were told.
+    """
     if "check" in old.evidence:
         return undone(old, case, now)
     if clock is None:
@@ -106,7 +109,7 @@ def _ending(old: Finding, clock: ClockReading | None, case: Case, now: datetime)
     told_at = old.deadline if old.stage is Stage.BREACH and old.deadline else old.crossed_at
     if at <= told_at:
         return Ending(FindingState.RETRACTED, at, f"补传的轨迹显示当时已有「{by}」")
-    return Ending(FindingState.CLEARED, at, by)
+    return Ending(FindingState.CLEARED, min(at, now), by)
 
 
 def _corrected(old: Finding, clock: ClockReading, journey: Journey) -> bool:

@@ -194,6 +194,14 @@ def test_a_refund_before_the_pickup_expires_the_late_shipment() -> None:
     assert ending(changed(parcel((1, LABEL), seen=60), refunded, "late_shipment")).by == "揽收前已退款"
 
 
+def test_a_shop_whose_clock_is_ahead_ends_no_wait_in_the_future() -> None:
+    two = (order("1", platform="douyin", shipped_at=None), order("2", platform="ali1688", shipped_at=51))
+    late = parcel(seen=50, orders=two)
+    shipped = parcel((1, LABEL), (1, PICKED), seen=50, orders=two)
+    how = ending(changed(late, shipped, "late_shipment"))
+    assert (how.state, how.by, how.at) == (FindingState.CLEARED, "发货", at(50))
+
+
 OFF = change(watch=False)
 
 
