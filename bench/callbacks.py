@@ -44,7 +44,7 @@ from domain.orders import Order, Waybill
 from domain.time import SHANGHAI
 from monitor.app import App
 from monitor.clock import Clock
-from monitor.settings import load
+from monitor.config.settings import load
 from monitor.store import parcels, pushes
 from monitor.store.database import Database, migrate
 from monitor.store.parcels import Incoming

@@ -29,7 +29,7 @@ from console_parts import bare
 from console_parts.store import NOW, fill, parcels, tickets
 from sqlalchemy import Connection
 
-from monitor.settings import load
+from monitor.config.settings import load
 from monitor.store.database import Database, migrate
 from monitor.store.views import now
 from monitor.store.views import tickets as ticket_views

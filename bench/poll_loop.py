@@ -34,7 +34,7 @@ from domain.orders import Order, Waybill
 from domain.time import to_micros
 from monitor.app import App
 from monitor.clock import Clock
-from monitor.settings import load
+from monitor.config.settings import load
 from monitor.store import parcels, schema
 from monitor.store.database import Database, migrate
 from monitor.store.parcels import Incoming

@@ -30,8 +30,8 @@ from typing import IO
 
 from bench import sweep
 from monitor.clock import wall
+from monitor.config.settings import load
 from monitor.reschedule import finished
-from monitor.settings import load
 from monitor.store import meta
 from monitor.store.database import Database, migrate
 

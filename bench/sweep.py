@@ -29,11 +29,11 @@ from domain.orders import Case, Order, Waybill
 from domain.time import to_micros
 from domain.tracking import Milestone, Motion, TrackingEvent
 from monitor.profiles import load_profiles
-from monitor.routing import Route
 from monitor.store import bulk, codec, schema
 from monitor.store.database import Database, migrate
 from monitor.store.facets import group_of
 from monitor.sweep import Sweep
+from monitor.telling.routing import Route
 from rules.judge import judge
 from rules.policy import PolicyBook
 from rules.schedule import Pace

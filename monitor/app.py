@@ -14,29 +14,29 @@ from sqlalchemy import Connection
 
 from carriers.base import rhythm
 from carriers.push import Subscriber
-from monitor import homing, recognise
-from monitor.callbacks import Callbacks
 from monitor.clock import TOLERANCE, Clock
-from monitor.deliver import Deliverer
-from monitor.doubts import Doubts
+from monitor.config.settings import Settings
 from monitor.engine import Engine
-from monitor.homing import Homing
 from monitor.intake import inbox
 from monitor.intake.staging import Staging, staging_folder
-from monitor.lanes import EVERY as EVERY_LANE
-from monitor.lanes import Lanes
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
-from monitor.poll import Poller
-from monitor.pull import Puller
-from monitor.recognise import Recognition
+from monitor.polling import homing, recognise
+from monitor.polling.doubts import Doubts
+from monitor.polling.homing import Homing
+from monitor.polling.lanes import EVERY as EVERY_LANE
+from monitor.polling.lanes import Lanes
+from monitor.polling.poll import Poller
+from monitor.polling.recognise import Recognition
+from monitor.polling.second import Second
+from monitor.pulling.pull import Puller
+from monitor.pushes.callbacks import Callbacks
+from monitor.pushes.subscribe import Subscribing
 from monitor.reschedule import Reschedule
-from monitor.second import Second
-from monitor.settings import Settings
 from monitor.store import polls
 from monitor.store.database import Database, StoreError
-from monitor.subscribe import Subscribing
 from monitor.sweep import Sweep
+from monitor.telling.deliver import Deliverer
 from monitor.upkeep import EVERY, Upkeep
 from monitor.vitals import Vitals
 from rules.schedule import Pace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.config_file import ConfigError, Problem, read_toml
+from monitor.config.file import ConfigError, Problem, read_toml
 from rules.calendar_file import parse_almanac
 from rules.calendars import Almanac
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.calendars import config_folder, load_almanacs
-from monitor.config_file import ConfigError, Problem, read_toml
-from monitor.config_shapes import hint
-from monitor.lines import load_lines
+from monitor.config.file import ConfigError, Problem, read_toml
+from monitor.config.line_tables import load_lines
+from monitor.config.shapes import hint
 from rules.calendars import Calendars
 from rules.declare import Profile, Rule, parse_profile
 from rules.lines import Lines

@@ -23,12 +23,12 @@ import structlog
 
 from monitor import logs, serving
 from monitor.app import App
-from monitor.callbacks import Callbacks
 from monitor.clock import Clock
+from monitor.config.settings import ConfigError, Settings, load
 from monitor.deadman import Pinger
 from monitor.metrics import Metrics
 from monitor.notify_socket import NotifySocket, watchdog_seconds
-from monitor.settings import ConfigError, Settings, load
+from monitor.pushes.callbacks import Callbacks
 from monitor.single import only_one
 from monitor.store import upkeep
 from monitor.store.database import Database, StoreError, StoreFull

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from monitor.config_service import Web
+from monitor.config.service import Web
 from monitor.web.context import Context
 
 __all__ = ["Console", "PortTaken", "bind", "console"]

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from monitor.calendars import config_folder
-from monitor.config_file import ConfigError, read_toml
+from monitor.config.file import ConfigError, read_toml
 
 __all__ = ["CONFIDENCE_ZH", "Source", "load_sources"]
 

@@ -19,14 +19,14 @@ from domain.orders import ORDER_STATUS_ZH, Case, Order
 from domain.tickets import EntryKind, TicketState
 from domain.time import RESOLUTION
 from domain.tracking import MILESTONE_ZH
-from monitor import wording
 from monitor.desk.plan import Relief, Telling, relief, tellings
 from monitor.desk.stake import Stake, party, stake, stands, unhurried
-from monitor.doubts import Doubts
-from monitor.routing import Route, route
+from monitor.polling.doubts import Doubts
 from monitor.store import facets, findings, outbox, parcels, tickets
 from monitor.store.facets import Group, group_of
 from monitor.store.parcels import Due, LiveTicket, Loaded, OpenFinding, Update
+from monitor.telling import wording
+from monitor.telling.routing import Route, route
 from rules.changes import Changes, compare
 from rules.judge import judge
 from rules.policy import Policy, PolicyBook

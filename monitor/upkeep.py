@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from monitor.clock import Clock
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store import retention, upkeep
 from monitor.store.backup import Backup, back_up_through, rotate, stamped
 from monitor.store.database import Database, StoreError

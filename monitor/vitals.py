@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.masking import safe_text
-from monitor.wording import hours
+from monitor.telling.wording import hours
 
 __all__ = [
     "ACCOUNT_DOWN",
@@ -120,7 +120,7 @@ class Vitals:
         self._account(account).wanted_since = None
 
     def feed(self, account: str, down_since: datetime | None, why: str = "") -> None:
-        """Whether the account is down, and since when (`monitor/feed.py`)."""
+        """Whether the account is down, and since when (`monitor/feeds/feed.py`)."""
         known = self._account(account)
         known.down_since, known.why = down_since, why
 

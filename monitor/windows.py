@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.calendars import config_folder
-from monitor.config_exemptions import exemption_table, exemptions
-from monitor.config_file import read_toml
-from monitor.config_lines import KeyPath
-from monitor.config_places import EVERYWHERE, tiers_of
-from monitor.config_shapes import Reading, Setting, Shape, Table, read_table, table_schema, tables
-from monitor.config_values import TEXT, TEXTS, choice
-from monitor.config_words import Words
+from monitor.config.exemptions import exemption_table, exemptions
+from monitor.config.file import read_toml
+from monitor.config.lines import KeyPath
+from monitor.config.places import EVERYWHERE, tiers_of
+from monitor.config.shapes import Reading, Setting, Shape, Table, read_table, table_schema, tables
+from monitor.config.values import TEXT, TEXTS, choice
+from monitor.config.words import Words
 from rules.exemptions import Deferral, Exemption
 from rules.regions import TierLists
 

@@ -40,17 +40,17 @@ from domain.remote import (
 )
 from domain.time import to_micros
 from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
-from monitor.accounts import Channel, ProviderAccount
 from monitor.clock import Clock
-from monitor.deliver import Deliverer
+from monitor.config.accounts import Channel, ProviderAccount
 from monitor.net import Net
-from monitor.poll import Poller
-from monitor.routing import Route
+from monitor.polling.poll import Poller
 from monitor.store import outbox, parcels, polls, schema
 from monitor.store.database import Database
 from monitor.store.outbox import NewMessage
 from monitor.store.parcels import Incoming, Loaded
 from monitor.sweep import Judged, Look, Sweep
+from monitor.telling.deliver import Deliverer
+from monitor.telling.routing import Route
 from notifiers.base import Pace
 from rules.declare import parse_profile
 from rules.policy import PolicyBook, PolicySpec

@@ -23,11 +23,11 @@ from carriers.base import Provider, kinds
 from domain.orders import Waybill
 from domain.remote import Secret
 from domain.tracking import Answer
-from monitor.accounts import ProviderAccount
-from monitor.feed import FeedState
-from monitor.keeping import Keeper, Told
+from monitor.config.accounts import ProviderAccount
+from monitor.feeds.feed import FeedState
 from monitor.net import Net, Timeouts
-from monitor.poll import Poller
+from monitor.polling.keeping import Keeper, Told
+from monitor.polling.poll import Poller
 from monitor.store import outbox
 from monitor.store import parcels as parcels_
 from monitor.store.parcels import Incoming

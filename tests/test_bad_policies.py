@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, insert
 
-from monitor.check import check
-from monitor.config_file import ConfigError
-from monitor.lint import unknown_matches, unknown_names
+from monitor.checking.check import check
+from monitor.checking.lint import unknown_matches, unknown_names
+from monitor.config.file import ConfigError
+from monitor.config.settings import load, load_book
 from monitor.profiles import load_profiles
-from monitor.settings import load, load_book
 from monitor.store import schema
 from monitor.store.migration import migrate
 

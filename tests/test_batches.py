@@ -15,7 +15,7 @@ import pytest
 from carriers.base import Ceilings, Question
 from domain.remote import Conversation, Rejected, Request
 from domain.tracking import Answer
-from monitor.flight import fingerprint
+from monitor.polling.flight import fingerprint
 from monitor.store.database import Database
 from tests.simulated import ERRORS, HUB, MINUTE, PICKED, T0, Adapter, Carrier, Robot, World, at
 

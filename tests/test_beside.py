@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.calendars import load_almanacs
-from monitor.config_file import ConfigError
-from monitor.lines import load_lines
+from monitor.config.file import ConfigError
+from monitor.config.line_tables import load_lines
 from monitor.profiles import load_profiles
 from rules.calendars import Calendars
 from rules.lines import City

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.calendars import load_almanacs
-from monitor.config_file import ConfigError
-from monitor.lines import load_lines
+from monitor.config.file import ConfigError
+from monitor.config.line_tables import load_lines
 
 
 @pytest.mark.parametrize("kind", ["calendars", "lines"])

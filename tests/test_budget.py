@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from carriers.base import Billing
-from monitor.accounts import Budget
-from monitor.budget import STRETCHED, Purse, today
+from monitor.config.accounts import Budget
+from monitor.polling.budget import STRETCHED, Purse, today
 from monitor.store import outbox, providers, schema
 from monitor.store.claims import ALL
 from monitor.store.database import Database

@@ -9,8 +9,8 @@ import pytest
 
 from carriers.base import Ceilings
 from domain.orders import Waybill
-from monitor.accounts import ProviderAccount
-from monitor.by_hand import asked_by_hand
+from monitor.config.accounts import ProviderAccount
+from monitor.polling.by_hand import asked_by_hand
 from monitor.store.database import Database
 from tests.simulated import MINUTE, Adapter, Robot, World
 

@@ -22,10 +22,10 @@ from carriers.sf import Sf
 from domain.orders import Waybill
 from domain.remote import Reply, Secret
 from domain.time import SHANGHAI
-from monitor.accounts import ProviderAccount
-from monitor.callbacks import Callbacks, Refused
-from monitor.keeping import Keeper, Told
+from monitor.config.accounts import ProviderAccount
 from monitor.metrics import Metrics
+from monitor.polling.keeping import Keeper, Told
+from monitor.pushes.callbacks import Callbacks, Refused
 from monitor.store import parcels, pushes
 from monitor.store.database import Database, StoreUnavailable
 from monitor.sweep import Judged

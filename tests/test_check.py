@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from monitor import machine
-from monitor.check import CheckLine, check
-from monitor.lint import lint
+from monitor.checking import machine
+from monitor.checking.check import CheckLine, check
+from monitor.checking.lint import lint
+from monitor.config.settings import load
 from monitor.profiles import load_profiles, vocabulary
-from monitor.settings import load
 from monitor.store.database import migrate
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, insert
 
 from domain.remote import Outcome
 from domain.time import to_micros
-from monitor import machine
-from monitor.check import CheckLine, check
+from monitor.checking import machine
+from monitor.checking.check import CheckLine, check
+from monitor.checking.lately import alive, lately
+from monitor.checking.reach import reach
 from monitor.clock import wall
-from monitor.lately import alive, lately
-from monitor.reach import reach
-from monitor.settings import Settings, load
+from monitor.config.settings import Settings, load
 from monitor.store import outbox, providers, schema, upkeep
 from monitor.store.database import Database, migrate
 from monitor.store.outbox import MessageState

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.check import check
-from monitor.lint_pushes import odd_pushes
-from monitor.settings import ConfigError, load
+from monitor.checking.check import check
+from monitor.checking.pushes import odd_pushes
+from monitor.config.settings import ConfigError, load
 
 ENV = {"KEY": "k-71", "SALT": "pepper", "CB": "open sesame"}
 WEB = '[web]\npublic_url = "https://watch.example.com"\n'

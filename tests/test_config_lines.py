@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config_lines import KeyPath, find_lines, spelled
+from monitor.config.lines import KeyPath, find_lines, spelled
 
 
 def every_path(value: Any, at: KeyPath = ()) -> set[KeyPath]:

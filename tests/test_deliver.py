@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from domain.messages import MessageKind, Urgency
 from domain.remote import Secret
-from monitor.accounts import Channel
-from monitor.digest import digest_of, on_behalf
-from monitor.routing import Route
+from monitor.config.accounts import Channel
 from monitor.store import outbox, robots
 from monitor.store.database import Database, StoreUnavailable
+from monitor.telling.digest import digest_of, on_behalf
+from monitor.telling.routing import Route
 from notifiers.base import Notifier, Pace
 from notifiers.dingtalk import DingTalk
 from notifiers.wecom import WeCom

@@ -12,9 +12,9 @@ import pytest
 
 from domain.time import to_micros
 from domain.tracking import Answer
-from monitor.doctor import Doctor
-from monitor.feed import FeedState
-from monitor.keeping import Keeper, Told
+from monitor.feeds.doctor import Doctor
+from monitor.feeds.feed import FeedState
+from monitor.polling.keeping import Keeper, Told
 from monitor.store import feeds, outbox
 from monitor.store.database import Database
 from monitor.store.feeds import Counts, Lag

@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 from domain.messages import Urgency
 from monitor import engine
 from monitor.app import App, build_sweep, stop_signals
+from monitor.config.settings import Settings, load
 from monitor.engine import Engine
 from monitor.net import Net
-from monitor.settings import Settings, load
 from monitor.single import only_one
 from monitor.store import outbox
 from monitor.store.database import Database, StoreError, StoreFull

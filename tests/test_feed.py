@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unavailable, Unreadable
-from monitor.feed import Feed, FeedState, after_answer, after_error, may_ask
+from monitor.feeds.feed import Feed, FeedState, after_answer, after_error, may_ask
 from tests.simulated import HOUR, MINUTE, T0
 
 UP, DEGRADED, DOWN = FeedState.UP, FeedState.DEGRADED, FeedState.DOWN

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.remote import Rejected, RemoteError, Unavailable, Unreadable
-from monitor.feed import FeedState
-from monitor.feed_line import Cause, Line, Sign, after_look, after_share, after_silence, place_in_queue
+from monitor.feeds.feed import FeedState
+from monitor.feeds.line import Cause, Line, Sign, after_look, after_share, after_silence, place_in_queue
 from tests.simulated import HOUR, MINUTE, T0
 
 NEWS, KNOWN, NOTHING, EMPTIED = Sign.NEWS, Sign.KNOWN, Sign.NOTHING, Sign.EMPTIED

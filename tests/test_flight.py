@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from domain.remote import Unavailable
-from monitor.flight import Flight, Result
+from monitor.polling.flight import Flight, Result
 from monitor.store.claims import Claim
 
 T0 = datetime(2026, 11, 11, tzinfo=UTC)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.messages import Message, MessageKind
-from monitor.digest import digest_of
 from monitor.store.outbox import MessageState, Waiting
-from monitor.wording import feed_alert
+from monitor.telling.digest import digest_of
+from monitor.telling.wording import feed_alert
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from carriers.kuaidi100 import Kuaidi100
 from domain.remote import Secret
 from domain.time import SHANGHAI
 from domain.tracking import Answer
-from monitor.harmless import harmless
+from monitor.polling.harmless import harmless
 from monitor.redaction import hiding
 from monitor.store.database import Database
 from tests.simulated import PICKED, Robot, World, at, scan

@@ -12,12 +12,12 @@ from sqlalchemy import create_engine, insert
 
 from domain.time import AROUND_THE_CLOCK, SHANGHAI, Window
 from monitor.calendars import load_almanacs
-from monitor.check import CheckLine, check
-from monitor.config_file import ConfigError
-from monitor.holidays import counting, exemption_rows, holiday_rows, known_years
-from monitor.lately import platforms_in_use
+from monitor.checking.check import CheckLine, check
+from monitor.checking.holidays import counting, exemption_rows, holiday_rows, known_years
+from monitor.checking.lately import platforms_in_use
+from monitor.config.file import ConfigError
+from monitor.config.settings import Settings, load
 from monitor.profiles import load_profiles
-from monitor.settings import Settings, load
 from monitor.store import schema
 from monitor.store.database import migrate
 from rules.calendars import Calendars

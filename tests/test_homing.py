@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor import homing
-from monitor.homing import Homing
+from monitor.polling import homing
+from monitor.polling.homing import Homing
 from monitor.store.database import Database
 from monitor.sweep import Sweep
 from tests.simulated import Robot, World

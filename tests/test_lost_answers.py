@@ -19,10 +19,10 @@ from carriers.track17 import Track17
 from carriers.trackingmore import TrackingMore
 from domain.remote import Secret
 from domain.time import to_micros
-from monitor.accounts import Budget, ProviderAccount
+from monitor.config.accounts import Budget, ProviderAccount
 from monitor.net import Net
+from monitor.pushes.subscribe import Subscribing
 from monitor.store.database import Database
-from monitor.subscribe import Subscribing
 from monitor.sweep import Sweep
 from rules.schedule import Pace
 from tests.simulated import DAY, MINUTE, Robot, World

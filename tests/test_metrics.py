@@ -19,8 +19,8 @@ from sqlalchemy import event
 from domain.findings import Stage
 from domain.remote import Outcome
 from domain.tickets import EntryKind
-from monitor.feed import Feed, FeedState
-from monitor.feed_line import Line
+from monitor.feeds.feed import Feed, FeedState
+from monitor.feeds.line import Line
 from monitor.metrics import MEASURES, Metrics
 from monitor.store import feeds, outbox, providers, tickets
 from monitor.store.database import Database

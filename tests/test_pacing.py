@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unanswered, Unavailable, Unreadable
-from monitor import pacing
 from monitor.store.robots import RobotState
+from monitor.telling import pacing
 from notifiers.base import Pace
 from notifiers.dingtalk import DingTalk
 from notifiers.onebot import OneBot

@@ -10,9 +10,9 @@ import pytest
 
 from domain.orders import Case, Order, Waybill
 from domain.time import SHANGHAI
-from monitor.config_words import Words
+from monitor.config.settings import load, load_book
+from monitor.config.words import Words
 from monitor.profiles import load_profiles, vocabulary
-from monitor.settings import load, load_book
 from monitor.windows import load_tiers, load_windows, window_names
 from rules.judge import judge
 from rules.policy import Deferral, Exemption, Line, PolicyBook

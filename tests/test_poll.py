@@ -19,9 +19,9 @@ from carriers.base import Ceilings, Question
 from domain.remote import Conversation, Rejected, Reply, Request
 from domain.time import to_micros
 from domain.tracking import Answer
-from monitor.routing import Route
 from monitor.store import outbox, providers
 from monitor.store.database import Database, StoreUnavailable
+from monitor.telling.routing import Route
 from tests.simulated import (
     DAY,
     HOUR,

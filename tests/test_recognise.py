@@ -17,10 +17,10 @@ from carriers.base import Guess, Provider
 from carriers.kdniao import Kdniao
 from domain.orders import UNNAMED, Waybill
 from domain.remote import Secret
-from monitor.accounts import ProviderAccount
 from monitor.clock import Clock
+from monitor.config.accounts import ProviderAccount
 from monitor.net import Net
-from monitor.recognise import Recognition, choose
+from monitor.polling.recognise import Recognition, choose
 from monitor.store import leases
 from monitor.store.database import Database
 from tests.store.given import T0, incoming, take

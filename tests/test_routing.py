@@ -10,7 +10,7 @@ import pytest
 from domain.findings import Finding, Stage
 from domain.messages import MessageKind
 from domain.orders import Case, Waybill
-from monitor.routing import Route, everybody, route
+from monitor.telling.routing import Route, everybody, route
 from tests.simulated import T0, order
 
 CASE = Case(

@@ -20,12 +20,12 @@ from carriers.base import Ceilings, Question
 from domain.remote import Conversation
 from domain.time import to_micros
 from domain.tracking import Answer, Milestone
-from monitor import feed_report
-from monitor.accounts import Budget, ProviderAccount
-from monitor.config_service import SecondOpinion
-from monitor.doubts import Doubts
-from monitor.second import Second
-from monitor.second_wording import plain, spoken
+from monitor.config.accounts import Budget, ProviderAccount
+from monitor.config.service import SecondOpinion
+from monitor.feeds import report as feed_report
+from monitor.polling.doubts import Doubts
+from monitor.polling.second import Second
+from monitor.polling.second_wording import plain, spoken
 from monitor.store import opinions, providers
 from monitor.store.carriers import change_carrier
 from monitor.store.database import Database

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from monitor.app import build_sweep
-from monitor.lint import lint
+from monitor.checking.lint import lint
+from monitor.config.settings import ConfigError, Settings, load
 from monitor.profiles import load_profiles, vocabulary
-from monitor.settings import ConfigError, Settings, load
 
 ENV = {"KEY": "k-71", "SALT": "pepper"}
 K100 = '[[providers]]\nname = "k100"\nkind = "kuaidi100"\ncustomer = "env:KEY"\nkey = "env:KEY"\n'

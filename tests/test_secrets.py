@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.remote import Secret
-from monitor.secrets import advice, is_reference, resolve, secret_file
+from monitor.config.secrets import advice, is_reference, resolve, secret_file
 
 
 def test_a_secret_is_read_from_where_its_reference_points(tmp_path: Path) -> None:

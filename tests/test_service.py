@@ -21,11 +21,11 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from monitor import service, serving
-from monitor.config_service import Web
+from monitor.config.service import Web
+from monitor.config.settings import Settings, load
 from monitor.notify_socket import NotifySocket
 from monitor.reschedule import Reschedule
 from monitor.service import Service, signals
-from monitor.settings import Settings, load
 from monitor.store import meta, upkeep
 from monitor.store.database import Database, StoreFull, StoreUnavailable
 from tests.conftest import opened

@@ -19,19 +19,19 @@ import carriers.base
 import notifiers.base
 from domain.orders import Case, Order, Waybill
 from domain.remote import Secret
-from monitor.accounts import CEILINGS, PUSHING, channel_kinds, provider_kinds
 from monitor.calendars import config_folder
-from monitor.config_adapters import built, settings_of
-from monitor.config_exemptions import exemption_table
-from monitor.config_file import ConfigError
-from monitor.config_schema import schema, schema_text
-from monitor.config_service import BACKUP, DEADMAN, LOG, RETENTION, WEB
-from monitor.config_shapes import Reading, Setting, read_table
-from monitor.config_top import route_table, top
-from monitor.config_values import TEXT
-from monitor.config_words import Words
+from monitor.config.accounts import CEILINGS, PUSHING, channel_kinds, provider_kinds
+from monitor.config.adapters import built, settings_of
+from monitor.config.exemptions import exemption_table
+from monitor.config.file import ConfigError
+from monitor.config.schema import schema, schema_text
+from monitor.config.service import BACKUP, DEADMAN, LOG, RETENTION, WEB
+from monitor.config.settings import Settings, default_path, load, load_book
+from monitor.config.shapes import Reading, Setting, read_table
+from monitor.config.top import route_table, top
+from monitor.config.values import TEXT
+from monitor.config.words import Words
 from monitor.profiles import load_profiles, vocabulary
-from monitor.settings import Settings, default_path, load, load_book
 
 ROOT = Path(__file__).parent.parent
 ENV = {
@@ -830,7 +830,7 @@ def test_the_example_misses_no_setting() -> None:
 def test_the_schema_for_editors_is_up_to_date() -> None:
     written = (ROOT / "config/schema.json").read_text("utf-8")
 
-    assert written == schema_text(), "run: python -m monitor.config_schema"
+    assert written == schema_text(), "run: python -m monitor.config.schema"
 
 
 def test_the_schema_offers_kinds_rules_and_profiles_and_refuses_other_keys() -> None:

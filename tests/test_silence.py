@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.time import SHANGHAI
-from monitor.silence import Hour, expected, silent
+from monitor.feeds.silence import Hour, expected, silent
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEGAN = datetime(2026, 11, 2, 16, tzinfo=UTC)

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from monitor.slots import Slots
+from monitor.polling.slots import Slots
 from monitor.store import leases
 from monitor.store.database import Database
 from tests.simulated import T0, Hands

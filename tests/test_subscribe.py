@@ -19,11 +19,11 @@ import pytest
 from carriers.kuaidi100 import Kuaidi100
 from carriers.push import End
 from domain.remote import Secret
-from monitor.accounts import ProviderAccount
+from monitor.config.accounts import ProviderAccount
 from monitor.net import Net
+from monitor.pushes.subscribe import Subscribing
 from monitor.store import subscriptions
 from monitor.store.database import Database, StoreUnavailable
-from monitor.subscribe import Subscribing
 from tests.simulated import DAY, MINUTE, OUT, PICKED, SIGNED, Robot, World, at
 
 K100 = Kuaidi100(Secret("C"), Secret("K"), base_url="http://service.test", salt=Secret("pepper"))

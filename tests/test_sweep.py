@@ -21,11 +21,11 @@ from domain.orders import OrderStatus, Waybill
 from domain.remote import Outcome
 from domain.tickets import TicketState
 from domain.time import to_micros
-from monitor.routing import Route
 from monitor.store import outbox, parcels, tickets
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState
 from monitor.store.parcels import Incoming
+from monitor.telling.routing import Route
 from rules.policy import Change, PolicySpec
 from rules.values import parse_limit
 from tests.conftest import opened

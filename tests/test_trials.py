@@ -17,10 +17,10 @@ from domain.findings import Stage
 from domain.journey import condense
 from domain.orders import OrderStatus, Waybill
 from domain.tickets import TicketState
-from monitor.routing import Route
 from monitor.store import findings, outbox, parcels, tickets
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming
+from monitor.telling.routing import Route
 from rules.policy import Change, PolicyBook, PolicySpec
 from tests.simulated import LOST, OUT, PICKED, SIGNED, Robot, Scan, World, at, book, order, scans
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.deliver import Deliverer
 from monitor.engine import Engine
 from monitor.metrics import Metrics
-from monitor.poll import Poller
+from monitor.polling.poll import Poller
 from monitor.store.database import Database, StoreFull
+from monitor.telling.deliver import Deliverer
 from monitor.vitals import ACCOUNT_DOWN, FETCH_LATE, Vitals
 from tests.simulated import HOUR, MINUTE, PICKED, T0, Robot, World
 from tests.test_metrics import series

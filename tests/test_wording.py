@@ -15,9 +15,9 @@ from domain.journey import Journey, condense
 from domain.messages import Message, MessageKind, Urgency
 from domain.orders import Case, Waybill
 from domain.tracking import Milestone, TrackingEvent
-from monitor import wording
-from monitor.digest import digest_of
 from monitor.store.outbox import MessageState, Waiting
+from monitor.telling import wording
+from monitor.telling.digest import digest_of
 from notifiers.wording import MOST_FACTS, VALUE_LIMIT, title_line
 from tests.simulated import T0, at, order, scans
 

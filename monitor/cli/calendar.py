@@ -8,10 +8,10 @@ from typing import Any, Final
 import click
 
 from monitor.calendars import load_almanacs
+from monitor.checking.holidays import counting, exemption_rows, holiday_rows, in_force, missing, years_to_know
 from monitor.cli.common import as_json, config_option, json_option, say, settings_from, table
 from monitor.clock import wall
-from monitor.holidays import counting, exemption_rows, holiday_rows, in_force, missing, years_to_know
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from rules.calendars import FIRST_YEAR, LAST_YEAR, Almanac, Year
 from rules.exemptions import GROUND_ZH, Ground
 

@@ -18,8 +18,8 @@ import click
 from carriers import names
 from domain.findings import PARTY_ZH
 from monitor import logs
+from monitor.config.settings import Settings, default_path, load
 from monitor.profiles import load_profiles
-from monitor.settings import Settings, default_path, load
 from monitor.store import opening
 from monitor.store.database import Database
 

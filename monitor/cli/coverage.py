@@ -24,7 +24,7 @@ from monitor.cli.common import (
     settings_from,
 )
 from monitor.cli.errors import CHANGE
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.database import Database
 from monitor.store.views import coverage as views
 from monitor.store.views import coverage_by

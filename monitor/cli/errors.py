@@ -36,7 +36,7 @@ class Friendly(click.Group):
 
 def _told(error: Exception) -> tuple[str, int] | None:
     """What to say and the exit code, for the errors whose text is for the user."""
-    from monitor.config_file import ConfigError
+    from monitor.config.file import ConfigError
     from monitor.serving import PortTaken
     from monitor.store.errors import StoreError, StoreNewer, StoreOutdated, StoreRefused
 

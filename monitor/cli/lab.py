@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from domain.time import SHANGHAI, parse_duration
+from monitor.checking.lint import odd_in_book
 from monitor.cli.common import (
     as_json,
     carriers_zh,
@@ -30,10 +31,9 @@ from monitor.cli.common import (
 )
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
+from monitor.config.settings import Settings, load_book
 from monitor.intake.tables import FileRefused
 from monitor.intake.values import Unfit, moment
-from monitor.lint import odd_in_book
-from monitor.settings import Settings, load_book
 
 if TYPE_CHECKING:
     from monitor.lab.study import History

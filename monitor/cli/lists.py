@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import click
 from sqlalchemy import Connection
 
-from monitor import feed_report
 from monitor.cli.common import (
     PARTIES,
     carriers_zh,
@@ -24,10 +23,11 @@ from monitor.cli.common import (
     yuan_range,
 )
 from monitor.clock import wall
-from monitor.feed_report import AccountReport
+from monitor.feeds import report as feed_report
+from monitor.feeds.report import AccountReport
 from monitor.store import findings, outbox, providers
 from monitor.store.feeds import Lag
-from monitor.wording import hours
+from monitor.telling.wording import hours
 
 __all__ = ["COMMANDS"]
 

@@ -20,8 +20,6 @@ from domain.messages import Message, MessageKind
 from domain.orders import Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
-from monitor.accounts import ProviderAccount
-from monitor.by_hand import asked_by_hand
 from monitor.cli.common import (
     as_json,
     config_option,
@@ -33,18 +31,20 @@ from monitor.cli.common import (
     table,
 )
 from monitor.clock import wall
+from monitor.config.accounts import ProviderAccount
+from monitor.config.order_sources import SourceAccount
+from monitor.config.settings import Settings
+from monitor.config.store_url import sqlite_file
 from monitor.desk.explain import as_data, as_text
 from monitor.erp import windows
 from monitor.erp.base import Grant, TokenHolder
 from monitor.net import Net, sketch
-from monitor.order_sources import SourceAccount
-from monitor.pull import held_grant, kept_grant
-from monitor.second_wording import plain, spoken
-from monitor.settings import Settings
+from monitor.polling.by_hand import asked_by_hand
+from monitor.polling.second_wording import plain, spoken
+from monitor.pulling.pull import held_grant, kept_grant
 from monitor.single import only_one
 from monitor.store import events, opinions, parcels, pulls
 from monitor.store.database import Database, StoreError
-from monitor.store_url import sqlite_file
 from rules.judge import judge
 
 __all__ = ["COMMANDS"]

@@ -17,12 +17,12 @@ from domain.remote import Secret
 from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
+from monitor.config.settings import Settings
 from monitor.intake.columns import PLATFORM_IDS, platform_id
 from monitor.intake.importing import Job, Report, bring_in, written_at
 from monitor.intake.outside import How
 from monitor.intake.tables import FileRefused
 from monitor.intake.take import LONG_AGO, Tally
-from monitor.settings import Settings
 from monitor.store import mappings
 from monitor.store.database import Database
 

@@ -19,7 +19,7 @@ from monitor.cli.common import (
     say,
     settings_from,
 )
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store import meta
 from monitor.store.database import Database
 from monitor.versions import Section, compared, readable

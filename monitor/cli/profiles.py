@@ -9,10 +9,10 @@ from typing import Final
 import click
 
 from monitor.cli.common import as_json, config_option, emit, json_option, say
+from monitor.config.settings import default_path
 from monitor.intake.columns import platform_id
 from monitor.profiles import load_profiles
 from monitor.rulebook import ADVICE, profile_rows, rule_lines, rule_rows
-from monitor.settings import default_path
 from rules.policy import PolicyBook
 
 __all__ = ["COMMANDS"]

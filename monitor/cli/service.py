@@ -8,12 +8,12 @@ from typing import Final
 import click
 
 from monitor import service
-from monitor.check import check as run_checks
+from monitor.checking.check import check as run_checks
 from monitor.cli.common import as_json, config_option, json_option, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
-from monitor.config_service import FORMATS
-from monitor.settings import default_path
+from monitor.config.service import FORMATS
+from monitor.config.settings import default_path
 
 __all__ = ["COMMANDS"]
 

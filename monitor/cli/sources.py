@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 
 from monitor.cli.common import config_option, emit, json_option, open_store, say, settings_from
-from monitor.order_sources import SourceAccount
-from monitor.settings import Settings
+from monitor.config.order_sources import SourceAccount
+from monitor.config.settings import Settings
 from monitor.store import pulls
 from monitor.store.pulls import PullState
 

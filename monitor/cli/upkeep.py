@@ -11,7 +11,7 @@ import click
 from monitor import upkeep
 from monitor.cli.common import as_json, config_option, json_option, open_store, progress, say, settings_from
 from monitor.clock import wall
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store import retention
 from monitor.store.archive import Watch
 from monitor.store.backends import parse_url

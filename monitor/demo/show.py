@@ -25,6 +25,7 @@ import structlog
 from domain.time import SHANGHAI, UTC
 from monitor.app import App
 from monitor.clock import Clock, wall
+from monitor.config.settings import Settings, load
 from monitor.demo.causes import Cause, Causes
 from monitor.demo.faults import Fault, Switchboard
 from monitor.demo.groups import Inbox, Robot, make_groups_app
@@ -39,7 +40,6 @@ from monitor.demo.world import Parcel, World
 from monitor.intake.files import read_orders
 from monitor.intake.take import Tally, take
 from monitor.net import Net, Timeouts
-from monitor.settings import Settings, load
 from monitor.store.database import Database, migrate
 from monitor.vitals import Vitals
 from monitor.web.context import Context

@@ -13,7 +13,7 @@ from domain.history import Stored
 from domain.orders import UNNAMED, Case
 from domain.time import format_duration
 from domain.tracking import EXCEPTION_ZH, MILESTONE_ZH
-from monitor.wording import hours, yuan
+from monitor.telling.wording import hours, yuan
 from rules.clock import PROMISED
 from rules.policy import Policy
 

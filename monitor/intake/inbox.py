@@ -22,15 +22,15 @@ import structlog
 from domain.masking import safe_text
 from domain.messages import Message, MessageKind, Urgency
 from monitor.clock import Clock
+from monitor.config.settings import Settings
 from monitor.intake.importing import Job, Report, bring_in, note_refused, written_at
 from monitor.intake.outside import How, Stopped
 from monitor.intake.tables import FileRefused
-from monitor.routing import everybody
-from monitor.settings import Settings
 from monitor.store import outbox
 from monitor.store.database import Database
 from monitor.store.errors import StoreError
 from monitor.store.workplace import made_folder
+from monitor.telling.routing import everybody
 
 __all__ = ["EVERY", "SETTLED", "Inbox"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 from domain.masking import safe_text
 from domain.orders import OrderStatus
 from domain.time import format_duration
-from monitor.config_file import Document, read_toml
+from monitor.config.file import Document, read_toml
 from monitor.intake.tables import FileRefused
 from monitor.lab.events import read_events
 from monitor.lab.history import read_history

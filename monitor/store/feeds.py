@@ -17,9 +17,9 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.time import from_micros, to_micros
-from monitor.feed import Feed, FeedState
-from monitor.feed_line import Cause, Line
-from monitor.silence import Hour
+from monitor.feeds.feed import Feed, FeedState
+from monitor.feeds.line import Cause, Line
+from monitor.feeds.silence import Hour
 from monitor.store import schema
 from monitor.store.bulk import Prepared, update_many
 from monitor.store.codec import clean, micros, moment
@@ -172,7 +172,7 @@ def _counts(row: Any) -> Counts:
 
 
 def hours(conn: Connection, provider: str, carrier: str, since: datetime) -> list[Hour]:
-    """What `monitor/silence.py` reckons with."""
+    """What `monitor/feeds/silence.py` reckons with."""
     query = select(_hours.c.hour, _hours.c.news, _hours.c.watched_s).where(
         _hours.c.provider == provider, _hours.c.carrier == carrier, _hours.c.hour >= to_micros(since)
     )

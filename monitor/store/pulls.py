@@ -75,7 +75,7 @@ class DocumentRow:
     standing: str
     version: int
     said: str
-    """JSON, as `monitor/outbound.py` writes it."""
+    """JSON, as `monitor/pulling/documents.py` writes it."""
     problem: str = ""
     """Why it is not watched: `unknown_carrier`, `unreadable`, …"""
     why: str = ""

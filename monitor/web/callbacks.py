@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import monitor.callbacks
+import monitor.pushes.callbacks
 from carriers.push import AGAIN, Push
 from domain.remote import Reply
 from monitor.web.bodies import MOST, PATIENCE, Gone, LetGo, Room, TooLarge, TooSlow
@@ -40,7 +40,7 @@ class Callbacks:
     def __init__(
         self,
         app: ASGIApp,
-        callbacks: Callable[[], monitor.callbacks.Callbacks | None],
+        callbacks: Callable[[], monitor.pushes.callbacks.Callbacks | None],
         patience: float = PATIENCE,
     ) -> None:
         """`callbacks` is asked at each push: a reload replaces them. `patience` in seconds, for a whole body."""
@@ -96,7 +96,7 @@ class Callbacks:
             return _NOBODY
         try:
             return await callbacks.take(name, push)
-        except monitor.callbacks.Refused:
+        except monitor.pushes.callbacks.Refused:
             return _NOBODY
 
 

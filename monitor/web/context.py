@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitor.callbacks import Callbacks
+from monitor.config.settings import Settings
 from monitor.metrics import Metrics
-from monitor.settings import Settings
+from monitor.pushes.callbacks import Callbacks
 from monitor.store.database import Database
 from monitor.vitals import Vitals
 

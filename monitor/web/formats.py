@@ -18,7 +18,7 @@ from domain.findings import PARTY_ZH, Party, Risk
 from domain.masking import safe_text
 from domain.tickets import TICKET_STATE_ZH
 from domain.tracking import MILESTONE_ZH
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.web.i18n import SOURCE, Words
 
 __all__ = ["View"]

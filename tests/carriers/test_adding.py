@@ -51,7 +51,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (saved / name).write_text(text, "utf-8")
     example = tmp_path / "config" / "parcelwatch.example.toml"
     example.write_text(f"{example.read_text('utf-8')}\n{said['toml'][0]}", "utf-8")
-    for command in ("monitor.config_schema", "tests.docs.reference"):
+    for command in ("monitor.config.schema", "tests.docs.reference"):
         done = python(tmp_path, command)
         assert done.returncode == 0, done.stderr
     return tmp_path

@@ -29,7 +29,7 @@ from monitor.app import build_sweep
 from monitor.cli import _COMMANDS, cli
 from monitor.cli.common import settings_from, table
 from monitor.clock import wall
-from monitor.settings import load
+from monitor.config.settings import load
 from monitor.store import events, outbox, parcels, providers
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState, NewMessage

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.settings import load
+from monitor.config.settings import load
 from monitor.store import meta
 from monitor.store.opening import open_store
 from tests.cli.conftest import CONFIG, SECRETS, Shell

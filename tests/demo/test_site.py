@@ -16,6 +16,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 import monitor.demo.site
+from monitor.config.settings import Settings, load
 from monitor.demo.causes import Cause, Causes
 from monitor.demo.dialects import Reading
 from monitor.demo.faults import Fault, Switchboard
@@ -27,7 +28,6 @@ from monitor.demo.show import _policies as policies
 from monitor.demo.site import EXTRA, make_router
 from monitor.demo.walk import Footsteps, watched
 from monitor.demo.world import World
-from monitor.settings import Settings, load
 from monitor.store.database import Database
 from monitor.vitals import Vitals
 from monitor.web.context import Context

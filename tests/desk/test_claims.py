@@ -14,8 +14,8 @@ from monitor.demo.world import World
 from monitor.desk.voice import Voice
 from monitor.desk.why import Ground, Part, why
 from monitor.profiles import load_profiles
+from monitor.telling.wording import summary
 from monitor.web.i18n import catalogues
-from monitor.wording import summary
 from rules.judge import judge
 from rules.places import place_of
 from rules.policy import PolicyBook

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.cli import cli
 from monitor.cli.errors import CHANGE
-from monitor.config_schema import schema
+from monitor.config.schema import schema
 from monitor.profiles import load_profiles
 from tests.docs.blocks import fences
 from tests.docs.reference import FOLDER, pages

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from monitor import config_service
-from monitor.config_shapes import REQUIRED, Setting, Table
-from monitor.config_top import top
-from monitor.config_words import Words
+from monitor.config import service as config_service
+from monitor.config.shapes import REQUIRED, Setting, Table
+from monitor.config.top import top
+from monitor.config.words import Words
 from monitor.profiles import load_profiles, vocabulary
 from tests.docs.told import MADE, cell, length
 

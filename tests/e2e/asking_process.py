@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from carriers.base import Ceilings
-from monitor.accounts import ProviderAccount
 from monitor.clock import Clock
+from monitor.config.accounts import ProviderAccount
 from monitor.net import Net
-from monitor.poll import Poller
+from monitor.polling.poll import Poller
 from monitor.store import polls
 from monitor.store.database import Database
 from monitor.sweep import Sweep

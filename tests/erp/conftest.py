@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from monitor.config.order_sources import SourceAccount
 from monitor.net import Net, Timeouts
-from monitor.order_sources import SourceAccount
-from monitor.pull import Puller, Pulls
-from monitor.routing import Route
+from monitor.pulling.pull import Puller, Pulls
 from monitor.store.database import Database
+from monitor.telling.routing import Route
 from tests.erp.simulated_erp import KINDS, Erp
 from tests.simulated import Hands
 

@@ -22,9 +22,9 @@ from urllib.parse import parse_qsl, urlsplit
 from domain.remote import Secret
 from domain.time import SHANGHAI
 from monitor.clock import Clock
+from monitor.config.order_sources import SourceAccount
 from monitor.erp.base import kinds
-from monitor.order_sources import SourceAccount
-from monitor.outbound import Terms
+from monitor.pulling.documents import Terms
 
 KINDS = ("jushuitan", "wangdian", "wangdian_y", "wangdian_flagship")
 SECRET = "s3cr3t-of-the-app"

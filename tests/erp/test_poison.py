@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from domain.remote import Reply, rehearse
-from monitor import pull
 from monitor.erp.outline import kept_of, outline
 from monitor.erp.windows import fresh
-from monitor.feed import FeedState
+from monitor.feeds.feed import FeedState
+from monitor.pulling import pull
 from tests.erp.conftest import Source
 from tests.erp.simulated_erp import RECEIVER
 from tests.erp.test_empty_or_changed import FLAG, HELD, JST, NOW, WDT

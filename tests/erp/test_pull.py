@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.feed import FeedState
-from monitor.outbound import ShopTerms, Terms
+from monitor.feeds.feed import FeedState
+from monitor.pulling.documents import ShopTerms, Terms
 from monitor.store import pulls
 from monitor.store.pulls import PullState
 from tests.erp.conftest import Source
@@ -387,7 +387,7 @@ def test_a_poisoned_row_is_put_aside_and_the_rest_is_kept(source, poison):
 
 
 def test_an_order_the_store_does_not_take_stops_only_itself(source, monkeypatch):
-    from monitor import pull
+    from monitor.pulling import pull
 
     real = pull.parcels.intake
 

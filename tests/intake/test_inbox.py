@@ -17,15 +17,15 @@ from structlog.testing import capture_logs
 from domain.time import to_micros
 from monitor.app import App
 from monitor.clock import Clock
-from monitor.config_service import Intake
+from monitor.config.service import Intake
+from monitor.config.settings import Settings, load
 from monitor.intake import export, inbox
 from monitor.intake.importing import Job, bring_in
 from monitor.intake.inbox import SETTLED, Inbox
 from monitor.intake.outside import How, Stopped
-from monitor.routing import Route
-from monitor.settings import Settings, load
 from monitor.store import meta
 from monitor.store.database import Database, StoreFull
+from monitor.telling.routing import Route
 from tests.intake.conftest import NOW, SHANGHAI
 from tests.intake.workbook import locked_workbook
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.orders import Case, Order, Waybill
+from monitor.config.settings import load_book
 from monitor.lab.session import Asked, study
 from monitor.lab.study import from_files
 from monitor.lab.telling import Telling
-from monitor.settings import load_book
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ORDERS = """order_no,carrier,waybill_no,platform,shop,paid_at,amount,receiver_province

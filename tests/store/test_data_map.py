@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config_service import Retention
+from monitor.config.service import Retention
 from monitor.store import retention
 from monitor.store.schema import METADATA
 

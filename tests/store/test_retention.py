@@ -15,7 +15,7 @@ from domain.masking import forget_phones
 from domain.tickets import TicketState
 from domain.time import to_micros
 from domain.tracking import Milestone, TrackingEvent
-from monitor.settings import Backup
+from monitor.config.settings import Backup
 from monitor.store import outbox, parcels, retention, tickets, upkeep
 from monitor.store.database import Database
 from monitor.store.parcels import Update

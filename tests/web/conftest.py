@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from monitor.settings import Settings, Web, load
+from monitor.config.settings import Settings, Web, load
 from monitor.store.database import Database
 from monitor.vitals import Vitals
 from monitor.web.context import Context

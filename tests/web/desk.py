@@ -18,10 +18,10 @@ from domain.history import merge
 from domain.journey import condense
 from domain.orders import Waybill
 from domain.tracking import Answer, Milestone, TrackingEvent
-from monitor.routing import Route
 from monitor.store import events, parcels, schema
 from monitor.store.parcels import Incoming
 from monitor.sweep import Look, Sweep
+from monitor.telling.routing import Route
 from rules.schedule import Pace
 from tests.simulated import HUB, PICKED, T0, at, order
 from tests.web.conftest import Site

@@ -13,8 +13,8 @@ import pytest
 
 from carriers.push import Push
 from domain.remote import Reply
-from monitor.callbacks import Refused
-from monitor.settings import Settings
+from monitor.config.settings import Settings
+from monitor.pushes.callbacks import Refused
 from monitor.store.database import Database
 from monitor.web.bodies import MOST
 from monitor.web.callbacks import PATH, Callbacks

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.database import Database
 from monitor.store.views.coverage import Reason
 from monitor.web.pages.coverage import ADVICE_ZH, REASON_ZH

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.web.formats import View
 from monitor.web.i18n import Words
 

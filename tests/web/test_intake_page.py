@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from monitor.config.settings import Settings
 from monitor.intake.staging import MOST, Staging, State, staging_folder
-from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.web import intake_desk
 from tests.intake.conftest import NOW

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from domain.tracking import ExceptionKind, Milestone
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.database import Database
 from tests.simulated import PICKED, at
 from tests.store.views.rows import NOW, Find, Given, put_tickets

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store import providers
 from monitor.store.database import Database
 from monitor.store.providers import ProviderState

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from domain.remote import Outcome
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store import outbox
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState

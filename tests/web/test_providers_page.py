@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy import text as text_
 
 from domain.orders import Order, Waybill
-from monitor.feed import Feed, FeedState
-from monitor.feed_line import Cause, Line
-from monitor.settings import Settings
+from monitor.config.settings import Settings
+from monitor.feeds.feed import Feed, FeedState
+from monitor.feeds.line import Cause, Line
 from monitor.store import feeds, parcels, providers
 from monitor.store.database import Database
 from monitor.store.feeds import Counts

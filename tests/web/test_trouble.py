@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.database import Database
 from monitor.store.errors import _SQLITE, FULL_ZH, StoreError, StoreFull, StoreUnavailable
 from tests.conftest import opened

@@ -17,7 +17,7 @@ from domain.findings import Stage
 from domain.orders import OrderStatus
 from domain.tickets import TicketState
 from domain.tracking import Milestone
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.parcels import Loaded
 from monitor.store.views import parcel as views
 from monitor.store.views.tickets import TicketRow

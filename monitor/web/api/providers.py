@@ -10,8 +10,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from monitor import feed_report
-from monitor.feed_report import AccountReport
+from monitor.feeds import report as feed_report
+from monitor.feeds.report import AccountReport
 from monitor.store import providers
 from monitor.web.api.problems import router as api_router
 from monitor.web.api.values import Zone, answer, local, shown, zone_of

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from monitor import feed_report
-from monitor.accounts import ProviderAccount
-from monitor.feed_report import AccountReport
+from monitor.config.accounts import ProviderAccount
+from monitor.feeds import report as feed_report
+from monitor.feeds.report import AccountReport
 from monitor.store import providers
 from monitor.store.providers import UnknownCode, Unreadable
 from monitor.web.render import context_of, page

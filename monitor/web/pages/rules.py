@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.store.views import findings
 from monitor.store.views.findings import FindingFilter, FindingRow
 from monitor.store.views.paging import Page

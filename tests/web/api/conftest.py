@@ -14,7 +14,7 @@ from unittest import mock
 import httpx
 import pytest
 
-from monitor.settings import Settings, load
+from monitor.config.settings import Settings, load
 from monitor.store.database import Database
 from monitor.vitals import Vitals
 from monitor.web.context import Context

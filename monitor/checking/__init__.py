@@ -1,0 +1,1 @@
+"""`parcelwatch check`: what is wrong or odd with the configuration, the machine and the services outside."""

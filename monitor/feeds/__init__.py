@@ -1,0 +1,1 @@
+"""How the carriers' news come in: the health of accounts and of each carrier behind them."""

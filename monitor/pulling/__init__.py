@@ -1,0 +1,1 @@
+"""Shipped orders pulled from ERP accounts: page by page, and what their documents mean for orders."""

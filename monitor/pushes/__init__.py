@@ -1,0 +1,1 @@
+"""News that come to us: subscriptions opened, pushes taken in and read."""
