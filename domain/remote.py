@@ -113,12 +113,30 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """The body as JSON. Raises `Unreadable` for anything else (HTML, empty, cut off)."""
+        """The body as JSON; a whole number too long for Python is infinite. Raises `Unreadable` for anything else
+        (HTML, empty, cut off)."""
         try:
-            return json.loads(self.content)
+            return _parsed(self.content)
         except (ValueError, RecursionError) as error:
             head = self.content[:60].decode("utf-8", "replace")
             raise Unreadable(f"HTTP {self.status}, not JSON: {head!r}") from error
+
+
+def _parsed(content: bytes) -> Any:
+    """One number with more digits than Python converts costs itself only, not all that stands around it."""
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        return json.loads(content, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 class Outcome(StrEnum):

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import md5
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from carriers.kdniao import Kdniao
 from carriers.kdniao import signature as kdniao_signature
 from carriers.kuaidi100 import Kuaidi100
 from carriers.push import Push
 from carriers.sf import Sf
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from domain.remote import Reply, Secret
 from domain.time import SHANGHAI
 from monitor.config.accounts import ProviderAccount
@@ -432,3 +432,71 @@ def test_an_earlier_use_of_the_number_is_not_this_parcel(world: World, post: Pos
     post.send(k100(-24 * 200))
     assert scans(world, parcel) == 0
     assert world.store.read_now(lambda conn: parcels.find(conn, "Z1")) == [parcel]
+
+
+# ── a parcel that has no carrier yet ─────────────────────────────────────────────────────────────
+
+NUMBER = "SF1390001112223"
+
+
+def sf(number: str = NUMBER, key: str = "sesame") -> Push:
+    row = {"mailno": number, "acceptTime": "2026-11-10 09:00:00", "remark": "已揽收", "opCode": "50"}
+    return Push(json.dumps({"Body": {"WaybillRoute": [row]}}).encode(), query={"key": key})
+
+
+def subscribe(world: World, parcel: int, state: str) -> None:
+    query = text(
+        "INSERT INTO subscriptions (parcel_id, provider, state, opens) VALUES (:id, 'k100', :state, '[]')"
+    )
+    world.store.write_now(lambda conn: conn.execute(query, {"id": parcel, "state": state}))
+
+
+@pytest.mark.parametrize(
+    ("push", "name", "subscribed", "named"),
+    [
+        pytest.param(sf(), "sf", "", "shunfeng", id="顺丰 pushes its own account's unasked"),
+        pytest.param(sf(key="open"), "sf", "", "", id="with a wrong key"),
+        pytest.param(k100(-1, number=NUMBER), "k100", "open", "zhongtong", id="asked for just this one"),
+        pytest.param(
+            k100(-1, number=NUMBER, comOld="zhongtong", comNew="yunda"),
+            "k100",
+            "open",
+            "yunda",
+            id="the carrier that the pusher found instead",
+        ),
+        pytest.param(k100(-1, number=NUMBER), "k100", "", "", id="never asked for"),
+        pytest.param(k100(-1, number=NUMBER), "k100", "closed", "", id="asked for no more"),
+        pytest.param(k100(-1, number=NUMBER, salt="salt"), "k100", "open", "", id="forged"),
+        pytest.param(k100(-1, number=NUMBER, com="quxian"), "k100", "open", "", id="a carrier nobody knows"),
+    ],
+)
+def test_a_true_push_says_whose_a_number_is(
+    world: World, push: Push, name: str, subscribed: str, named: str
+) -> None:
+    post = Post(world, [account(K100), account(SF, "sf", callback_key=Secret("sesame"))])
+    parcel = world.import_(NUMBER, carrier=UNNAMED)
+    if subscribed:
+        subscribe(world, parcel, subscribed)
+    post.send(push, name=name)
+    said = [(named, UNNAMED)] if named else [(UNNAMED, "")]
+    assert world.rows("SELECT carrier, declared FROM parcels") == said
+    assert scans(world, parcel) == (1 if named else 0)
+
+
+def test_a_push_about_another_carriers_parcel_names_nobody(world: World) -> None:
+    """The number is watched under that name as well: the push is about that one."""
+    post = Post(world, [account(SF, "sf", callback_key=Secret("sesame"))])
+    nameless = world.import_(NUMBER, carrier=UNNAMED)
+    known = world.import_(NUMBER, carrier="shunfeng", shop="另一家店")
+    post.send(sf(), name="sf")
+    assert (scans(world, nameless), scans(world, known)) == (0, 1)
+    assert world.column("SELECT carrier FROM parcels ORDER BY id") == [UNNAMED, "shunfeng"]
+
+
+def test_an_account_names_only_carriers_it_is_there_for(world: World) -> None:
+    provider = replace(account(SF, "sf", callback_key=Secret("sesame")), carriers=frozenset({"zhongtong"}))
+    post = Post(world, [provider])
+    world.import_(NUMBER, carrier=UNNAMED)
+    post.send(sf(), name="sf")
+    assert world.column("SELECT carrier FROM parcels") == [UNNAMED]
+    assert post.counted("unknown_parcel", "sf") == 1

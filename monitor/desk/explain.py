@@ -17,7 +17,7 @@ from monitor.telling.wording import hours, yuan
 from rules.clock import PROMISED
 from rules.policy import Policy
 
-__all__ = ["as_data", "as_text", "clock_line", "clock_lines", "declared_zh", "short"]
+__all__ = ["as_data", "as_text", "asked_zh", "clock_line", "clock_lines", "declared_zh", "short"]
 
 
 NO_POLICY: Final = Policy("", (), "")
@@ -27,6 +27,16 @@ NO_POLICY: Final = Policy("", (), "")
 def declared_zh(declared: str) -> str:
     """What the shop said of the carrier."""
     return "订单没有写" if declared == UNNAMED else f"订单写的是{names.display(declared)}"
+
+
+def asked_zh(asked: str, case: Case) -> str:
+    """What to say first where a parcel was asked for under `asked` (our key) and is not known to be its; or nothing."""
+    if case.waybill.carrier != UNNAMED or asked in ("", UNNAMED):
+        return ""
+    return (
+        f"没有{names.display(asked)}的 {case.waybill.waybill_no}；"
+        "这是同一单号的包裹，订单没有写快递公司，还没有认出是哪家的"
+    )
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str | None:

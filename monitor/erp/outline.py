@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Set
+from math import isfinite
 from typing import Any, Final
 
 from domain.masking import mask_phones, safe_text
@@ -54,7 +55,8 @@ def _field(key: str, value: Any, fields: Set[str], depth: int) -> Any:
     if isinstance(value, str):
         return mask_phones(value) if len(value) <= _VALUE else _shape(value)
     if isinstance(value, int | float) or value is None:
-        return value if len(str(value)) <= _VALUE else _shape(value)
+        endless = isinstance(value, float) and not isfinite(value)
+        return _shape(value) if endless or len(str(value)) > _VALUE else value
     return outline(value, fields, depth)
 
 

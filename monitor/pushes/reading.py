@@ -10,9 +10,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from carriers.names import listed
 from carriers.push import Delivery, Doorman, Forged, Push, Pusher, Receipt, Subscriber, same
 from domain.masking import mask_phones
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from domain.remote import RemoteError, Reply
 from domain.tracking import Answer
 from monitor.clock import Clock
@@ -20,6 +21,7 @@ from monitor.config.accounts import ProviderAccount, secrets_of
 from monitor.polling.keeping import Keeper, Told
 from monitor.redaction import redact
 from monitor.store import providers, pushes, subscriptions
+from monitor.store.carriers import name_parcel
 from monitor.store.pushes import Kept
 from monitor.sweep import Judged
 
@@ -151,7 +153,7 @@ class Reader:
         ids = pushes.addressed(conn, numbers)
         told: list[Told] = []
         for kept, answer in answers:
-            parcel_id = _parcel(ids, answer)
+            parcel_id = _parcel(ids, answer) or self._named(conn, door, ids, answer, now)
             if parcel_id is None:
                 self._stranger(conn, name, answer, now, batch)
                 continue
@@ -167,6 +169,27 @@ class Reader:
             parcel_id = ids.get(each.waybill)
             if parcel_id is not None:
                 subscriptions.ended(conn, name, parcel_id, each.why, each.said, kept.at, door.again_after)
+
+    def _named(
+        self, conn: Connection, door: Door, ids: dict[Waybill, int], answer: Answer, now: datetime
+    ) -> int | None:
+        """The parcel whose order names no carrier, where this push may say whose it is; it is that carrier's then.
+
+        Its signature was looked at on its way in. Beyond that only an account is believed that was asked for just this
+        parcel's news, or that pushes unasked what belongs to its own account (顺丰, 极兔, 菜鸟), and for its carriers.
+        """
+        waybill = Waybill(answer.corrected_carrier or answer.carrier, answer.waybill_no)
+        waiting = ids.get(Waybill(UNNAMED, answer.waybill_no))
+        if waiting is None or listed(waybill.carrier) != waybill.carrier:
+            return None
+        name = door.account.name
+        unasked = not isinstance(door.pusher, Subscriber) and door.account.pushes(waybill.carrier)
+        if not unasked and not subscriptions.is_open(conn, name, waiting):
+            return None
+        named = name_parcel(conn, waybill, now)
+        if named is not None:
+            ids[waybill] = named
+        return named
 
     def _stranger(self, conn: Connection, name: str, answer: Answer, now: datetime, batch: Batch) -> None:
         """About a number nobody watches: counted, and shown once a minute."""

@@ -11,11 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, update
 
 from carriers.names import display
+from domain.orders import UNNAMED, Waybill
 from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.codec import clean
 
-__all__ = ["change_carrier"]
+__all__ = ["change_carrier", "name_parcel"]
 
 _parcels, _due, _links = schema.parcels, schema.due, schema.order_parcels
 _COLUMNS: Final = tuple(
@@ -60,6 +61,24 @@ def change_carrier(conn: Connection, parcel_id: int, carrier: str, now: datetime
     fresh = {"provider": "", "next_poll_at": None, "next_deadline_at": at}
     conn.execute(update(_due).where(_due.c.parcel_id == parcel_id).values(fresh))
     return parcel_id
+
+
+def name_parcel(conn: Connection, waybill: Waybill, now: datetime) -> int | None:
+    """Somebody who knows names the carrier of a number that had none; the id of its parcel, now that carrier's.
+
+    None, and nothing changes, where no watched parcel of the number waits for a name, or where the carrier has one of
+    that number already, if only by what a shop wrote: that one is meant then.
+    """
+    query = select(_parcels.c.id, _parcels.c.carrier, _parcels.c.declared, _parcels.c.state)
+    rows = conn.execute(
+        query.where(_parcels.c.waybill_no == waybill.waybill_no)
+        .order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())
+        .with_for_update()
+    ).all()
+    if waybill.carrier == UNNAMED or any(waybill.carrier in (row.carrier, row.declared) for row in rows):
+        return None
+    waits = next((row.id for row in rows if row.carrier == UNNAMED and row.state == "watched"), None)
+    return None if waits is None else change_carrier(conn, waits, waybill.carrier, now)
 
 
 def _join(conn: Connection, row: Row[Any], there: Row[Any], at: int) -> None:

@@ -14,9 +14,10 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from domain.orders import ORDER_STATUS_ZH, Order, OrderStatus, Waybill
-from domain.time import to_micros
+from domain.orders import ORDER_STATUS_ZH, UNNAMED, Order, OrderStatus, Waybill
+from domain.time import from_micros, to_micros
 from monitor.store.bulk import chunks
+from monitor.store.carriers import name_parcel
 from monitor.store.codec import clean, length
 from monitor.store.ledger import Ledger, Link, OrderKey, OrderRow, ParcelRow
 from monitor.store.rows import order_values
@@ -76,20 +77,41 @@ def _batch(conn: Connection, rows: Sequence[Incoming], whole: Whole, now: int) -
     keys = {_key(row.order) for row in rows}
     named = {waybill for row in rows for waybill in whole[_key(row.order), row.known_at]}
     ledger = Ledger(conn, keys, named)
+    if freshly := _name(conn, ledger, rows, now):
+        ledger = Ledger(conn, keys, named)
     known_before = set(ledger.orders)
-    verdicts = [_Row(ledger, row, whole, now).take(known_before) for row in rows]
+    verdicts = [_Row(ledger, row, whole, now, freshly).take(known_before) for row in rows]
     ledger.write(conn, now)
     return [Taken(outcome, tuple(p.id for p in parcels), detail) for outcome, parcels, detail in verdicts]
+
+
+def _name(conn: Connection, ledger: Ledger, rows: Sequence[Incoming], now: int) -> frozenset[int]:
+    """Give parcels of nobody's carrier the one that their own order names now; the ids of those that got one."""
+    freshly: set[int] = set()
+    for row in rows:
+        order = ledger.orders.get(_key(row.order))
+        if order is None:
+            continue
+        live = {link.parcel.waybill for link in order.live()}
+        for waybill in map(_cleaned, row.waybills):
+            waits = Waybill(UNNAMED, waybill.waybill_no) in live
+            if waits and (named := name_parcel(conn, waybill, from_micros(now))) is not None:
+                freshly.add(named)
+    return frozenset(freshly)
 
 
 class _Row:
     """One incoming row meeting what is known."""
 
-    def __init__(self, ledger: Ledger, row: Incoming, whole: Whole, now: int) -> None:
+    def __init__(
+        self, ledger: Ledger, row: Incoming, whole: Whole, now: int, freshly: Set[int] = frozenset()
+    ) -> None:
+        """`freshly`: parcels that just got a carrier from this batch."""
         self._ledger = ledger
         self._row = row
+        self._freshly = freshly
         self._known = to_micros(row.known_at)
-        self._whole = frozenset(map(ledger.known_as, whole[_key(row.order), row.known_at]))
+        self._whole = frozenset(map(self._meant, whole[_key(row.order), row.known_at]))
         self._now = now
         self._said: list[str] = []
         """What changed, in words."""
@@ -113,13 +135,13 @@ class _Row:
         if self._known > seen_before:
             self._unlink_replaced(order)
         said = [_cleaned(each) for each in self._row.waybills]
-        named = dict.fromkeys(map(self._ledger.known_as, said))
+        named = dict.fromkeys(map(self._meant, said))
         if self._known > seen_before:
-            dropped = {self._ledger.known_as(_cleaned(each)) for each in self._row.dropped}
+            dropped = {self._meant(_cleaned(each)) for each in self._row.dropped}
             self._unlink_dropped(order, dropped - set(named))
         parcels = [self._place(order, each, seen_before) for each in named]
-        if self._known > seen_before:
-            self._put_right(said, filter(None, parcels))
+        newer = self._known > seen_before
+        self._put_right(said, (each for each in parcels if each and (newer or each.id in self._freshly)))
         if self._said or (self._known > seen_before and order.values["shipped_at"] is None):
             for link in order.live():
                 link.parcel.touched = True
@@ -171,6 +193,16 @@ class _Row:
             self._passed_over = True
 
     # ── its parcels ──────────────────────────────────────────────────────────────────────────────
+
+    def _meant(self, waybill: Waybill) -> Waybill:
+        """The name of the parcel meant: a number without a carrier is the one that its order has already."""
+        order = self._ledger.orders.get(_key(self._row.order))
+        if waybill.carrier == UNNAMED and order is not None:
+            mine = [each.parcel.waybill for each in order.live()]
+            same = [each for each in mine if each.waybill_no == waybill.waybill_no]
+            if len(same) == 1:
+                return same[0]
+        return self._ledger.known_as(waybill)
 
     def _unlink_replaced(self, order: OrderRow) -> None:
         """A newer export with other numbers only: the shop changed them."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from domain.findings import Blame, ClockReading, Finding, Risk
 from domain.journey import Journey
-from domain.orders import Case, Order, OrderStatus, Waybill
+from domain.orders import UNNAMED, Case, Order, OrderStatus, Waybill
 from domain.tickets import TicketState
 from domain.time import UTC, from_micros, to_micros
 from monitor.store import schema
@@ -223,11 +223,18 @@ def load(conn: Connection, parcel_ids: Sequence[int]) -> list[Loaded]:
 
 
 def find(conn: Connection, waybill_no: str, carrier: str = "") -> list[int]:
-    """The parcels of that number, the newest use of it first. `carrier` may be the one the shop named wrongly."""
+    """The parcels of that number, the newest use of it first. `carrier` may be the one the shop named wrongly.
+
+    Where `carrier` has none, those of which nobody has said yet whose they are (`UNNAMED`): whoever asks for one
+    under a name sees by its carrier that it is not known to be that one's.
+    """
     query = select(_parcels.c.id).where(_parcels.c.waybill_no == waybill_no)
-    if carrier:
-        query = query.where(or_(_parcels.c.carrier == carrier, _parcels.c.declared == carrier))
-    return list(conn.execute(query.order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())).scalars())
+    query = query.order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())
+    if not carrier:
+        return list(conn.execute(query).scalars())
+    its = or_(_parcels.c.carrier == carrier, _parcels.c.declared == carrier)
+    found = list(conn.execute(query.where(its)).scalars())
+    return found or list(conn.execute(query.where(_parcels.c.carrier == UNNAMED)).scalars())
 
 
 def clocks(conn: Connection, parcel_id: int) -> tuple[ClockReading, ...]:

@@ -32,6 +32,7 @@ __all__ = [
     "close_done",
     "due",
     "ended",
+    "is_open",
     "opens_of",
     "pushed",
     "settle",
@@ -282,6 +283,12 @@ def standing(conn: Connection, provider: str) -> dict[str, int]:
     """How many subscriptions of the account are in each state."""
     query = select(_subs.c.state, func.count()).where(_subs.c.provider == provider).group_by(_subs.c.state)
     return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def is_open(conn: Connection, provider: str, parcel_id: int) -> bool:
+    """The account was asked for this parcel's news, and said yes."""
+    query = select(_subs.c.state).where(_subs.c.parcel_id == parcel_id, _subs.c.provider == provider)
+    return bool(conn.execute(query).scalar() == State.OPEN.value)
 
 
 def opens_of(conn: Connection, provider: str, parcel_id: int) -> list[datetime]:

@@ -37,8 +37,11 @@ Specimen = Callable[[str], Provider]
         ("JDVC00000000001", "jd", False),
         ("KY4000123456", "kuayue", False),
         ("773012345678901", "shentong", False),
-        ("RR123456785CN", "ems", False),
-        ("RR123456785DE", "emsguoji", False),
+        ("EE123456785CN", "ems", False),
+        ("RR123456785CN", "youzhengguoji", False),
+        ("CP123456785CN", "youzhengguoji", False),
+        ("EE123456785DE", "emsguoji", False),
+        ("RR123456785DE", "youzhengguoji", False),
     ],
 )
 def test_letters_tell(number: str, first: str, certain: bool) -> None:
@@ -52,7 +55,10 @@ def test_letters_tell(number: str, first: str, certain: bool) -> None:
     [
         ("SF1390001112223", "shunfeng"),
         ("JDVC00000000001", "jd"),
-        ("RR123456785CN", "ems"),
+        ("EE123456785CN", "ems"),
+        ("RR123456785CN", "youzhengguoji"),
+        ("ZZ123456785CN", ""),
+        ("EE123456785DE", ""),
         ("RR123456785DE", ""),
         ("75812345678901", ""),
         ("?", ""),

@@ -175,3 +175,42 @@ def test_a_row_that_is_nested_without_end_is_told_from_another_page() -> None:
     read = rehearse(WDT.pull(fresh(NOW - timedelta(minutes=30)), NOW, HELD), lambda _: Reply(200, answer))
     assert len(read.documents) + len(read.poisoned) == 100
     assert read.more
+
+
+@pytest.mark.parametrize(
+    ("source", "page"),
+    [
+        pytest.param(
+            JST,
+            '{"code":0,"data":{"has_next":false,"datas":[{"io_id":HUGE,"ts":1},{"io_id":"D2","ts":HUGE},ROW]}}',
+            id="聚水潭",
+        ),
+        pytest.param(
+            WDT,
+            '{"code":0,"total_count":3,"stockout_list":[{"order_no":HUGE},{"order_no":"D2","status":HUGE},ROW]}',
+            id="旺店通",
+        ),
+        pytest.param(
+            FLAG,
+            '{"status":0,"data":{"total_count":3,"order":[{"order_no":HUGE},{"order_no":"D2","status":HUGE},ROW]}}',
+            id="旗舰版",
+        ),
+    ],
+)
+def test_a_number_too_long_for_anybody_costs_its_row_and_not_the_page(source: Any, page: str) -> None:
+    row = {
+        "io_id": "D3",
+        "order_no": "D3",
+        "status": "Confirmed" if source is JST else 95,
+        "l_id": number(1),
+        "logistics_no": number(1),
+        "io_date": "2026-03-02 09:00:00",
+        "ts": 3,
+    }
+    told = page.replace("ROW", json.dumps(row)).replace("HUGE", "9" * 5000)
+    start = fresh(NOW - timedelta(minutes=30))
+    read = rehearse(source.pull(start, NOW, HELD), lambda _: Reply(200, told.encode()))
+    assert [each.number for each in read.documents] == ["D3"]
+    assert len(read.poisoned) == 2
+    assert "9" * 200 not in "".join(each.body for each in read.poisoned)
+    assert all(json.loads(each.body) for each in read.poisoned)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from monitor.store import parcels
-from monitor.store.carriers import change_carrier
+from monitor.store.carriers import change_carrier, name_parcel
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming
 from tests.store.given import PICKED, T0, H, column, incoming, learn, take
@@ -107,3 +108,105 @@ def test_the_ceilings_belong_to_the_number_and_outlive_the_wrong_name(database: 
     database.write_now(lambda conn: conn.execute(text(said)))
     change(database, parcel, "zhongtong")
     assert rows(database, "SELECT asked_at, quota_at, next_poll_at FROM due") == [(7, 9, None)]
+
+
+# ── a parcel that had no carrier ─────────────────────────────────────────────────────────────────
+
+
+def name(store: Database, carrier: str) -> int | None:
+    return store.write_now(lambda conn: name_parcel(conn, Waybill(carrier, "N1"), T0 + H))
+
+
+def find(store: Database, carrier: str) -> list[int]:
+    return store.read_now(lambda conn: parcels.find(conn, "N1", carrier))
+
+
+def test_it_is_found_under_any_name_until_it_has_one(database: Database) -> None:
+    parcel = given(database, carrier=UNNAMED)
+    assert find(database, "zhongtong") == find(database, UNNAMED) == find(database, "") == [parcel]
+    change(database, parcel, "zhongtong")
+    assert find(database, "zhongtong") == find(database, UNNAMED) == [parcel]
+    assert find(database, "yunda") == []
+
+
+def test_who_has_one_of_that_number_is_not_given_anothers(database: Database) -> None:
+    nameless, named = given(database, "o1", UNNAMED), given(database, "o2", "zhongtong")
+    assert find(database, "zhongtong") == [named]
+    assert find(database, "yunda") == [nameless]
+
+
+@pytest.mark.parametrize(
+    ("there", "carrier", "named"),
+    [
+        pytest.param([UNNAMED], "zhongtong", True, id="it waited for a name"),
+        pytest.param(["yunda", UNNAMED], "zhongtong", True, id="another carrier has the number too"),
+        pytest.param([UNNAMED, "zhongtong"], "zhongtong", False, id="that carrier's is known"),
+        pytest.param([UNNAMED], UNNAMED, False, id="nobody's name is none"),
+        pytest.param(["yunda"], "zhongtong", False, id="one that has a name keeps it"),
+        pytest.param([], "zhongtong", False, id="nobody watches it"),
+    ],
+)
+def test_a_name_goes_to_the_parcel_that_waits_for_one(
+    database: Database, there: list[str], carrier: str, named: bool
+) -> None:
+    ids = {each: given(database, f"o{n}", each) for n, each in enumerate(there)}
+    before = rows(database, "SELECT * FROM parcels ORDER BY id")
+    if named:
+        learn(database, ids[UNNAMED], T0, PICKED)
+    assert name(database, carrier) == (ids[UNNAMED] if named else None)
+    if named:
+        query = f"SELECT carrier, declared FROM parcels WHERE id = {ids[UNNAMED]}"
+        assert rows(database, query) == [(carrier, UNNAMED)]
+        assert column(database, "SELECT count(*) FROM events") == [1]
+    else:
+        assert rows(database, "SELECT * FROM parcels ORDER BY id") == before
+
+
+def test_what_is_watched_no_more_needs_no_name(database: Database) -> None:
+    parcel = given(database, carrier=UNNAMED)
+    database.write_now(
+        lambda conn: conn.execute(text(f"UPDATE parcels SET state = 'unwatched' WHERE id = {parcel}"))
+    )
+    assert name(database, "zhongtong") is None
+
+
+@pytest.mark.parametrize(
+    ("order", "known", "outcome", "names"),
+    [
+        pytest.param("o1", H, "updated", [("zhongtong", "", "watched")], id="its own order, later"),
+        pytest.param("o1", -H, "updated", [("zhongtong", "", "watched")], id="an older export knows more"),
+        pytest.param(
+            "o2", H, "accepted", [(UNNAMED, "", "watched"), ("zhongtong", "", "watched")], id="another order"
+        ),
+    ],
+)
+def test_the_order_names_the_carrier_at_last(
+    database: Database, order: str, known: Any, outcome: str, names: list[tuple[str, str, str]]
+) -> None:
+    """The same parcel with its history, and no word of a changed number."""
+    parcel = given(database, carrier=UNNAMED)
+    learn(database, parcel, T0, PICKED)
+    [told] = take(database, replace(of(order, "zhongtong"), known_at=T0 + known), now=T0 + H)
+    assert told.outcome == outcome
+    assert "换成" not in told.detail
+    assert rows(database, "SELECT carrier, declared, state FROM parcels ORDER BY id") == names
+    if order == "o1":
+        assert told.parcel_ids == (parcel,)
+        assert "快递公司已改正" in told.detail
+        assert column(database, "SELECT unlinked_at FROM order_parcels") == [None]
+
+
+def test_a_list_without_carriers_takes_no_carrier_away(database: Database) -> None:
+    parcel = given(database, carrier="zhongtong")
+    [told] = take(database, replace(of("o1", UNNAMED), known_at=T0 + H))
+    assert (told.outcome, told.parcel_ids) == ("unchanged", (parcel,))
+    assert rows(database, "SELECT carrier, state FROM parcels") == [("zhongtong", "watched")]
+
+
+def test_named_twice_in_one_file_it_is_the_first_ones(database: Database) -> None:
+    parcel = given(database, carrier=UNNAMED)
+    said = [replace(of("o1", each), known_at=T0 + H) for each in ("zhongtong", "yunda")]
+    take(database, *said)
+    assert rows(database, f"SELECT carrier, state FROM parcels WHERE id = {parcel}") == [
+        ("zhongtong", "watched")
+    ]

@@ -14,6 +14,7 @@ from domain.tracking import Milestone
 from monitor.store import opinions, parcels
 from tests import hostile
 from tests.simulated import PICKED, at
+from tests.store import given
 from tests.web.conftest import Site
 from tests.web.desk import Desk, harmless, scan
 from tests.web.test_ticket import words
@@ -92,6 +93,24 @@ def test_a_parcel_that_is_over_says_why_and_looks_no_more(desk: Desk) -> None:
 def test_a_carrier_may_be_named_as_people_do(desk: Desk) -> None:
     desk.stalled(NUMBER)
     assert NUMBER in read(desk, f"/parcels/{quote('中通')}/{NUMBER}")
+
+
+@pytest.mark.parametrize("asked", ["中通", "zhongtong"])
+def test_a_number_without_a_carrier_is_found_under_any_and_says_so(desk: Desk, asked: str) -> None:
+    given.a_parcel(desk.site.db, f"auto/{NUMBER}")
+    page = read(desk, f"/parcels/{quote(asked)}/{NUMBER}")
+    assert f"待识别 {NUMBER}" in page
+    assert "没有中通快递的这个单号" in page
+    assert "没有中通快递" not in read(desk, f"/parcels/auto/{NUMBER}")
+    english = read(desk, f"/parcels/zhongtong/{NUMBER}?lang=en")
+    assert "nobody has said yet whose it is" in english
+
+
+def test_a_carriers_own_parcel_comes_before_one_without_a_carrier(desk: Desk) -> None:
+    given.a_parcel(desk.site.db, f"auto/{NUMBER}", shop="另一家店")
+    desk.stalled(NUMBER)
+    page = read(desk, f"/parcels/{quote('中通')}/{NUMBER}")
+    assert "待识别" not in page
 
 
 def test_it_speaks_english_too(desk: Desk) -> None:

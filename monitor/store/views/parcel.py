@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 from domain.findings import ClockReading
 from domain.history import Stored
-from domain.orders import Order, Waybill
+from domain.orders import UNNAMED, Order, Waybill
 from domain.time import from_micros
 from domain.tracking import TrackingEvent
 from monitor.store import opinions, parcels, schema
@@ -104,6 +104,8 @@ class ParcelPage:
 
     waybill: Waybill
     uses: tuple[Use, ...]
+    asked: str = ""
+    """The carrier it was asked for under, where nobody has said yet whose the number is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ def parcel(conn: Connection, carrier: str, waybill_no: str) -> ParcelPage | None
     loaded = {each.id: each for each in parcels.load(conn, ids)}
     if not loaded:
         return None
-    return ParcelPage(waybill, tuple(_use(conn, loaded[id_]) for id_ in ids if id_ in loaded))
+    uses = tuple(_use(conn, loaded[id_]) for id_ in ids if id_ in loaded)
+    known = uses[0].loaded.case.waybill
+    if known.carrier == UNNAMED != waybill.carrier:
+        return ParcelPage(known, uses, asked=waybill.carrier)
+    return ParcelPage(waybill, uses)
 
 
 def search(conn: Connection, numbers: Sequence[str]) -> Found:

@@ -18,6 +18,7 @@ from domain.orders import OrderStatus
 from domain.tickets import TicketState
 from domain.tracking import Milestone
 from monitor.config.settings import Settings
+from monitor.desk.explain import asked_zh
 from monitor.store.parcels import Loaded
 from monitor.store.views import parcel as views
 from monitor.store.views.tickets import TicketRow
@@ -79,6 +80,7 @@ class ParcelHead(BaseModel):
     state: str = Field(description="watched、done 或 unwatched")
     why: str
     provider: str = Field(description="向哪个账号查；空：没有可查的")
+    note: str = Field(description="所问的快递公司没有这个单号，给的是同一单号、待识别的包裹；空：就是所问的")
 
 
 class Found(BaseModel):
@@ -195,7 +197,7 @@ def _told(
     policy = settings.book.policy_for(case)
     verdict = judge(case, policy, now)
     return Parcel(
-        parcel=_head(newest.loaded, policy, zone),
+        parcel=_head(newest.loaded, policy, zone, asked_zh(page.asked, case)),
         events=[story.event(each.stored, zone) for each in newest.scans],
         clocks=[story.clock(each, zone) for each in verdict.clocks],
         findings=[_found(each, policy, zone) for each in verdict.findings],
@@ -211,7 +213,7 @@ def _told(
     )
 
 
-def _head(of: Loaded, policy: Policy, zone: Zone) -> ParcelHead:
+def _head(of: Loaded, policy: Policy, zone: Zone, note: str) -> ParcelHead:
     waybill = of.case.waybill
     return ParcelHead(
         carrier=waybill.carrier,
@@ -226,6 +228,7 @@ def _head(of: Loaded, policy: Policy, zone: Zone) -> ParcelHead:
         state=of.state,
         why=shown(of.why),
         provider=of.provider,
+        note=note,
     )
 
 

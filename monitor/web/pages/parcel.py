@@ -93,7 +93,7 @@ async def show(request: Request, carrier: str, waybill_no: str) -> Response:
     """Everything about a number; `use` picks an earlier parcel that had it."""
 
     def work(conn: Connection) -> ParcelPage | None:
-        return parcel(conn, carrier, waybill_no) or parcel(conn, names.canonical(carrier) or "", waybill_no)
+        return parcel(conn, names.canonical(carrier) or carrier, waybill_no)
 
     found = await context_of(request).db.read(work)
     asked = request.query_params.get("use", "")

@@ -35,6 +35,15 @@ def test_everything_explain_says_and_more(api: Api, story: None, carrier: str) -
     assert {each["state"] for each in told["messages"]} == {"sent", "dead", "waiting"}
 
 
+def test_a_parcel_whose_carrier_is_not_known_is_found_by_its_number(api: Api, story: None) -> None:
+    given.a_parcel(api.store, "auto/75812345678901")
+    told = api.get("/parcels/中通/75812345678901")["parcel"]
+    assert (told["carrier"], told["carrier_name"]) == ("auto", "待识别")
+    assert told["note"].startswith("没有中通快递的 75812345678901；")
+    assert api.get("/parcels/auto/75812345678901")["parcel"]["note"] == ""
+    assert api.get("/parcels/zhongtong/Z0")["parcel"]["note"] == ""
+
+
 def test_a_scan_that_was_edited_and_one_that_was_withdrawn_are_marked(api: Api) -> None:
     parcel = given.a_parcel(api.store, "Z9")
     first = TrackingEvent(T0 + H, Milestone.PICKED_UP, "已揽收", "103")
