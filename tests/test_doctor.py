@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domain.time import to_micros
-from domain.tracking import Answer
+from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
 from monitor.feeds.doctor import Doctor
 from monitor.feeds.feed import FeedState
 from monitor.polling.keeping import Keeper, Told
@@ -316,6 +316,37 @@ def test_every_question_is_counted_once_with_what_came_of_it(world: World) -> No
     assert found.success == pytest.approx(2 / 3)
     assert counts(world, YTO).success == 1
     assert counts(world, YTO).asked == 9
+
+
+@pytest.mark.parametrize(
+    ("told", "unknown"),
+    [
+        pytest.param(
+            TrackingEvent(at(0.5), Milestone.UNKNOWN, "喵", "x9"), 1, id="nobody knows what it means"
+        ),
+        pytest.param(
+            TrackingEvent(at(0.5), Milestone.UNKNOWN, "预计11月21日17:00前送达", "0", forecast=True),
+            0,
+            id="forecast",
+        ),
+        pytest.param(
+            TrackingEvent(
+                at(0.5), Milestone.UNKNOWN, "快件丢失", "2", exceptions=frozenset({ExceptionKind.LOST})
+            ),
+            0,
+            id="trouble in plain words",
+        ),
+    ],
+)
+def test_only_what_nobody_understood_counts_as_unknown(
+    world: World, told: TrackingEvent, unknown: int
+) -> None:
+    """The share stands beside the list of unknown codes and words, and must not contradict it."""
+    parcel = world.import_("Z1")
+    keeper = Keeper("k100", (), world.sweep, Doctor("k100", (), 30 * MINUTE))
+    news = Told(parcel, Answer(ZTO, "Z1", (told,)), T0 + HOUR, T0 + HOUR, T0 + HOUR)
+    world.store.write_now(lambda conn: keeper.keep(conn, [news], T0 + HOUR))
+    assert (counts(world).scans, counts(world).unknown) == (1, unknown)
 
 
 def test_the_first_look_at_an_old_parcel_says_nothing_of_the_delay(world: World) -> None:

@@ -20,7 +20,7 @@ from carriers import names
 from domain.history import Stored
 from domain.messages import Message
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unreadable
-from domain.tracking import Milestone
+from domain.tracking import Milestone, TrackingEvent
 from monitor.feeds import line as feed_line
 from monitor.feeds import silence
 from monitor.feeds import wording as feed_wording
@@ -188,7 +188,7 @@ class Round:
         counts.empty += each.sign is Sign.NOTHING
         counts.emptied += each.sign is Sign.EMPTIED
         counts.scans += len(each.fresh)
-        counts.unknown += sum(row.event.milestone is Milestone.UNKNOWN for row in each.fresh)
+        counts.unknown += sum(_unread(row.event) for row in each.fresh)
         if each.before is None:
             return
         if not each.pushed:
@@ -316,6 +316,11 @@ class Round:
         if before.poor_told and not line.poor_told:
             return feed_wording.well(name, now, since=before.poor_since)
         return None
+
+
+def _unread(event: TrackingEvent) -> bool:
+    """Nobody knows what it means. A forecast, or trouble in plain words, is understood and moves nothing all the same."""
+    return event.milestone is Milestone.UNKNOWN and not event.forecast and not event.exceptions
 
 
 def _worth_keeping(known: Line | None, line: Line) -> bool:
