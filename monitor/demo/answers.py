@@ -13,7 +13,7 @@ from domain.time import SHANGHAI
 from monitor.demo.places import CITIES
 from monitor.demo.scans import STATUS_ZH, Row
 
-__all__ = ["error", "foreign", "old_style", "overdue", "reply"]
+__all__ = ["SIGNED", "error", "foreign", "old_style", "overdue", "reply"]
 
 UNKNOWN_COMPANY: Final = "找不到对应公司"
 _ERRORS: Final[Mapping[str, str]] = {
@@ -26,7 +26,7 @@ _ERRORS: Final[Mapping[str, str]] = {
     "504": "查询过于频繁，请稍后再试",
     "601": "KEY已过期",
 }
-_SIGNED: Final = frozenset({"3", "301", "302", "303", "304", "4"})
+SIGNED: Final = frozenset({"3", "301", "302", "303", "304", "4"})
 _BASIC: Final[Mapping[str, str]] = {
     **dict.fromkeys(("101", "102", "103"), "1"),
     **dict.fromkeys(("1001", "1002", "1003"), "0"),
@@ -62,12 +62,12 @@ def reply(com: str, num: str, rows: Sequence[Row], param: Mapping[str, Any]) -> 
     body: dict[str, Any] = {
         "message": "ok",
         "nu": num,
-        "ischeck": "1" if newest in _SIGNED else "0",
+        "ischeck": "1" if newest in SIGNED else "0",
         "com": com,
         "status": "200",
         "data": data[::-1] if param.get("order") == "asc" else data,
         "state": newest,
-        "condition": "F00" if newest in _SIGNED else "00",
+        "condition": "F00" if newest in SIGNED else "00",
     }
     if level >= 4:
         body |= {"routeInfo": _route(rows), "isLoop": False}

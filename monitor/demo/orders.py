@@ -7,7 +7,7 @@ with the quirks of the real ones (`facts/import-formats.md` §2, §4). Buyers ha
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -110,12 +110,18 @@ def save_events(path: Path, parcels: Iterable[Parcel], at: datetime) -> int:
     return _save(path, "utf-8", EVENT_COLUMNS, (_event(parcel, scan, at) for parcel, scan in shown))
 
 
-def save_taobao(path: Path, shipped: Iterable[Parcel], awaiting: Iterable[Parcel] = ()) -> int:
+def save_taobao(
+    path: Path,
+    shipped: Iterable[Parcel],
+    awaiting: Iterable[Parcel] = (),
+    spoilt: Container[str] = frozenset(),
+) -> int:
     """In the manner of 千牛: GB18030, CRLF, numbers as `="…"`; how many rows it has.
 
-    Parcels of other platforms are left out. Those in `awaiting` have no number yet.
+    Parcels of other platforms are left out. Those in `awaiting` have no number yet. The waybills in `spoilt`, of
+    digits alone, were opened and saved in a spreadsheet: 7.73012E+14.
     """
-    rows = (_taobao(parcel, sent) for parcel, sent in _of("taobao_tmall", shipped, awaiting))
+    rows = (_taobao(parcel, sent, spoilt) for parcel, sent in _of("taobao_tmall", shipped, awaiting))
     return _save(path, "gb18030", _TAOBAO.split(","), rows)
 
 
@@ -140,7 +146,7 @@ def _save(path: Path, encoding: str, header: Sequence[str], rows: Iterable[list[
         return len(list(map(writer.writerow, rows)))
 
 
-def _taobao(parcel: Parcel, sent: bool) -> list[str]:
+def _taobao(parcel: Parcel, sent: bool, spoilt: Container[str]) -> list[str]:
     order, amount = parcel.order, f"{parcel.order.amount:.2f}"
     region = _REGIONS.get(order.receiver_province, f"{order.receiver_province}省")
     status = "卖家已发货，等待买家确认" if sent else "买家已付款，等待卖家发货"
@@ -154,7 +160,10 @@ def _taobao(parcel: Parcel, sent: bool) -> list[str]:
         f"'1380*****{parcel.told_tail[-2:]}",
     ]
     times = [_wall(order.paid_at), _wall(order.paid_at)]
-    number = [parcel.waybill_no, parcel.carrier.zh] if sent else ["", ""]
+    waybill = parcel.waybill_no
+    if waybill in spoilt:
+        waybill = f"{float(waybill):.5E}"
+    number = [waybill, parcel.carrier.zh] if sent else ["", ""]
     last = ["", "1", "0", order.shop, _wall(order.shipped_at) if sent else ""]
     return [
         f'="{order.order_no}"',

@@ -1,4 +1,4 @@
-"""快递100's real-time query over HTTP: `POST /poll/query.do`.
+"""快递100's real-time query over HTTP: `POST /poll/query.do`; and `POST /poll` where it pushes too (`pushing`).
 
 Protocol, codes and limits: `facts/carriers-kuaidi100.md`. Failures come with HTTP 200 and a `returnCode`.
 Every answer carries the provider's own time as `Date`.
@@ -20,6 +20,7 @@ from aiohttp import web
 from monitor.demo.answers import UNKNOWN_COMPANY, error, foreign, old_style, overdue, reply
 from monitor.demo.faults import Clock, Fault, Switchboard, break_wire, spoil, tell_time
 from monitor.demo.meter import Ceilings, Meter, Offence
+from monitor.demo.pushing import Pushes
 from monitor.demo.scans import Row
 
 __all__ = ["COMPANIES", "PHONE_CHECKED", "Asked", "Ledger", "Source", "make_provider_app", "sign"]
@@ -97,12 +98,13 @@ def make_provider_app(
     board: Switchboard | None = None,
     ledger: Ledger | None = None,
     overdue_after: timedelta | None = timedelta(hours=72),
+    pushes: Pushes | None = None,
 ) -> web.Application:
     """The provider as an application for `aiohttp.web`.
 
     `ledger` keeps the questions and counts violations; its meter, when given, is the one that counts.
     `board` switches faults while it runs, for all numbers or single ones. `overdue_after` is when a silent
-    row gets the aggregator's "overdue" code; None: never.
+    row gets the aggregator's "overdue" code; None: never. `pushes` takes subscriptions; somebody has to run it.
     """
     desk = _Desk(
         source=source,
@@ -112,9 +114,12 @@ def make_provider_app(
         board=board or Switchboard(),
         ledger=ledger or Ledger(Meter(ceilings or Ceilings(), enforced=ceilings_enforced)),
         overdue_after=overdue_after,
+        pushes=pushes,
     )
     app = web.Application()
     app.router.add_post("/poll/query.do", desk.query)
+    if pushes is not None:
+        app.router.add_post("/poll", desk.subscribe)
     tell_time(app, clock, desk.board)
     return app
 
@@ -147,6 +152,34 @@ class _Desk:
     board: Switchboard
     ledger: Ledger
     overdue_after: timedelta | None
+    pushes: Pushes | None = None
+
+    async def subscribe(self, request: web.Request) -> web.Response:
+        """A number to be pushed from now on; the key is inside, there is no signature."""
+        param = _param((await _form(request)).get("param", "")) or {}
+        fault = self.board.of(str(param.get("number", "")))
+        broken = await break_wire(request, fault, self.board)
+        if broken is not None:
+            return broken
+        code, words = self._subscribed(param, fault)
+        body = {"result": code == "200", "returnCode": code, "message": words}
+        content = spoil(fault, json.dumps(body, ensure_ascii=False).encode())
+        return web.Response(body=content, content_type="application/json", charset="utf-8")
+
+    def _subscribed(self, param: Mapping[str, Any], fault: Fault) -> tuple[str, str]:
+        if fault in _FORCED:
+            return ("601", "KEY已过期") if fault is Fault.KEY_EXPIRED else ("500", "服务器错误")
+        if not hmac.compare_digest(str(param.get("key", "")).encode(), self.key.encode()):
+            return "600", "您不是合法的订阅者"
+        if param.get("company") not in COMPANIES:
+            return "701", "拒绝订阅的快递公司"
+        com, num = str(param["company"]), str(param.get("number", ""))
+        opens = self._opens(com, num, (param.get("parameters") or {}).get("phone"))
+        try:
+            fresh = self.pushes is not None and self.pushes.subscribe(param, opens)
+        except (KeyError, AttributeError):
+            return "700", "不支持的订阅数据"
+        return ("200", "提交成功") if fresh else ("501", "重复订阅")
 
     async def query(self, request: web.Request) -> web.Response:
         """One question, whatever may be wrong with it or with us."""
@@ -189,10 +222,12 @@ class _Desk:
 
     def _phone_opens(self, question: _Question) -> bool:
         """The carrier asks for no phone, or its last four digits are those it knows."""
-        if question.com not in PHONE_CHECKED:
+        return self._opens(question.com, question.num, (question.param or {}).get("phone"))
+
+    def _opens(self, com: str, num: str, said: object) -> bool:
+        if com not in PHONE_CHECKED:
             return True
-        phone = str((question.param or {}).get("phone", ""))
-        tail = self.source.phone_tail(question.com, question.num)
+        phone, tail = str(said or ""), self.source.phone_tail(com, num)
         return len(phone) >= 4 and (tail is None or phone[-4:] == tail)
 
     def _history(self, question: _Question) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from domain.orders import Order
 from monitor.demo.places import CITIES, City
 from monitor.demo.story import BEIJING, hours
 
-__all__ = ["SHOPS", "Shop", "fulfil", "place_order"]
+__all__ = ["ERP_SHOP", "SHOPS", "Shop", "fulfil", "place_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ SHOPS: Final = (
     Shop("pinduoduo", "日日鲜百货", "日日商行", CITIES["金华"], "义乌仓", "百货", 5, 59),
     Shop("pinduoduo", "暖冬服饰店", "日日商行", CITIES["广州"], "广州仓", "服饰", 19, 199),
 )
+
+ERP_SHOP: Final = Shop("douyin", "云上家居抖音店", "云上商贸", CITIES["杭州"], "杭州仓", "家居", 29, 399)
+"""Its orders come out of the merchant's ERP, which may give them away: 聚水潭 has none of 淘系 and 拼多多."""
 
 _ROUNDS: Final = ((12.0, 14.0, 16.0), (18.0, 19.0, 21.0), (24.0, 34.0, 35.5))
 """Orders paid before the first hour of a line are picked up between the two others (Beijing time)."""

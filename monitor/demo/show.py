@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Set
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,11 +27,14 @@ from monitor.app import App
 from monitor.clock import Clock, wall
 from monitor.config.settings import Settings, load
 from monitor.demo.causes import Cause, Causes
+from monitor.demo.dropped import drop, exported
+from monitor.demo.erp import SENDER_TAIL, Carriers, erp_world, make_erp_app
 from monitor.demo.faults import Fault, Switchboard
 from monitor.demo.groups import Inbox, Robot, make_groups_app
 from monitor.demo.orders import save_own
 from monitor.demo.pace import SPEED, SimulatedTime
 from monitor.demo.provider import make_provider_app
+from monitor.demo.pushing import Pushes
 from monitor.demo.scene import GROUPS, Scene, Wall
 from monitor.demo.serving import serving
 from monitor.demo.site import EXTRA, make_router
@@ -56,6 +59,9 @@ _PER_DAY: Final = 180.0
 _BACKLOG: Final = timedelta(days=4)
 _PATIENCE: Final = timedelta(seconds=8)
 """For one question on loopback: real seconds are simulated hours."""
+_EXPORTED: Final = timedelta(hours=36)
+"""What was shipped so lately may be in the export that lies in the drop folder."""
+APP_KEY: Final = "demo"
 _CONFIG: Final = Path(__file__).parent / "demo.toml"
 
 
@@ -89,6 +95,8 @@ class Stage:
     """What is wrong with the tracking provider."""
     app: App
     scene: Scene
+    pushes: Pushes
+    """What the tracking provider was asked to push."""
     imported: list[datetime] = field(default_factory=list)
     """Up to when orders were imported, one moment per file."""
 
@@ -124,21 +132,28 @@ async def stage(
     time = SimulatedTime(started_at, speed)
     clock = Clock(read=time)
     provider, groups, inbox = Switchboard(), Switchboard(), Inbox()
+    erp = erp_world(seed + 1, started_at, _BACKLOG)
+    carriers = Carriers(world, erp)
+    pushes = Pushes(carriers, time, provider)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(door.close)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="parcelwatch-demo-")))
         keys = _Keys()
-        asked = make_provider_app(world, customer=keys.customer, key=keys.key, clock=time, board=provider)
+        asked = make_provider_app(
+            carriers, customer=keys.customer, key=keys.key, clock=time, board=provider, pushes=pushes
+        )
+        shop = make_erp_app(erp, app_key=APP_KEY, app_secret=keys.erp_secret, clock=time)
         told = make_groups_app(keys.robots(), clock=time, board=groups, inbox=inbox)
-        peers = [await stack.enter_async_context(serving(app)) for app in (asked, told)]
-        settings = load(_configuration(folder, keys, page=url, provider=peers[0], groups=peers[1]))
+        peers = [await stack.enter_async_context(serving(app)) for app in (asked, told, shop)]
+        addresses = dict(zip(("provider", "groups", "erp"), peers, strict=True))
+        settings = load(_configuration(folder, keys, page=url, **addresses))
         migrate(settings.store)
         db = stack.enter_context(contextlib.closing(Database.open(settings.store)))
         vitals = Vitals(started_at, speed=speed)
         app = App(settings, db, clock, Net(timeout=Timeouts(total=_PATIENCE)), pages=url, vitals=vitals)
         causes = Causes(world, provider, groups, [group.robot for group in GROUPS])
         scene = Scene(url, time, causes, Wall(inbox), vitals, policies=_policies())
-        made = Stage(url, folder, settings, db, clock, world, inbox, provider, app, scene)
+        made = Stage(url, folder, settings, db, clock, world, inbox, provider, app, scene, pushes)
         await stack.enter_async_context(_console(made, door))
         yield made
 
@@ -168,6 +183,8 @@ class _Keys:
     signing: str = field(default_factory=token_hex, repr=False)
     wecom: str = field(default_factory=token_hex, repr=False)
     onebot: str = field(default_factory=token_hex, repr=False)
+    salt: str = field(default_factory=token_hex, repr=False)
+    erp_secret: str = field(default_factory=token_hex, repr=False)
 
     def robots(self) -> tuple[Robot, ...]:
         """The robots of the three groups."""
@@ -182,7 +199,8 @@ def _configuration(folder: Path, keys: _Keys, **addresses: str) -> Path:
     """A real configuration file; only its owner may read it."""
     path = folder / "parcelwatch.toml"
     path.touch(0o600)
-    path.write_text(Template(_CONFIG.read_text("utf-8")).substitute(asdict(keys), **addresses), "utf-8")
+    words = asdict(keys) | {"sender": SENDER_TAIL, "app_key": APP_KEY}
+    path.write_text(Template(_CONFIG.read_text("utf-8")).substitute(words, **addresses), "utf-8")
     return path
 
 
@@ -194,6 +212,7 @@ async def _console(made: Stage, door: socket.socket) -> AsyncIterator[None]:
         made.clock.now,
         lambda: made.settings,
         made.app.vitals,
+        lambda: made.app.callbacks,
         who=WHO,
         extras=(EXTRA,),
         metrics=made.app.metrics,
@@ -219,10 +238,13 @@ async def play(
 
     `ready` is called once the console has parcels to show.
     """
-    await _import(made, made.world.opened_at, made.clock.now())
+    now = made.clock.now()
+    dropped = exported(made.world.shipped(now - _EXPORTED, now))
+    await _import(made, made.world.opened_at, now, frozenset(each.waybill_no for each in dropped.only))
+    await asyncio.to_thread(drop, made.folder / "inbox", dropped, now)
     await made.app.sweep_tick()
     ready()
-    beside = [_orders(made, timing), _outages(made, timing), _settling(made, timing)]
+    beside = [_orders(made, timing), _outages(made, timing), _settling(made, timing), made.pushes.run()]
     tasks = [asyncio.create_task(_surely(each)) for each in beside]
     try:
         await made.app.run(until)
@@ -248,9 +270,9 @@ async def _orders(made: Stage, timing: Timing) -> None:
         await _import(made, made.imported[-1], made.clock.now())
 
 
-async def _import(made: Stage, since: datetime, until: datetime) -> None:
-    """A file with the parcels shipped in between, the newest first, through the real import."""
-    parcels = made.world.shipped(since, until)[::-1]
+async def _import(made: Stage, since: datetime, until: datetime, without: Set[str] = frozenset()) -> None:
+    """A file with the parcels shipped in between, the newest first, through the real import; but those `without`."""
+    parcels = [each for each in made.world.shipped(since, until) if each.waybill_no not in without][::-1]
     if parcels:
         await asyncio.to_thread(_take, made, parcels, until)
     made.imported.append(until)

@@ -19,10 +19,11 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from domain.time import to_micros
 from monitor.demo.causes import Cause
+from monitor.demo.dropped import NAME
 from monitor.demo.show import WHO, PortTaken, Stage, Timing, play, stage
 from monitor.demo.walk import Walk, read_walk
 from monitor.store import providers, schema, tickets
@@ -212,6 +213,38 @@ def accused(made: Stage, since: datetime, until: datetime) -> int:
         .where(found > to_micros(since), found < to_micros(until))
     )
     return int(made.db.read_now(lambda conn: conn.execute(query).scalar_one()))
+
+
+def test_every_way_in_is_walked_with_its_figures_on_the_pages():
+    """Pushes with true signatures, orders out of an ERP, a file in the drop folder, and a bill with its limits."""
+
+    async def scenario(made: Stage, watcher: Watcher) -> None:
+        def counted(query: str) -> Any:
+            return made.db.read_now(lambda conn: conn.execute(text(query)).scalar_one())
+
+        async def until(query: str, what: str, within: float = 60) -> None:
+            async with asyncio.timeout(within * busy()):
+                while not counted(query):
+                    await asyncio.sleep(0.25)
+
+        await until("SELECT count(*) FROM imports WHERE origin = 'inbox'", "the drop folder is read")
+        await until("SELECT count(*) FROM orders WHERE platform = 'douyin'", "the ERP is pulled")
+        await until("SELECT count(*) FROM subscriptions WHERE state = 'open'", "numbers are subscribed")
+        await until("SELECT sum(pushed) FROM feed_hours WHERE pushed > 0", "pushes are heard")
+        assert counted("SELECT count(*) FROM pushes") < 50, "and read at once"
+        assert made.pushes.pushed > 0
+        assert counted("SELECT count(*) FROM oddities") == 0, "nothing of it is unreadable"
+        assert counted("SELECT sum(failures) FROM pulls") == 0
+        assert not (made.folder / "inbox" / NAME).exists(), "what was taken is put away"
+        found = "SELECT count(*) FROM findings f JOIN order_parcels l ON l.parcel_id = f.parcel_id JOIN orders o ON o.id = l.order_id WHERE o.platform = 'douyin'"
+        assert counted(found) == 0, "nothing goes wrong in that shop"
+        sources = await watcher.read("/providers")
+        for told in ("每日上限", "每月上限", "预计本月", "推送"):
+            assert told in sources, told
+        assert re.search(r"今日 ¥\s?\d", " ".join(sources.split())), "the bill has a figure"
+        assert NAME in await watcher.read("/intake")
+
+    run(scenario, speed=576)
 
 
 def test_the_provider_fails_by_itself_when_nobody_causes_anything():
