@@ -17,6 +17,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+from domain.masking import safe_text
+
 __all__ = [
     "Conversation",
     "Denied",
@@ -32,6 +34,11 @@ __all__ = [
     "Unreadable",
     "rehearse",
 ]
+
+
+_HEAD: Final = 4000
+_SHOWN: Final = 60
+"""Of an answer nobody can read: bytes looked at for phones, and characters said."""
 
 
 class Secret:
@@ -118,8 +125,13 @@ class Reply:
         try:
             return _parsed(self.content)
         except (ValueError, RecursionError) as error:
-            head = self.content[:60].decode("utf-8", "replace")
-            raise Unreadable(f"HTTP {self.status}, not JSON: {head!r}") from error
+            raise Unreadable(f"HTTP {self.status}, not JSON: {_head(self.content)}") from error
+
+
+def _head(content: bytes) -> str:
+    """How a body begins, for a person: phones masked before the cut, so that none is left by half. It ends with the
+    text, so that whoever knows the secrets finds the beginning of one before the cut (`monitor/redaction.py`)."""
+    return safe_text(content[:_HEAD].decode("utf-8", "replace"), _SHOWN)
 
 
 def _parsed(content: bytes) -> Any:

@@ -93,7 +93,7 @@ class App:
         self.clock = clock or Clock()
         self.vitals = vitals if vitals is not None else Vitals(self.clock.now())
         self.metrics = metrics if metrics is not None else Metrics()
-        self.net = net or Net(on_call=self._heard)
+        self.net = net or Net(on_call=self._heard, secrets=settings.secrets)
         self.lanes = Lanes()
         self.sweep = build_sweep(settings, pages, self.lanes)
         self.engine = Engine(self._rang)

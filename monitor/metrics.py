@@ -19,8 +19,10 @@ from typing import Final, TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from monitor.feeds.feed import UNHEARD
 from monitor.store.database import Database
 from monitor.store.pulse import Marks, Pulse, count_watched, marks, pulse
+from monitor.store.push_counts import STANDINGS, tallies
 from monitor.vitals import Standing, Vitals
 
 __all__ = ["MEASURES", "Measure", "Metrics"]
@@ -80,11 +82,20 @@ MEASURES: Final = tuple(
         ("parcels_watched", Gauge, (), "正在监控的包裹", ()),
         ("poll_lag_seconds", Gauge, ("account",), "最早一个到点而未查的运单迟了多少秒", ()),
         ("sweep_lag_seconds", Gauge, (), "最早一个到点而未判定的包裹迟了多少秒", ()),
-        ("feed_state", Gauge, ("account", "state"), "数据源账号的状态：up、degraded、down 之一为 1", ()),
+        (
+            *("feed_state", Gauge, ("account", "state")),
+            *("数据源账号的状态：up、degraded、down、unknown（尚无应答）之一为 1", ()),
+        ),
         (
             *("carrier_feed_state", Gauge, ("account", "carrier", "state")),
-            *("账号背后每家快递的状态：up、degraded、down 之一为 1", ()),
+            *("账号背后每家快递的状态：up、degraded、down、unknown（尚无应答）之一为 1", ()),
         ),
+        (
+            *("subscriptions", Gauge, ("account", "state")),
+            *("接收推送的账号：各种状态的订阅有几个，不含已结束的包裹", ()),
+        ),
+        ("pushes_waiting", Gauge, (), "收下了还没有读的推送有几条", ()),
+        ("pushes_oldest_seconds", Gauge, (), "最早一条还没有读的推送等了多少秒", ()),
         ("questions_today", Gauge, ("account",), "今天（上海时间）问了多少次", ()),
         ("spend_today_yuan", Gauge, ("account",), "今天（上海时间）花了多少元", ()),
         ("unknown_codes", Gauge, ("account",), "数据源说过而我们不认识的编码有几种", ()),
@@ -100,8 +111,8 @@ MEASURES: Final = tuple(
 _FRESH: Final = 5.0
 """Seconds for which a reading of the store is good enough."""
 _COUNT_FRESH: Final = 60.0
-"""The same for the count of watched parcels, which walks an index."""
-_STATES: Final = ("up", "degraded", "down")
+"""The same for the counts of watched parcels and of subscriptions, which walk an index."""
+_STATES: Final = ("up", "degraded", "down", UNHEARD)
 _KINDS: Final = ("store", "verb", "judge", "account", "fetch", "orders", "deliver")
 
 
@@ -165,9 +176,19 @@ class Metrics:
                 self._marks, self._read_at = told.marks, steady
                 self._show(told, db.dialect)
                 waiting = {name: at for name, at in told.message_since.items() if name in channels}
-                vitals.standing = Standing(now, told.judge_since, waiting)
+                down = {pair: line for pair, line in told.troubles.items() if pair[0] in accounts}
+                vitals.standing = Standing(now, told.judge_since, waiting, down)
             if self._counted_at is None or steady - self._counted_at >= _COUNT_FRESH:
                 self._gauge("parcels_watched").set(await db.read(count_watched))
+                found = await db.read(tallies)
+                self._set(
+                    "subscriptions",
+                    {
+                        (name, each): getattr(tally, each)
+                        for name, tally in found.items()
+                        for each in STANDINGS
+                    },
+                )
                 self._counted_at = steady
         self._show_vitals(vitals, now)
 
@@ -202,8 +223,16 @@ class Metrics:
                 for each in _STATES
             },
         )
-        self._set("questions_today", {(name,): n for name, n in told.asked_today.items()})
-        self._set("spend_today_yuan", {(name,): n / 100 for name, n in told.cents_today.items()})
+        nothing: dict[tuple[str, ...], float] = {(name,): 0.0 for name in told.feeds}
+        self._set("questions_today", nothing | {(name,): n for name, n in told.asked_today.items()})
+        spent: dict[tuple[str, ...], float] = {
+            (name,): n / 1_000_000 for name, n in told.micros_today.items()
+        }
+        self._set("spend_today_yuan", nothing | spent)
+        self._gauge("pushes_waiting").set(told.pushes.waiting)
+        oldest = told.pushes.since
+        waited = (told.at - oldest).total_seconds() if oldest is not None else 0.0
+        self._gauge("pushes_oldest_seconds").set(max(waited, 0.0))
         self._set("unknown_codes", {(name,): n for name, n in told.unknown_codes.items()})
         self._set("last_fetch_timestamp_seconds", _stamps(told.last_good_at))
         self._set("build_info", {(_version(), platform.python_version(), store): 1.0})

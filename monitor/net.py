@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from domain.remote import Conversation, RemoteError, Reply, Request, Secret, Unavailable, Unreadable
-from monitor.redaction import STARS, redact, redact_json, sensitive
+from monitor.redaction import STARS, hiding, redact, redact_json, sensitive
 from monitor.wire import Timeouts, address, exchange, host, lost, new_client
 
 __all__ = ["CallRecord", "Net", "Timeouts", "redact", "sketch"]
@@ -70,11 +70,14 @@ class Net:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: Timeouts = Timeouts(),
         on_call: Callable[[CallRecord], None] | None = None,
+        secrets: Iterable[Secret] = (),
     ) -> None:
-        """`transport` stands in for the network (tests, rehearsals); `on_call` hears of every try."""
+        """`transport` stands in for the network (tests, rehearsals); `on_call` hears of every try. `secrets` stand in no
+        error, whichever request they went with: a service may echo what another one told it."""
         self._transport = transport
         self._timeout = timeout
         self._on_call = on_call
+        self._secrets = frozenset(secrets)
         self._lines: dict[str, _Line] = {}
 
     async def converse(
@@ -122,7 +125,7 @@ class Net:
             error = Unreadable(f"适配器读不下去：{_where(trip)}")
         finally:
             conversation.close()
-        raise _presentable(error, secrets, reply)
+        raise _presentable(error, secrets | self._secrets, reply)
 
     async def close(self) -> None:
         """Close every connection. What is still under way ends with an error."""
@@ -241,8 +244,9 @@ def _pair(name: str, value: str) -> str:
 
 
 def _presentable(error: RemoteError, secrets: set[Secret], reply: Reply | None) -> RemoteError:
-    """The same error, fit to be logged and shown."""
-    error.args = tuple(redact(item, secrets) if isinstance(item, str) else item for item in error.args)
+    """The same error, fit to be logged and shown; of a secret not even the beginning before a cut."""
+    hide = hiding(secrets)
+    error.args = tuple(redact(hide(item), secrets) if isinstance(item, str) else item for item in error.args)
     error.__cause__ = error.__context__ = None
     error.reply = reply
     return error

@@ -90,17 +90,17 @@ def hiding(secrets: Iterable[Secret]) -> Callable[[str], str]:
 
     def hide(text: str) -> str:
         shown = text if known is None else known.sub(STARS, text)
-        return mask_phones(_without_stub(shown, forms) if shown.endswith(_CUT) else shown)
+        *heads, last = shown.split(_CUT)
+        return mask_phones(_CUT.join([*(_without_stub(head, forms) for head in heads), last]))
 
     return hide
 
 
 def _without_stub(text: str, forms: Iterable[str]) -> str:
-    """A text that was cut, without the beginning of a secret before the cut."""
-    head = text.removesuffix(_CUT)
-    stubs = (n for form in forms for n in range(_SHORT, len(form)) if head.endswith(form[:n]))
+    """What stands before a cut, without the beginning of a secret at its end."""
+    stubs = (n for form in forms for n in range(_SHORT, len(form)) if text.endswith(form[:n]))
     n = max(stubs, default=0)
-    return f"{head[:-n]}{STARS}{_CUT}" if n else text
+    return f"{text[:-n]}{STARS}" if n else text
 
 
 def sensitive(name: str) -> bool:

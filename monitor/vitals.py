@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from carriers import names
 from domain.masking import safe_text
+from monitor.feeds.line import Line
 from monitor.telling.wording import hours
 
 __all__ = [
@@ -46,7 +48,7 @@ class Problem:
     """Something that keeps the service from doing its work."""
 
     kind: str
-    """`fetch`, `account`, `orders`, `deliver`, `judge` or `verb`."""
+    """`fetch`, `account`, `orders`, `deliver`, `judge`, `verb`; `carrier` of a note."""
     text: str
     """What is wrong, since when, and what to do; Chinese, for the operator."""
 
@@ -60,6 +62,8 @@ class Standing:
     """The oldest moment that has come and is not judged."""
     message_since: Mapping[str, datetime] = field(default_factory=dict)
     """By channel in the configuration: since when its oldest message could have been out."""
+    carriers_down: Mapping[tuple[str, ...], Line] = field(default_factory=dict)
+    """By account of the configuration and carrier: those that are down while their account may well be up."""
 
 
 @dataclass(slots=True)
@@ -171,6 +175,14 @@ class Vitals:
             *self._delivery(now),
         )
 
+    def notes(self, now: datetime) -> tuple[Problem, ...]:
+        """What keeps only a part of the service from its work: a single carrier behind an account. Nothing is red."""
+        down = self.standing.carriers_down if self.standing is not None else {}
+        return tuple(
+            Problem("carrier", _carrier_down(account, carrier, line, now))
+            for (account, carrier), line in sorted(down.items(), key=lambda item: item[0])
+        )
+
     def _verbs(self, now: datetime) -> Iterator[Problem]:
         for name, each in sorted(self._failing.items()):
             if each.at - each.since < self._long(VERB_FAILING) or now - each.at > self._long(STALE):
@@ -239,6 +251,15 @@ def _down(account: str, length: timedelta, why: str) -> str:
     return (
         f"数据源账号“{account}”已中断 {hours(length)}{reason}。期间不会误报，但告警会迟到。"
         "请检查密钥、余额和到它的网络（parcelwatch try carrier 可以打一次真实的查询），恢复后自动补查。"
+    )
+
+
+def _carrier_down(account: str, carrier: str, line: Line, now: datetime) -> str:
+    since = f" {hours(now - line.feed.since)}" if line.feed.since is not None else ""
+    reason = f"，原因：{safe_text(line.feed.last_error, _REASON)}" if line.feed.last_error else ""
+    return (
+        f"数据源账号“{account}”的{names.display(carrier)}已中断{since}{reason}。它的包裹暂停判定，不会误报，别家照常。"
+        "抽一个单号到快递官网对照；恢复后自动补查。"
     )
 
 

@@ -14,20 +14,23 @@ import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
+from carriers.push import Push
 from domain.findings import Stage
 from domain.remote import Outcome
 from domain.tickets import EntryKind
 from monitor.feeds.feed import Feed, FeedState
 from monitor.feeds.line import Line
 from monitor.metrics import MEASURES, Metrics
-from monitor.store import feeds, outbox, providers, tickets
+from monitor.store import feeds, outbox, providers, pushes, schema, tickets
 from monitor.store.database import Database
 from monitor.store.outbox import MessageState
 from monitor.store.parcels import Due
 from monitor.store.providers import ProviderState
 from monitor.store.pulse import Marks, count_watched, pulse
+from monitor.store.push_counts import tallies
+from monitor.store.pushes import Kept
 from monitor.vitals import Vitals
 from tests.conftest import opened
 from tests.store import given
@@ -260,11 +263,8 @@ def test_accounts_show_their_state_spending_and_last_good_answer(
     database.write_now(work)
     refresh(metrics, database, vitals)
     told = series(metrics)
-    assert [told[f"feed_state{{account=k100,state={each}}}"] for each in ("up", "degraded", "down")] == [
-        0,
-        0,
-        1,
-    ]
+    states = ("up", "degraded", "down", "unknown")
+    assert [told[f"feed_state{{account=k100,state={each}}}"] for each in states] == [0, 0, 1, 0]
     assert told["carrier_feed_state{account=k100,carrier=zhongtong,state=down}"] == 1
     assert not any("没有这家" in name for name in told), "no label is anybody's free text"
     assert told["questions_today{account=k100}"] == 40
@@ -274,6 +274,70 @@ def test_accounts_show_their_state_spending_and_last_good_answer(
     vitals.fetched("k100", T0 + H)
     refresh(metrics, database, vitals)
     assert series(metrics)["last_fetch_timestamp_seconds{account=k100}"] == (T0 + H).timestamp()
+
+
+def test_an_account_nobody_ever_heard_of_is_not_well(
+    database: Database, metrics: Metrics, vitals: Vitals, hand: Hand
+) -> None:
+    def state() -> set[str]:
+        hand.at += 60
+        refresh(metrics, database, vitals)
+        told = series(metrics)
+        return {name for name, n in told.items() if name.startswith("feed_state") and n}
+
+    assert state() == {"feed_state{account=k100,state=unknown}"}, "the store knows nothing of it"
+    database.write_now(lambda conn: providers.save(conn, ProviderState("k100", failures=1)))
+    assert state() == {"feed_state{account=k100,state=unknown}"}
+    pushed = Line(Feed(last_good_at=T0))
+    database.write_now(lambda conn: feeds.save(conn, "k100", {"zhongtong": pushed}))
+    assert state() == {"feed_state{account=k100,state=up}"}, "a push is heard of too"
+    poor = Line(poor_since=T0)
+    database.write_now(lambda conn: feeds.save(conn, "k100", {"": poor}))
+    assert state() == {"feed_state{account=k100,state=degraded}"}
+
+
+def test_pushes_that_wait_and_subscriptions_are_shown(
+    database: Database, metrics: Metrics, vitals: Vitals, hand: Hand
+) -> None:
+    refresh(metrics, database, vitals)
+    told = series(metrics)
+    assert (told["pushes_waiting"], told["pushes_oldest_seconds"]) == (0, 0)
+    [first, second] = given.many_parcels(database, 2)
+    came = [Kept("k100", T0 + n * MINUTE, Push(b"{}")) for n in range(3)]
+
+    def work(conn: Connection) -> None:
+        pushes.put(conn, came)
+        for parcel, state, at in ((first, "open", None), (second, "ended", 1)):
+            row = {"parcel_id": parcel, "provider": "k100", "state": state, "next_at": at}
+            conn.execute(schema.subscriptions.insert().values(row))
+
+    database.write_now(work)
+    hand.at += 60
+    refresh(metrics, database, vitals)
+    told = series(metrics)
+    assert (told["pushes_waiting"], told["pushes_oldest_seconds"]) == (3, 3600)
+    assert told["subscriptions{account=k100,state=open}"] == 1
+    assert told["subscriptions{account=k100,state=renew}"] == 1
+    assert told["subscriptions{account=k100,state=refused}"] == 0
+    [oldest] = database.read_now(lambda conn: pushes.waiting(conn, 1))
+    database.write_now(lambda conn: pushes.done(conn, [oldest.id]))
+    hand.at += 60
+    refresh(metrics, database, vitals)
+    told = series(metrics)
+    assert (told["pushes_waiting"], told["pushes_oldest_seconds"]) == (2, 3600 - 60)
+
+
+def test_a_carrier_that_is_down_is_noted_and_turns_nothing_red(
+    database: Database, metrics: Metrics, vitals: Vitals
+) -> None:
+    down = Line(Feed(FeedState.DOWN, since=T0, last_error="空 13812345678"))
+    database.write_now(lambda conn: feeds.save(conn, "k100", {"zhongtong": down, "yuantong": Line()}))
+    database.write_now(lambda conn: feeds.save(conn, "gone", {"zhongtong": down}))
+    refresh(metrics, database, vitals)
+    assert vitals.problems(T0 + H) == ()
+    [note] = vitals.notes(T0 + H)
+    assert note.kind == "carrier"
+    assert note.text.startswith("数据源账号“k100”的中通快递已中断 60 分钟，原因：空 138******78。")
 
 
 def test_ledgers_are_counted_once_from_the_start_on(
@@ -392,6 +456,7 @@ def test_a_reading_walks_no_table_that_grows(sqlite_url: str, tmp_path: Path) ->
         engine = store._backend.readers
         event.listen(engine, "before_cursor_execute", note)
         store.read_now(lambda conn: pulse(conn, T0, ["k100"], Marks(-1, -1, -1)))
+        store.read_now(tallies)
         store.read_now(count_watched)
         event.remove(engine, "before_cursor_execute", note)
         plans = [
@@ -405,7 +470,8 @@ def test_a_reading_walks_no_table_that_grows(sqlite_url: str, tmp_path: Path) ->
         ]
     small = ("providers", "spend", "unknown_codes", "feed_lines")
     walked = {plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] not in small}
-    assert walked == set()
+    minutely = "SCAN subscriptions USING COVERING INDEX ix_subscriptions_live"
+    assert walked == {minutely}, "the subscriptions of live parcels, once a minute"
     counted = plans[-1]
     assert counted.startswith("SEARCH due USING COVERING INDEX"), "the count too, which is made once a minute"
     assert len(asked) > 10

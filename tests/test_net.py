@@ -782,3 +782,35 @@ def test_a_sketch_of_a_message_shows_its_words_but_no_phone() -> None:
     assert not [hidden for hidden in ("13800000001", "abcdef") if hidden in shown]
     body = json.loads(shown.split("\n\n")[1])
     assert body["at"] == {"atMobiles": ["***"]}, "what is shown can be read as the JSON it is"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("收件人电话 13812345678，" + "x" * 60, id="a phone"),
+        pytest.param("<html>" + "x" * 46 + " 13812345678 </html>", id="a phone at the cut"),
+        pytest.param("<p>\u200b138\u200b1234\u200b5678</p>", id="a phone in pieces"),
+        pytest.param("app secret is sesame-of-acme, no more", id="a secret of the account, in no request"),
+        pytest.param("x" * 48 + " sesame-of-acme", id="a secret at the cut"),
+    ],
+)
+def test_an_answer_that_is_no_json_shows_neither_phones_nor_the_accounts_secrets(body: str) -> None:
+    def asked() -> Conversation[object]:
+        reply = yield QUESTION
+        return reply.json()
+
+    async def told() -> str:
+        transport, _ = saying(httpx.Response(200, text=body))
+        net = Net(transport=transport, timeout=AT_ONCE, secrets=[Secret("sesame-of-acme")])
+        try:
+            await net.converse(asked(), account="acme")
+        except Unreadable as error:
+            return str(error)
+        finally:
+            await net.close()
+        return ""
+
+    said = asyncio.run(told())
+    assert said.startswith("HTTP 200, not JSON: ")
+    assert "sesame" not in said
+    assert "1234" not in said

@@ -107,6 +107,7 @@ def _providers(settings: Settings) -> Said:
         path: KeyPath = ("providers", n)
         if not account.provider.asks:
             yield from _unverified(path, account, settings)
+            yield from _paid(path, account)
             continue
         if account.second:
             yield from _second(path, account, settings)
@@ -123,11 +124,8 @@ def _providers(settings: Settings) -> Said:
             before = served.get(key) or served.get("*")
             if before:
                 name = "全部快递" if key == "*" else display(key)
-                yield (
-                    (*path, "carriers"),
-                    f"{name} 已由 {before} 查询，轮不到 {account.name}",
-                    "先写的优先；删掉一处",
-                )
+                what = f"{name} 已由 {before} 查询，轮不到 {account.name}"
+                yield (*path, "carriers"), what, _turned(settings, n, before, key)
             if key != "*" and not serves(account.provider, key):
                 yield (
                     (*path, "carriers"),
@@ -138,6 +136,18 @@ def _providers(settings: Settings) -> Said:
             served.setdefault(key, account.name)
         yield from _pace(path, account, settings.freshness)
         yield from _paid(path, account)
+
+
+def _turned(settings: Settings, n: int, before: str, key: str) -> str:
+    """Which table to move in front of which, on which lines, or what to take out where."""
+    lines, mine = settings.written.lines, settings.providers[n].name
+    first = next(m for m, each in enumerate(settings.providers) if each.name == before)
+    own, others = lines.of(("providers", n)), lines.of(("providers", first))
+    written = "*" if key == "*" else display(key)
+    return (
+        f"同一家快递只问写在前面的账号。要先问 {mine}：把第 {own} 行起的 [[providers]]（{mine}）整段移到"
+        f"第 {others} 行（{before}）之前；不要它问：从它的 carriers 里去掉 {written}"
+    )
 
 
 def _second(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said:
@@ -161,7 +171,11 @@ def _second(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said
         before = next((each for each in settings.providers if each.seconds(key)), account)
         if before is not account:
             what = f"{display(key)} 已由 {before.name} 核对，轮不到 {account.name}"
-            yield (*path, "carriers"), what, "先写的优先；删掉一处"
+            yield (
+                (*path, "carriers"),
+                what,
+                _turned(settings, settings.providers.index(account), before.name, key),
+            )
 
 
 def _second_terms(settings: Settings) -> Said:
@@ -172,9 +186,14 @@ def _second_terms(settings: Settings) -> Said:
 
 
 def _paid(path: KeyPath, account: ProviderAccount) -> Said:
-    """A budget of a service that costs nothing is no limit."""
-    if account.budget is not None and account.provider.billing is Billing.FREE:
-        yield (*path, "budget"), f"{account.kind} 查询不收费，预算用不上", "删掉这一行；收费的话请告诉我们"
+    """A price or a budget of a service that costs nothing counts nothing and limits nothing."""
+    if account.provider.billing is not Billing.FREE:
+        return
+    todo = "删掉这一行；收费的话请告诉我们"
+    if account.price:
+        yield (*path, "price"), f"{account.kind} 查询不收费，单价用不上，花费一直是 0", todo
+    if account.budget is not None:
+        yield (*path, "budget"), f"{account.kind} 查询不收费，预算用不上", todo
 
 
 def _unverified(path: KeyPath, account: ProviderAccount, settings: Settings) -> Said:

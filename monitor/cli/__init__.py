@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "outbox": ("lists", "列出待发、失败和死信的消息"),
     "coverage": ("coverage", "有没有漏单：没监控到的订单和原因，按原因、店铺、来源"),
     "sources": ("sources", "列出订单来源：读到哪里、通不通、放在一边几行"),
-    "providers": ("lists", "列出数据源账号的状态和花费"),
+    "providers": ("feeds", "列出数据源账号：状态、查询、花费和上限、订阅"),
     "profiles": ("profiles", "列出平台的默认规则：时限、处罚、可信度和出处"),
     "calendar": ("calendar", "列出一年的放假、调休和豁免"),
     "lab": ("lab", "用历史试策略：会报多少、多准、早多少，和另一份比"),

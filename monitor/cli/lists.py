@@ -1,14 +1,12 @@
-"""What is open, what waits, what is dead, who is down: tickets, findings, outbox, providers."""
+"""What is open, what waits, what is dead: findings, outbox."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import click
-from sqlalchemy import Connection
 
 from monitor.cli.common import (
     PARTIES,
@@ -18,16 +16,10 @@ from monitor.cli.common import (
     json_option,
     open_store,
     rules_zh,
-    say,
     settings_from,
     yuan_range,
 )
-from monitor.clock import wall
-from monitor.feeds import report as feed_report
-from monitor.feeds.report import AccountReport
-from monitor.store import findings, outbox, providers
-from monitor.store.feeds import Lag
-from monitor.telling.wording import hours
+from monitor.store import findings, outbox
 
 __all__ = ["COMMANDS"]
 
@@ -48,7 +40,6 @@ _MESSAGES: Final = {
     "dropped": "不必再发",
     "dead": "死信",
 }
-_FEEDS: Final = {"up": "正常", "degraded": "不稳", "down": "中断"}
 
 
 @click.command("findings")
@@ -112,101 +103,4 @@ def outbox_(config: Path | None, as_json_: bool, all_: bool) -> None:
     emit(rows, headings, json_=as_json_, empty="没有待发的消息。", words={"state": _MESSAGES})
 
 
-@click.command("providers")
-@config_option
-@json_option
-def providers_(config: Path | None, as_json_: bool) -> None:
-    """列出数据源账号：是否正常、今天问了多少次、花了多少、有多少不认识的编码；服务商的哪些事没有确认。"""
-    settings = settings_from(config)
-    with open_store(settings) as db:
-        listed = db.read_now(lambda conn: providers.listing(conn, wall(), zone=settings.timezone))
-        known = {row["name"]: row for row in listed}
-        why = {} if as_json_ else db.read_now(lambda conn: _reasons(conn, known, settings.timezone))
-        reports = db.read_now(lambda conn: feed_report.read(conn, settings.providers, wall()))
-    unasked = {"state": "up", "last_good_at": None, "asked_today": 0, "spent_today": 0, "unknown_codes": 0}
-    rows = [
-        known.get(each.account.name, {"name": each.account.name, **unasked})
-        | {"state": each.state}
-        | feed_report.plain(each, settings.timezone)
-        for each in reports
-    ]
-    rows = [{**row, "reason": why[row["name"]]} if row["name"] in why else row for row in rows]
-    headings = {
-        "name": "账号",
-        "state": "状态",
-        "reason": "原因",
-        "last_good_at": "最后成功",
-        "asked_today": "今日查询",
-        "spent_today": "今日花费(元)",
-        "spent_month": "本月",
-        "projected_month": "预计本月",
-        "limit_month": "月上限",
-        "unknown_codes": "未识别编码",
-        "unheard": "无人应答",
-        "disagreements": "与第一家不一致",
-    }
-    emit(rows, headings, json_=as_json_, empty="配置里没有数据源（[[providers]]）。", words={"state": _FEEDS})
-    if not as_json_:
-        _say_carriers(reports)
-    for account in () if as_json_ else settings.providers:
-        for said in account.provider.uncertain:
-            say(f"  {account.name} 没有确认：{said}")
-
-
-def _say_carriers(reports: Iterable[AccountReport]) -> None:
-    """Each carrier behind an account that was asked within a week."""
-    rows = [
-        {
-            "name": report.account.name,
-            "carrier": each.carrier,
-            "state": each.line.state.value,
-            "success": _percent(each.day.success),
-            "median": _late(each.median),
-            "p95": _late(each.p95),
-            "unknown": _percent(each.unknown_share),
-            "unheard": each.unheard,
-            "reason": each.line.feed.last_error if each.line.state.value != "up" else "",
-        }
-        for report in reports
-        for each in report.carriers
-    ]
-    headings = {
-        "name": "账号",
-        "carrier": "承运商",
-        "state": "状态",
-        "success": "24小时成功",
-        "median": "轨迹晚到(中位)",
-        "p95": "晚到(95%)",
-        "unknown": "未识别轨迹",
-        "unheard": "无人应答",
-        "reason": "原因",
-    }
-    if rows:
-        say("")
-        emit(rows, headings, json_=False, empty="", words={"state": _FEEDS, "carrier": carriers_zh()})
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
-
-
-def _late(lag: Lag | None) -> str:
-    """`15 分钟–2 小时`: between these two, which is all that our own looks can tell."""
-    if lag is None:
-        return ""
-    most = hours(lag.most) if lag.most is not None else "更久"
-    return f"{hours(lag.least)}–{most}" if lag.least else f"{most}内" if lag.most is not None else "不详"
-
-
-def _reasons(conn: Connection, names: Iterable[str], zone: ZoneInfo) -> dict[str, str]:
-    """Why an account does not answer as it should, and since when; none for one that does."""
-    states = (providers.load(conn, name) for name in names)
-    return {each.name: _reason(each, zone) for each in states if each.state != "up"}
-
-
-def _reason(state: providers.ProviderState, zone: ZoneInfo) -> str:
-    since = f"{state.since.astimezone(zone):%m-%d %H:%M} 起" if state.since is not None else ""
-    return "：".join(filter(None, (since, state.last_error)))
-
-
-COMMANDS: Final = (findings_, outbox_, providers_)
+COMMANDS: Final = (findings_, outbox_)

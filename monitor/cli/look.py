@@ -170,7 +170,7 @@ def _call(conversation: Conversation[T], account: str, settings: Settings, *, qu
     shown = conversation if quiet else _watched(conversation)
 
     async def main() -> T:
-        net = Net()
+        net = Net(secrets=settings.secrets)
         try:
             return await net.converse(shown, account=account, lanes=1, tries=1)
         finally:

@@ -140,7 +140,8 @@ def restore(file: Path, config: Path | None, dry_run: bool, as_json_: bool) -> N
         as_json([_restored_data(done)])
         return
     manifest = done.manifest
-    what = f"{manifest.created_at:%Y-%m-%d %H:%M} UTC 的备份，{manifest.rows:,} 行，结构 {manifest.revision}"
+    made = manifest.created_at.astimezone(settings.timezone)
+    what = f"{made:%Y-%m-%d %H:%M} 的备份，{manifest.rows:,} 行，结构 {manifest.revision}"
     say(f"已恢复：{what}。" if done.done else f"这份备份可以用来恢复：{what}。没有做任何改动。")
     if done.done and done.kept:
         say(_where_kept(settings, done.kept))

@@ -145,8 +145,21 @@ def _finding(finding: Finding, policy: Policy, zone: ZoneInfo) -> dict[str, Any]
         if finding.blame
         else None,
         "severity": finding.severity,
-        "evidence": dict(finding.evidence),
+        "evidence": {name: _local(value, zone) for name, value in finding.evidence.items()},
     }
+
+
+def _local(value: str, zone: ZoneInfo) -> str:
+    """An evidence that is moments, as rules keep them (UTC), in the zone of all the others; any other as it is."""
+    try:
+        moments = [datetime.fromisoformat(each) for each in value.split(" ")]
+    except ValueError:
+        return value
+    return (
+        " ".join(at.astimezone(zone).isoformat() for at in moments)
+        if all(at.tzinfo for at in moments)
+        else value
+    )
 
 
 def as_text(

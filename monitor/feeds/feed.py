@@ -16,7 +16,7 @@ from typing import Final
 
 from domain.remote import Denied, Rejected, RemoteError, Throttled, Unreadable
 
-__all__ = ["Feed", "FeedState", "after_answer", "after_error", "may_ask", "told"]
+__all__ = ["UNHEARD", "Feed", "FeedState", "after_answer", "after_error", "may_ask", "shown", "told"]
 
 _DEGRADED_AFTER: Final = 3
 _DOWN_AFTER: Final = 6
@@ -38,6 +38,17 @@ class FeedState(StrEnum):
     UP = "up"
     DEGRADED = "degraded"
     DOWN = "down"
+
+
+UNHEARD: Final = "unknown"
+"""As people see it: it never gave a good answer and never pushed, so nothing says that it works."""
+
+
+def shown(state: str, *, heard: bool, poor: bool = False) -> str:
+    """A health as people see it: `up` only for one that was `heard` of; `poor`: half of the questions fail."""
+    if state != FeedState.UP:
+        return state
+    return FeedState.DEGRADED.value if poor else FeedState.UP.value if heard else UNHEARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,25 @@ down its answers prove no silence (L1); it is told once when it begins and once 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from domain.remote import RemoteError
-from monitor.feeds.feed import Feed, FeedState, after_answer, after_error, told
+from monitor.feeds.feed import Feed, FeedState, after_answer, after_error, shown, told
 
-__all__ = ["Cause", "Line", "Sign", "after_look", "after_share", "after_silence", "place_in_queue"]
+__all__ = [
+    "Cause",
+    "Line",
+    "Sign",
+    "account_shown",
+    "after_look",
+    "after_share",
+    "after_silence",
+    "place_in_queue",
+]
 
 _EMPTIED: Final = 6
 """So many different numbers in a row that had scans and have none: as many as time-outs (`monitor/feeds/feed.py`)."""
@@ -87,6 +96,19 @@ class Line:
         """As people see it."""
         poor = self.poor_since is not None and self.feed.state is FeedState.UP
         return FeedState.DEGRADED if poor else self.feed.state
+
+    @property
+    def shown(self) -> str:
+        """`state`, or `unknown` while nothing good was ever heard of it."""
+        return shown(self.state.value, heard=self.feed.last_good_at is not None)
+
+
+def account_shown(state: str, lines: Mapping[str, Line], *, good: bool) -> str:
+    """An account's health as people see it. `lines`: by carrier, under `""` what is said of all together; `good`: it
+    was asked and answered. One that only pushes is heard of by its carriers alone."""
+    poor = "" in lines and lines[""].poor_since is not None
+    heard = good or any(line.feed.last_good_at is not None for line in lines.values())
+    return shown(state, heard=heard, poor=poor)
 
 
 def after_look(

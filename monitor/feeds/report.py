@@ -10,14 +10,17 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from carriers.base import Billing
+from carriers.push import Subscriber
 from domain.masking import safe_text
 from domain.time import SHANGHAI
 from monitor.config.accounts import Budget, ProviderAccount
-from monitor.feeds.line import Line
+from monitor.feeds.line import Line, account_shown
 from monitor.polling.budget import Till
-from monitor.store import feeds, opinions, polls, providers
+from monitor.store import feeds, opinions, polls, providers, push_counts
 from monitor.store.feeds import Counts, Lag
 from monitor.store.providers import ProviderState
+from monitor.store.push_counts import STANDINGS, Tally
 
 __all__ = ["AccountReport", "CarrierReport", "Money", "plain", "read"]
 
@@ -83,11 +86,26 @@ class AccountReport:
     carriers: tuple[CarrierReport, ...]
     disagreements: int = 0
     """Watched parcels of which it, asked for a second opinion, says otherwise than the first account."""
+    state: str = "up"
+    """`up`, `degraded` or `down`, as people see it; `unknown` while nothing good was ever heard of it."""
+    subscriptions: Tally | None = None
+    """None where nobody takes its pushes."""
+    spent_today: Decimal = Decimal(0)
+    """Yuan; also where its price was said by nobody any more."""
 
     @property
-    def state(self) -> str:
-        """`up`, `degraded` or `down`, as people see it."""
-        return "degraded" if self.health.state == "up" and self.poor_since is not None else self.health.state
+    def per_number_monthly(self) -> int | None:
+        """How often a number may be subscribed in a month; None where nothing has to be subscribed."""
+        provider = self.account.provider
+        return provider.terms.per_number_monthly if isinstance(provider, Subscriber) else None
+
+    @property
+    def queries_per_day(self) -> int | None:
+        """How many questions the owner's limit for a day pays for; None where a question costs nothing, or no limit is."""
+        money, price = self.money, self.account.price
+        if money is None or money.per_day is None or not price:
+            return None
+        return int(money.per_day / price) if self.account.provider.billing is Billing.QUERY else None
 
     @property
     def success(self) -> float | None:
@@ -106,29 +124,38 @@ def read(conn: Connection, accounts: Iterable[ProviderAccount], now: datetime) -
     lines, unheard = feeds.standing(conn), feeds.unheard(conn)
     day, week = feeds.totals(conn, now - _DAY), feeds.totals(conn, now - _WEEK)
     known, differing = {*lines, *unheard, *week}, opinions.differing(conn)
-    return tuple(
-        AccountReport(
-            account,
-            providers.load(conn, account.name),
-            lines.get((account.name, ""), Line()).poor_since,
-            providers.spent(conn, account.name, now.astimezone(SHANGHAI).date()).asked,
-            polls.overdue(conn, account.name, now),
-            _money(conn, account, now),
-            tuple(
-                CarrierReport(
-                    key[1],
-                    lines.get(key, Line()),
-                    day.get(key, Counts()),
-                    week.get(key, Counts()),
-                    unheard.get(key, 0),
-                )
-                for key in sorted(known)
-                if key[0] == account.name and key[1]
-            ),
-            differing.get(account.name, 0),
+    tallies = push_counts.tallies(conn)
+    found = []
+    for account in accounts:
+        name, health = account.name, providers.load(conn, account.name)
+        today = providers.spent(conn, name, now.astimezone(SHANGHAI).date())
+        mine = {carrier: line for (owner, carrier), line in lines.items() if owner == name}
+        found.append(
+            AccountReport(
+                account,
+                health,
+                mine.get("", Line()).poor_since,
+                today.asked,
+                polls.overdue(conn, name, now),
+                _money(conn, account, now),
+                tuple(
+                    CarrierReport(
+                        key[1],
+                        lines.get(key, Line()),
+                        day.get(key, Counts()),
+                        week.get(key, Counts()),
+                        unheard.get(key, 0),
+                    )
+                    for key in sorted(known)
+                    if key[0] == name and key[1]
+                ),
+                differing.get(name, 0),
+                account_shown(health.state, mine, good=health.last_good_at is not None),
+                tallies.get(name, Tally()) if account.push else None,
+                _yuan(today.micros),
+            )
         )
-        for account in accounts
-    )
+    return tuple(found)
 
 
 def _money(conn: Connection, account: ProviderAccount, now: datetime) -> Money | None:
@@ -155,16 +182,29 @@ def plain(report: AccountReport, zone: tzinfo) -> dict[str, Any]:
         "projected_month": None if money is None else float(money.projected),
         "limit_day": None if money is None or money.per_day is None else float(money.per_day),
         "limit_month": None if money is None or money.per_month is None else float(money.per_month),
+        "queries_limit_day": report.queries_per_day,
+        "per_waybill_daily": report.account.ceilings.per_waybill_daily,
+        "per_waybill_interval_s": int(report.account.ceilings.per_waybill_interval.total_seconds()),
+        "pushes": report.account.push,
+        "subscriptions": _subscriptions(report),
         "by_carrier": [_carrier(each, zone) for each in report.carriers],
         "uncertain": list(report.account.provider.uncertain),
     }
+
+
+def _subscriptions(report: AccountReport) -> dict[str, int | None] | None:
+    tally = report.subscriptions
+    if tally is None:
+        return None
+    counts = {name: getattr(tally, name) for name in STANDINGS}
+    return {**counts, "per_number_monthly": report.per_number_monthly}
 
 
 def _carrier(report: CarrierReport, zone: tzinfo) -> dict[str, Any]:
     line = report.line
     return {
         "carrier": report.carrier,
-        "state": line.state.value,
+        "state": line.shown,
         "since": _at(line.feed.since if line.down else line.poor_since, zone),
         "why": safe_text(line.feed.last_error, _REASON) if line.state.value != "up" else "",
         "last_good_at": _at(line.feed.last_good_at, zone),

@@ -92,7 +92,8 @@ class Subscribing:
             await self._asker.slots.release()
         await self._db.write(partial(self._settle, outcomes, self._clock.now()))
         opened = sum(each.state is State.OPEN for each in outcomes)
-        log.info("subscribed", provider=self.name, opened=opened, asked=len(claims))
+        if opened:  # what came of the others, and why, is in the store and on the page
+            log.info("subscribed", account=self.name, opened=opened, asked=len(claims))
         return len(claims)
 
     async def _note(self, now: datetime) -> None:
@@ -188,7 +189,7 @@ class Subscribing:
             rest = min(first * (1 << min(self._refusals, 8)), longest)
             self._refusals += 1
             self._resume_at = now + (max(rest, error.wait) if isinstance(error, Throttled) else rest)
-            log.warning("subscribing rests", provider=self.name, why=why, until=self._resume_at.isoformat())
+            log.warning("subscribing rests", account=self.name, why=why, until=self._resume_at.isoformat())
             return self._given_back(batch, self._resume_at, why)
         if isinstance(error, Unavailable) and not error.lost:
             return self._given_back(batch, now + _LATER, why)

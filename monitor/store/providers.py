@@ -263,7 +263,7 @@ def listing(conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI) -> list
         select(_codes.c.provider, func.count().label("n")).group_by(_codes.c.provider).subquery("unknown")
     )
     query = (
-        select(_providers, _spend.c.asked, _spend.c.cents, unknown.c.n)
+        select(_providers, _spend.c.asked, _spend.c.micros, unknown.c.n)
         .outerjoin(_spend, (_spend.c.provider == _providers.c.name) & (_spend.c.day == today))
         .outerjoin(unknown, unknown.c.provider == _providers.c.name)
         .order_by(_providers.c.name)
@@ -274,7 +274,7 @@ def listing(conn: Connection, now: datetime, *, zone: tzinfo = SHANGHAI) -> list
             "state": row.state,
             "last_good_at": iso(row.last_good_at, zone),
             "asked_today": row.asked or 0,
-            "spent_today": (row.cents or 0) / 100,
+            "spent_today": (row.micros or 0) / 1_000_000,
             "unknown_codes": row.n or 0,
         }
         for row in conn.execute(query)

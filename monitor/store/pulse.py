@@ -16,9 +16,12 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from carriers import names
 from domain.time import SHANGHAI
+from monitor.feeds.feed import FeedState
+from monitor.feeds.line import Line, account_shown
 from monitor.store import schema
 from monitor.store.codec import moment
 from monitor.store.feeds import standing as lines
+from monitor.store.push_counts import Backlog, backlog
 
 __all__ = ["Marks", "Pulse", "count_watched", "marks", "pulse"]
 
@@ -57,11 +60,15 @@ class Pulse:
     tickets: Mapping[str, int] = field(default_factory=dict)
     """Live ones by state."""
     feeds: Mapping[str, str] = field(default_factory=dict)
+    """By account, those of the configuration and those of the store: as people see it (`feeds/feed.py`)."""
     carriers: Mapping[Pair, str] = field(default_factory=dict)
     """By account and carrier, of those we have a name for."""
+    troubles: Mapping[Pair, Line] = field(default_factory=dict)
+    """Of these, those that are down."""
     last_good_at: Mapping[str, datetime] = field(default_factory=dict)
     asked_today: Mapping[str, int] = field(default_factory=dict)
-    cents_today: Mapping[str, int] = field(default_factory=dict)
+    micros_today: Mapping[str, int] = field(default_factory=dict)
+    """Spent, in millionths of a yuan."""
     unknown_codes: Mapping[str, int] = field(default_factory=dict)
     new_findings: Mapping[Pair, int] = field(default_factory=dict)
     """By rule and stage."""
@@ -69,6 +76,7 @@ class Pulse:
     """By kind of the ticket's entry."""
     new_attempts: Mapping[Pair, int] = field(default_factory=dict)
     """By channel and outcome."""
+    pushes: Backlog = field(default_factory=Backlog)
 
 
 def marks(conn: Connection) -> Marks:
@@ -78,9 +86,13 @@ def marks(conn: Connection) -> Marks:
 
 def pulse(conn: Connection, now: datetime, accounts: Iterable[str], since: Marks) -> Pulse:
     """Read it all; `accounts` are the provider accounts of the configuration."""
-    upto = marks(conn)
+    upto, accounts = marks(conn), tuple(accounts)
     waiting = list(conn.execute(_WAITING))
     feeds = list(conn.execute(_FEEDS))
+    known = lines(conn)
+    named: dict[Pair, Line] = {
+        pair: line for pair, line in known.items() if names.canonical(pair[1]) == pair[1]
+    }
     bills = list(
         conn.execute(_BILLS.where(schema.spend.c.day == now.astimezone(SHANGHAI).date().isoformat()))
     )
@@ -92,16 +104,31 @@ def pulse(conn: Connection, now: datetime, accounts: Iterable[str], since: Marks
         {(row.channel, row.state): row.n for row in (*waiting, *conn.execute(_DEAD))},
         _earliest((row.channel, row.oldest) for row in waiting),
         {row.state: row.n for row in conn.execute(_LIVE_TICKETS)},
-        {row.name: row.state for row in feeds},
-        {pair: line.state.value for pair, line in lines(conn).items() if names.canonical(pair[1]) == pair[1]},
+        _accounts(feeds, accounts, known),
+        {pair: line.shown for pair, line in named.items()},
+        {pair: line for pair, line in named.items() if line.down},
         {row.name: at for row in feeds if (at := moment(row.last_good_at)) is not None},
         {row.provider: row.asked for row in bills},
-        {row.provider: row.cents for row in bills},
+        {row.provider: row.micros for row in bills},
         {row.provider: row.n for row in conn.execute(_UNKNOWN)},
         _pairs(conn, _NEW_FINDINGS, _findings.c.id, since.findings, upto.findings),
         dict(_added(conn, _NEW_ENTRIES, _entries.c.id, since.entries, upto.entries)),
         _pairs(conn, _NEW_ATTEMPTS, _attempts.c.id, since.attempts, upto.attempts),
+        backlog(conn),
     )
+
+
+def _accounts(
+    found: Iterable[Any], accounts: Iterable[str], known: Mapping[tuple[str, str], Line]
+) -> dict[str, str]:
+    """How each account does, as the page shows it."""
+    rows = {row.name: row for row in found}
+    told = {}
+    for name in (*rows, *(each for each in accounts if each not in rows)):
+        mine = {carrier: line for (account, carrier), line in known.items() if account == name}
+        state, good = (rows[name].state, rows[name].last_good_at) if name in rows else (FeedState.UP, None)
+        told[name] = account_shown(state, mine, good=good is not None)
+    return told
 
 
 def count_watched(conn: Connection) -> int:
@@ -133,7 +160,7 @@ _LIVE_TICKETS: Final = (
     .group_by(_tickets.c.state)
 )
 _FEEDS: Final = select(*(schema.providers.c[name] for name in ("name", "state", "last_good_at")))
-_BILLS: Final = select(*(schema.spend.c[name] for name in ("provider", "asked", "cents")))
+_BILLS: Final = select(*(schema.spend.c[name] for name in ("provider", "asked", "micros")))
 _UNKNOWN: Final = select(schema.unknown_codes.c.provider, func.count().label("n")).group_by(
     schema.unknown_codes.c.provider
 )

@@ -538,6 +538,7 @@ subscriptions = Table(
     _text("why"),  # how it ended, or why it was refused
     PrimaryKeyConstraint("parcel_id", "provider"),
     _partial("ix_subscriptions_due", "provider", "next_at", where="next_at IS NOT NULL"),
+    _partial("ix_subscriptions_live", "provider", "state", "next_at", where="state <> 'closed'"),
 )
 
 opinions = Table(

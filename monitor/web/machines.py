@@ -39,7 +39,7 @@ class Health(BaseModel):
 class Complaint(BaseModel):
     """Something that keeps the service from doing its work."""
 
-    kind: str = Field(description="store、verb、judge、account、fetch 或 deliver")
+    kind: str = Field(description="store、verb、judge、account、fetch、orders、deliver；notes 里是 carrier")
     text: str = Field(description="出了什么事，从何时起，怎么办")
 
 
@@ -48,6 +48,9 @@ class Readiness(BaseModel):
 
     ready: bool
     problems: list[Complaint]
+    notes: list[Complaint] = Field(
+        description="不妨碍整个服务的事，如一个账号背后的一家快递中断（carrier）；有它也是 200"
+    )
 
 
 @router.get(
@@ -64,7 +67,9 @@ async def healthz(request: Request) -> JSONResponse:
     "/readyz", summary="是否在正常工作", response_model=Readiness, responses={503: {"model": Readiness}}
 )
 async def readyz(request: Request) -> JSONResponse:
-    """200 when all is well, else 503 with everything that is wrong: nothing fetched, delivered or judged."""
+    """200 when all is well, else 503 with everything that is wrong: nothing fetched, delivered or judged.
+
+    What is wrong with a part only, a single carrier behind an account, stands beside it and turns nothing red."""
     context: Context = request.app.state.context
     why = await _refreshed(context)
     found = [Complaint(kind="store", text=why)] if why else []
@@ -72,7 +77,8 @@ async def readyz(request: Request) -> JSONResponse:
     found += [
         Complaint(kind=each.kind, text=each.text) for each in known if not (why and each.kind == "store")
     ]
-    return _answer(Readiness(ready=not found, problems=found), bad=bool(found))
+    notes = [Complaint(kind=each.kind, text=each.text) for each in context.vitals.notes(context.now())]
+    return _answer(Readiness(ready=not found, problems=found, notes=notes), bad=bool(found))
 
 
 @router.get(

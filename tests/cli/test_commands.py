@@ -285,7 +285,8 @@ def test_providers(watched: Shell) -> None:
     old = ["name", "state", "last_good_at", "asked_today", "spent_today", "unknown_codes"]
     assert list(row)[: len(old)] == old
     assert row["by_carrier"] == []
-    assert (row["name"], row["state"], row["asked_today"]) == ("k100", "up", 0)
+    assert (row["name"], row["state"], row["asked_today"]) == ("k100", "unknown", 0)
+    assert "尚无应答" in watched("providers").stdout
 
     def ask(conn: Any) -> None:
         providers.spend(conn, "k100", wall().astimezone(SHANGHAI).date(), asked=30, cents=150)
@@ -301,8 +302,37 @@ def test_providers(watched: Shell) -> None:
         1,
     )
     told = watched("providers").stdout
-    assert "k100" in told
-    assert [said for said in Kuaidi100.uncertain if f"k100 没有确认：{said}" not in told] == []
+    assert f"没有确认的事：k100 {len(Kuaidi100.uncertain)} 件" in told
+    assert [said for said in Kuaidi100.uncertain if said in told] == [], (
+        "all of it for who asks for one account"
+    )
+    told = watched("providers", "k100").stdout
+    assert [said for said in Kuaidi100.uncertain if said not in told] == []
+    assert watched.json("providers", "k100") == [row]
+    assert "配置里有：k100" in watched("providers", "k1000", code=2).output
+
+
+def test_providers_sets_what_was_done_beside_what_may_be(watched: Shell) -> None:
+    limits = 'budget = {per_day = 20, per_month = 400}\npush = true\nsalt = "saltsaltsalt"\n'
+    watched.config(CONFIG.replace('customer = "', f'{limits}customer = "', 1))
+    day = wall().astimezone(SHANGHAI).date()
+
+    def busy(conn: Any) -> None:
+        providers.spend(conn, "k100", day, asked=30, cents=150)
+        row = (
+            "INSERT INTO subscriptions (parcel_id, provider, state, next_at) VALUES (1, 'k100', 'open', NULL)"
+        )
+        conn.exec_driver_sql(row)
+
+    with_store(watched, busy)
+    told = watched("providers").stdout
+    for said in ("30/400", "1.5/20", "1.5/400"):
+        assert said in told
+    whole = watched("providers", "k100").stdout
+    for said in ("今日查询/上限：30/400", "今日花费/上限(元)：1.5/20", "订阅着 1，等着订阅 0", "一个月最多"):
+        assert said in whole
+    [row] = watched.json("providers")
+    assert (row["queries_limit_day"], row["subscriptions"]["open"], row["per_waybill_daily"]) == (400, 1, 48)
 
 
 def test_providers_says_why_an_account_is_down_and_since_when(watched: Shell) -> None:
@@ -348,6 +378,17 @@ def test_explain(watched: Shell, carrier: str) -> None:
     said = watched("explain", carrier, "75812345678901").stdout
     assert "late_shipment" in said
     assert "等「揽收」" in said
+
+
+def test_explain_of_a_parcel_whose_carrier_is_not_known(shell: Shell) -> None:
+    """Its number is enough; what was asked for and what was found are told apart."""
+    shell("import", orders_csv(shell, ROW.replace("中通", "auto")))
+    said = shell("explain", "中通", "75812345678901").stdout
+    assert "没有中通快递的 75812345678901；这是同一单号的包裹" in said
+    assert "待识别 75812345678901" in said
+    told = shell.json("explain", "中通", "75812345678901")["parcel"]
+    assert (told["carrier"], "还没有认出" in told["note"]) == ("auto", True)
+    assert "note" not in shell.json("explain", "auto", "75812345678901")["parcel"]
 
 
 def test_explain_of_a_parcel_nobody_watches(watched: Shell) -> None:

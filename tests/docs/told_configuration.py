@@ -38,7 +38,12 @@ def configuration() -> str:
     own, tables = list[str](), list[str]()
     defaults = top(Words(vocabulary(load_profiles())))
     for key, node in schema["properties"].items():
-        rows = list(dict.fromkeys(_keys(node, f"{key}.", _inner(key), schema["definitions"])))
+        kinds = _kinds(node)
+        rows = (
+            list(_by_kind(kinds, f"{key}.", schema["definitions"]))
+            if kinds
+            else list(dict.fromkeys(_keys(node, f"{key}.", _inner(key), schema["definitions"])))
+        )
         if rows:
             title = f"`[[{key}]]`" if node.get("type") == "array" else f"`[{key}]`"
             tables.append(
@@ -60,15 +65,38 @@ def _inner(key: str) -> Table:
     return table if isinstance(table, Mapping) else {}
 
 
+def _kinds(node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The tables of a list whose `kind` says which keys there are."""
+    found = {}
+    for each in node.get("items", {}).get("oneOf", ()):
+        kind = each.get("properties", {}).get("kind", {}).get("enum")
+        if kind:
+            found[str(kind[0])] = each
+    return found
+
+
+def _by_kind(kinds: Mapping[str, Mapping[str, Any]], path: str, known: Mapping[str, Any]) -> Iterator[str]:
+    """Every key once; what not every kind has says which do."""
+    owners: dict[str, list[str]] = {}
+    for kind, node in kinds.items():
+        for row in _keys(node, path, {}, known):
+            if not row.startswith(f"| `{path}kind` |"):
+                owners.setdefault(row, []).append(kind)
+    yield f"| `{path}kind` | {'、'.join(f'`{kind}`' for kind in kinds)} | 哪一种 | 必填 |"
+    yield from (row for row, mine in owners.items() if len(mine) == len(kinds))
+    for row, mine in owners.items():
+        if len(mine) < len(kinds):
+            at, value, told, default = row.removeprefix("| ").removesuffix(" |").rsplit(" | ", 3)
+            only = f"{'' if not told else f'{told}。'}只有 {'、'.join(f'`{kind}`' for kind in mine)}"
+            yield f"| {at} | {value} | {only} | {default} |"
+
+
 def _keys(node: Mapping[str, Any], path: str, defaults: Table, known: Mapping[str, Any]) -> Iterator[str]:
     """Rows for every key below a node, lists and alternatives included."""
     alternatives = [*node.get("oneOf", ()), *node.get("anyOf", ())]
     if node.get("type") == "array":
         yield from _keys(node.get("items", {}), path, defaults, known)
     for each in alternatives:
-        kind = each.get("properties", {}).get("kind", {}).get("enum")
-        if kind:
-            yield f'| | | **kind = "{kind[0]}"** | |'
         yield from _keys(each, path, defaults, known)
     if isinstance(node.get("additionalProperties"), Mapping):
         yield from _keys(node["additionalProperties"], f"{path}名字.", {}, known)

@@ -46,7 +46,8 @@ def site(store: Database, make_settings: Callable[[str], Settings]) -> Site:
 
 def test_an_account_that_was_never_asked(site: Site) -> None:
     text = site.get("/providers").text
-    assert text.count("正常") == 2
+    assert text.count("尚无应答") == 2
+    assert "正常" not in text, "nothing says that it works"
     assert "还没有" in text
     assert "中通快递、顺丰速运" in text.replace("\n", "") or "顺丰速运、中通快递" in text.replace("\n", "")
     assert "未写单价" in text
@@ -113,6 +114,55 @@ def test_no_secret_of_the_configuration_is_shown(site: Site) -> None:
     assert "fedcba" not in text
 
 
+def test_an_account_is_well_once_it_answered_or_pushed(site: Site, store: Database) -> None:
+    good = ProviderState("spare", last_good_at=T0)
+    store.write_now(lambda conn: providers.save(conn, good))
+    pushed = Line(Feed(last_good_at=T0))
+    store.write_now(lambda conn: feeds.save(conn, "first", {"zhongtong": pushed, "shunfeng": Line()}))
+    text = site.get("/providers").text
+    assert text.count("</svg>正常</span>") == 3, "both accounts, and the carrier that was heard of"
+    assert text.count("</svg>尚无应答</span>") == 1, "the other carrier"
+
+
+PUSHED = CONFIG.replace(
+    "price = 0.05", 'price = 0.05\nbudget = {per_day = 30}\npush = true\nsalt = "saltsaltsalt"'
+)
+
+
+def test_subscriptions_and_the_ceiling_of_a_day_are_counted(
+    store: Database, make_settings: Callable[[str], Settings]
+) -> None:
+    site = Site(store, make_settings(PUSHED))
+    numbers = [Waybill("zhongtong", f"Z{n}") for n in range(8)]
+    orders = [Incoming(Order(f"O{n}", paid_at=T0), (each,), "", T0) for n, each in enumerate(numbers)]
+    states = ["open", "open", "open", "wanted", "wanted", "refused", "refused", "closed"]
+    next_at = ["NULL", "NULL", "NULL", "1", "1", "NULL", "1", "NULL"]
+
+    def subscribe(conn: Connection) -> None:
+        parcels.intake(conn, orders, T0)
+        for n, (state, at) in enumerate(zip(states, next_at, strict=True), 1):
+            conn.execute(
+                text_(
+                    "INSERT INTO subscriptions (parcel_id, provider, state, next_at)"
+                    f" VALUES ({n}, 'first', '{state}', {at})"
+                )
+            )
+
+    store.write_now(subscribe)
+    text = " ".join(site.get("/providers").text.split())
+    counts = [("订阅着", 3), ("等着订阅", 2), ("本月到上限", 1), ("被拒绝", 1), ("推送已结束", 0)]
+    for label, n in counts:
+        assert f'data-label="{label}" class="pw-n">{n}</td>' in text, label
+    assert "每日上限 600" in text, "30 yuan at 0.05 each"
+    told = site.get("/api/v1/providers").json()["items"][0]
+    assert told["subscriptions"] == {
+        **{"open": 3, "wanted": 2, "renew": 0, "full": 1, "refused": 1, "ended": 0},
+        "per_number_monthly": site.settings.providers[0].provider.terms.per_number_monthly,
+    }
+    assert (told["state"], told["queries_limit_day"], told["limit_day"]) == ("unknown", 600, 30)
+    assert site.get("/api/v1/providers").json()["items"][1]["subscriptions"] is None
+
+
 # ── each carrier behind an account ───────────────────────────────────────────────────────────────
 
 
@@ -171,5 +221,10 @@ def test_a_bill_that_will_be_over_the_limit_says_so(
 
 def test_what_nobody_confirmed_is_shown(site: Site) -> None:
     text = site.get("/providers").text
-    [said, *_] = site.settings.providers[0].provider.uncertain
-    assert said[:12] in text
+    assert [said for said in site.settings.providers[0].provider.uncertain if said not in text] == []
+
+
+def test_a_long_reason_is_shown_whole(site: Site, store: Database) -> None:
+    why = "收寄件人手机号后四位才给查，" * 20 + "请补上"
+    store.write_now(lambda conn: providers.save(conn, ProviderState("spare", "down", T0, last_error=why)))
+    assert why in site.get("/providers").text

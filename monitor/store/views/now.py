@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, 
 from domain.findings import Blame, Risk, Stage
 from domain.time import from_micros, to_micros
 from domain.tracking import Milestone
-from monitor.store import schema
+from monitor.feeds.line import account_shown
+from monitor.store import feeds, schema
 from monitor.store.codec import clean, moment
 from monitor.store.rows import read_blame, read_risk
 from monitor.store.views import walking
@@ -94,7 +95,7 @@ class Source:
 
     name: str
     state: str
-    """`up`, `degraded` or `down`."""
+    """`up`, `degraded`, `down`, or `unknown`: not yet heard of."""
     since: datetime | None
     last_good_at: datetime | None
     last_error: str
@@ -172,10 +173,15 @@ def _least(one: Any, other: Any) -> Any:
 def sources(conn: Connection, now: datetime) -> tuple[Source, ...]:
     """The provider accounts that ever did something, by name."""
     rows = conn.execute(select(schema.providers).order_by(schema.providers.c.name)).all()
+    lines = feeds.standing(conn)
     return tuple(
         Source(
             row.name,
-            row.state,
+            account_shown(
+                row.state,
+                {carrier: line for (account, carrier), line in lines.items() if account == row.name},
+                good=row.last_good_at is not None,
+            ),
             moment(row.since),
             moment(row.last_good_at),
             row.last_error,

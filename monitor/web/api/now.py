@@ -73,7 +73,7 @@ class SourceHealth(BaseModel):
     """A provider account's health."""
 
     name: str
-    state: str = Field(description="up、degraded 或 down")
+    state: str = Field(description="up、degraded、down；unknown：尚无应答")
     since: datetime | None
     last_good_at: datetime | None
     last_error: str

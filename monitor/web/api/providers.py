@@ -26,7 +26,7 @@ class CarrierFeed(BaseModel):
     """One carrier behind an account."""
 
     carrier: str
-    state: str = Field(description="up、degraded 或 down；down 时它的回答不证明“没有动静”")
+    state: str = Field(description="up、degraded、down；unknown：尚无应答。down 时它的回答不证明“没有动静”")
     since: datetime | None = Field(description="这个状态从何时起")
     why: str
     last_good_at: datetime | None
@@ -41,14 +41,26 @@ class CarrierFeed(BaseModel):
     unheard: int = Field(description="问过而从未有答复的运单")
 
 
+class Subscriptions(BaseModel):
+    """How an account's subscriptions stand; those of finished parcels are left out."""
+
+    open: int = Field(description="订阅着")
+    wanted: int = Field(description="等着订阅")
+    renew: int = Field(description="对方不再推送，到时候再订阅")
+    full: int = Field(description="这个单号一个月的次数用完了，过了再订阅")
+    refused: int = Field(description="被拒绝，不再订阅")
+    ended: int = Field(description="推送已结束，不用再订阅")
+    per_number_monthly: int | None = Field(description="同一单号一个月最多订阅几次；不用订阅的服务商为空")
+
+
 class Provider(BaseModel):
     """An account: how it does, what it was asked and cost today."""
 
     name: str
-    state: str = Field(description="up、degraded 或 down")
+    state: str = Field(description="up、degraded、down；unknown：尚无应答，没有成功查询过，也没有推送来过")
     last_good_at: datetime | None
     asked_today: int
-    spent_today: float = Field(description="元")
+    spent_today: float = Field(description="元；登记、查询都算")
     unknown_codes: int
     kind: str
     carriers: list[str]
@@ -63,6 +75,13 @@ class Provider(BaseModel):
     projected_month: float | None = Field(description="按近七天的速度，本月预计，元")
     limit_day: float | None = Field(description="每天最多，元")
     limit_month: float | None = Field(description="每月最多，元")
+    queries_limit_day: int | None = Field(
+        description="照 limit_day 和单价，一天最多查几次；不按查询收费或没有上限为空"
+    )
+    per_waybill_daily: int = Field(description="同一单号 24 小时内最多查几次")
+    per_waybill_interval_s: int = Field(description="同一单号两次查询至少隔几秒")
+    pushes: bool = Field(description="接收它的推送")
+    subscriptions: Subscriptions | None = Field(description="不接收推送为空")
     by_carrier: list[CarrierFeed]
     uncertain: list[str] = Field(description="服务商的哪些事没有确认")
 
@@ -94,8 +113,8 @@ def _item(report: AccountReport, bill: dict[str, Any], zone: Zone) -> Provider:
         name=account.name,
         state=report.state,
         last_good_at=local(health.last_good_at, zone),
-        asked_today=bill.get("asked_today", 0),
-        spent_today=bill.get("spent_today", 0),
+        asked_today=report.asked_today,
+        spent_today=float(report.spent_today),
         unknown_codes=bill.get("unknown_codes", 0),
         kind=account.kind,
         carriers=sorted(account.carriers),

@@ -94,6 +94,14 @@ def _subscriptions() -> None:
         sqlite_where=due,
         postgresql_where=due,
     )
+    live = sa.text("state <> 'closed'")
+    op.create_index(
+        "ix_subscriptions_live",
+        "subscriptions",
+        ["provider", "state", "next_at"],
+        sqlite_where=live,
+        postgresql_where=live,
+    )
 
 
 def _feeds() -> None:
