@@ -147,8 +147,11 @@ class App:
 
     async def _purge_staging(self) -> None:
         """Uploads that nobody confirmed go after a day."""
-        staging = Staging(staging_folder(self.settings.store, self.settings.path.parent))
-        await asyncio.to_thread(staging.purge, self.clock.now())
+        await asyncio.to_thread(self._staging.purge, self.clock.now())
+
+    @property
+    def _staging(self) -> Staging:
+        return Staging(staging_folder(self.settings.store, self.settings.path.parent))
 
     async def _compare_clocks(self) -> None:
         """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late."""
@@ -156,7 +159,10 @@ class App:
             log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
 
     async def prepare(self) -> None:
-        """What a start owes before anything is done: the policy is noted, what was leaving is settled."""
+        """What a start owes before anything is done: the policy is noted, what was leaving is settled, what a killed
+        process was still being sent is gone."""
+        if gone := await asyncio.to_thread(self._staging.forget_cut_off):
+            log.info("uploads that were cut off are gone", files=gone)
         await self.policy.begin()
         await self.deliverer.recover()
         for each in self.settings.providers:

@@ -14,6 +14,7 @@ from carriers.base import Billing, serves
 from carriers.names import display
 from domain.masking import safe_text
 from domain.time import format_duration
+from monitor.checking.lint_intake import odd_intake
 from monitor.checking.pushes import odd_pushes
 from monitor.config.accounts import ProviderAccount, on_loopback
 from monitor.config.lines import KeyPath, spelled
@@ -64,6 +65,7 @@ def lint(settings: Settings, known: Vocabulary, now: datetime | None = None) -> 
         *_second_terms(settings),
         *odd_pushes(settings),
         *_order_sources(settings),
+        *odd_intake(settings),
         *_channels(settings),
         *_web(settings),
         *_running(settings),

@@ -17,7 +17,7 @@ from carriers.base import Guess, Question, Recogniser
 from carriers.recognise import guesses
 from domain.journey import condense
 from domain.messages import Message, MessageKind
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from domain.remote import Conversation, RemoteError, Reply, Secret
 from domain.tracking import MILESTONE_ZH, Answer
 from monitor.cli.common import (
@@ -37,7 +37,7 @@ from monitor.config.settings import Settings
 from monitor.config.store_url import sqlite_file
 from monitor.desk.explain import as_data, as_text
 from monitor.erp import windows
-from monitor.erp.base import Grant, TokenHolder
+from monitor.erp.base import Grant, Parcel, TokenHolder
 from monitor.net import Net, sketch
 from monitor.polling.by_hand import asked_by_hand
 from monitor.polling.second_wording import plain, spoken
@@ -293,7 +293,7 @@ def try_source(name: str, config: Path | None) -> None:
     cursor = windows.fresh(now - timedelta(hours=1))
     page = _call(account.source.pull(cursor, now, held), name, settings)
     for each in page.documents[:_SHOWN]:
-        numbers = "、".join(f"{parcel.carrier or '?'} {parcel.waybill_no}" for parcel in each.parcels)
+        numbers = "、".join(_parcel(parcel, account) for parcel in each.parcels)
         say(
             f"  {each.number} [{each.standing}] {each.shop or each.shop_id} {'、'.join(each.orders)} {numbers}"
         )
@@ -305,6 +305,13 @@ def try_source(name: str, config: Path | None) -> None:
 
 
 _SHOWN: Final = 10
+
+
+def _parcel(parcel: Parcel, account: SourceAccount) -> str:
+    """A parcel by its carrier's name, as an order of it would have it; and what the source says that told nobody."""
+    key = account.terms.carrier_of(parcel)
+    named = f"（来源写的是“{parcel.named}”）" if parcel.named and not key else ""
+    return f"{names.display(key or UNNAMED)} {parcel.waybill_no}{named}"
 
 
 def _access(db: Database, account: SourceAccount, settings: Settings) -> Grant | None:

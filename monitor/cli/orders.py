@@ -19,6 +19,7 @@ from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.config.settings import Settings
 from monitor.intake.columns import PLATFORM_IDS, platform_id
+from monitor.intake.files import OrderFile
 from monitor.intake.importing import Job, Report, bring_in, written_at
 from monitor.intake.outside import How
 from monitor.intake.tables import FileRefused
@@ -88,6 +89,10 @@ def import_(
         report = _imported(ctx, db, job, settings, quiet=as_json_)
     written = rejected if report.tally.counts["rejected"] else None
     _report(report.tally, written, dry_run=dry_run, json_=as_json_)
+    if nothing := report.tally.nothing:
+        click.echo(nothing, err=True)
+    if report.refused is not None:
+        ctx.exit(CHANGE)
 
 
 def _imported(ctx: click.Context, db: Database, job: Job, settings: Settings, *, quiet: bool) -> Report:
@@ -145,7 +150,9 @@ def _mapping(settings: Settings, db: Database, name: str | None) -> Mapping[str,
 
 def _greet(report: Report, now: datetime, settings: Settings) -> None:
     file, seen = report.file, report.seen
-    click.echo(f"识别为：{file.source_name}（{file.encoding}）", err=True)
+    columns = "，按列对应表" if file.mapped and not file.remembered else ""
+    click.echo(f"识别为：{file.source_name}{columns}（{file.encoding}）", err=True)
+    click.echo(f"平台：{_platform(file)}", err=True)
     if file.remembered:
         click.echo("提示：按上次为这种表头保存的列对应表读取。", err=True)
     for note in file.notes:
@@ -157,6 +164,13 @@ def _greet(report: Report, now: datetime, settings: Settings) -> None:
         click.echo(
             f"提示：同一文件已于 {seen.at:%Y-%m-%d %H:%M} UTC 导入过（{seen.name}），重复导入无妨。", err=True
         )
+
+
+def _platform(file: OrderFile) -> str:
+    """Which platform the rows belong to, and who says so."""
+    if file.by_row:
+        return "按平台列" + (f"，空着的行按 {file.platform}" if file.platform else "")
+    return file.platform or "没有写"
 
 
 @contextmanager
@@ -194,6 +208,8 @@ def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) 
             f"提醒：新增的订单里有 {tally.long_paid} 个是 {LONG_AGO.days} 天以前付款的，导入后可能马上报警；"
             "已经完结的，请先在文件里写明状态或去掉"
         )
+    for line, why in tally.aside[:_SHOWN] if tally.nothing else ():
+        click.echo(f"  第 {line} 行 忽略：{why}")
     for row in tally.rejected[:_SHOWN]:
         for problem in row.problems:
             click.echo(f"  第 {row.line} 行 {problem.column}：{problem.text}")

@@ -18,6 +18,7 @@ from typing import Final
 from carriers.names import canonical
 from monitor.intake.delimited import DelimitedText
 from monitor.intake.layouts import familiar
+from monitor.intake.locks import OLE, check_old, decrypted, is_encrypted
 from monitor.intake.tables import (
     HEADER_WITHIN,
     MAX_BYTES,
@@ -30,12 +31,11 @@ from monitor.intake.tables import (
 )
 from monitor.intake.values import Cell, clean
 from monitor.intake.webtables import WebTable
-from monitor.intake.workbooks import check_archive, decrypted, is_encrypted, open_sheets, too_long
+from monitor.intake.workbooks import check_archive, open_sheets, too_long
 
 __all__ = ["first_rows", "open_book", "words"]
 
 _ZIP: Final = b"PK\x03\x04"
-_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PACKED: Final = (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"PK\x05\x06", b"BZh", b"\xfd7zXZ")
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -61,7 +61,7 @@ def open_book(path: Path, password: str | None = None) -> Book:
         raise FileRefused(file, "empty", "文件是空的；请重新导出")
     if size > MAX_BYTES:
         raise FileRefused(file, "too_large", "超过 50 MB；请按日期分成几个文件再导入")
-    if head.startswith((_ZIP, _OLE)):
+    if head.startswith((_ZIP, OLE)):
         return _workbook(file, path.read_bytes(), digest, password)
     if head.startswith(_PACKED):
         raise FileRefused(file, "archive", "这是压缩包，不是表格；请先解压，再导入里面的表格")
@@ -80,9 +80,11 @@ def _look(path: Path) -> tuple[bytes, int, str]:
 
 
 def _workbook(file: str, data: bytes, digest: str, password: str | None) -> Book:
-    locked = data.startswith(_OLE) and is_encrypted(data)
-    if locked:
-        data = decrypted(file, data, password)
+    if data.startswith(OLE):
+        if is_encrypted(data):
+            data = decrypted(file, data, password)
+        else:
+            check_old(file, data)
     if not data.startswith(_ZIP):
         return Book("xls", digest, open_sheets(file, data))
     notes = check_archive(file, data)

@@ -15,6 +15,7 @@ from monitor.intake.values import heading_key
 __all__ = [
     "FIELDS",
     "GENERIC",
+    "NAMING",
     "OWN",
     "PLATFORMS",
     "PLATFORM_IDS",
@@ -72,8 +73,10 @@ OWN: Final = Source(
     "parcelwatch 表格",
     {name: (name,) for name in FIELDS if name not in ("address", "phone", "refund", "platform_order_no")},
 )
+NAMING: Final = ("order_no", "waybill_no")
+"""The headings without which our own format is not imported; a carrier nobody names is recognised later."""
 REQUIRED: Final = ("order_no", "carrier", "waybill_no")
-"""The headings without which our own format is not read (`design.md` §4)."""
+"""Those without which the lab does not read it (`design.md` §4): there nobody is asked later."""
 
 SOURCES: Final[tuple[Source, ...]] = (
     OWN,

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from domain.masking import safe_text
-from monitor.intake.books import first_rows, open_book
-from monitor.intake.columns import FIELDS, OWN, REQUIRED
+from monitor.intake.books import open_book
+from monitor.intake.columns import OWN, platform_id
 from monitor.intake.file_names import exported_at
-from monitor.intake.layouts import Layout, familiar, fingerprint, layout, recognise, remapped
+from monitor.intake.headers import recognised, remembered
+from monitor.intake.layouts import fingerprint
 from monitor.intake.rows import RowVerdict, Terms
-from monitor.intake.sheets import HeadedSheet, headings, verdicts
-from monitor.intake.tables import MAX_COLUMNS, SEEN, Book, FileRefused, Problem, Record, Table
-from monitor.intake.values import clean, heading_key
-from monitor.intake.workbooks import too_wide
+from monitor.intake.sheets import HeadedSheet, verdicts
+from monitor.intake.tables import FileRefused, Problem
 
 __all__ = ["FileRefused", "OrderFile", "Problem", "RowVerdict", "read_orders"]
 
@@ -39,6 +37,7 @@ class OrderFile:
     source: str
     """`own`, `taobao`, `pinduoduo`, … as in `monitor/intake/columns.py`, or `generic`."""
     source_name: str
+    """How its headings were recognised: our own, a back office's, or a home-made sheet's."""
     encoding: str
     """`utf-8-sig`, `utf-8`, `gb18030`, `utf-16`, `xlsx` or `xls`."""
     sheets: tuple[str, ...]
@@ -52,6 +51,12 @@ class OrderFile:
     """Of the header: the next file with the same columns is read the same way."""
     remembered: bool
     """A mapping saved for this fingerprint was used."""
+    mapped: bool
+    """Somebody said which columns hold what: now, or by a saved mapping."""
+    platform: str
+    """Of the rows that name none: what was told at import, else the recognised back office's; may be empty."""
+    by_row: bool
+    """The file has a platform column."""
     notes: tuple[Problem, ...]
     """What is true of the whole file and worth telling once."""
     rows: Iterator[RowVerdict] = field(repr=False, compare=False)
@@ -77,128 +82,29 @@ def read_orders(
     in `zone`. `name` is what the file is called, if not by its path. Raises `FileRefused`.
     """
     book = open_book(path, password)
-    remembered = None if mapping else _remembered(book, saved or {})
-    sheets = _recognised(path.name, book, mapping or remembered or {}, platform)
-    main = sheets[0].layout
-    if not any(row.raw for sheet in sheets for row in sheet.rows()):
+    kept = None if mapping else remembered(book, saved or {})
+    found = recognised(path.name, book, mapping or kept or {}, platform)
+    main, source = found.sheets[0].layout, found.source
+    if not any(row.raw for sheet in found.sheets for row in sheet.rows()):
         raise FileRefused(path.name, "no_rows", "只有表头，没有数据行；请确认导出时的筛选条件")
     return OrderFile(
         name or path.name,
-        main.source.code,
-        main.source.name,
+        source.code,
+        source.name,
         book.encoding,
-        tuple(sheet.table.name for sheet in sheets if sheet.table.name),
+        tuple(sheet.table.name for sheet in found.sheets if sheet.table.name),
         book.sha256,
         exported_at(name or path.name, zone, now),
         main.header,
         main.mapping,
         fingerprint(main.header),
-        remembered is not None,
-        (*book.notes, *_notes(sheets)),
-        verdicts(sheets, Terms(zone, now, platform, shop, merchant)),
+        kept is not None,
+        bool(mapping or kept),
+        platform_id(platform) or main.source.platform,
+        "platform" in main.columns,
+        (*book.notes, *_notes(found.sheets)),
+        verdicts(found.sheets, Terms(zone, now, platform, shop, merchant)),
     )
-
-
-def _remembered(book: Book, saved: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
-    """The mapping that was saved for one of the book's headers."""
-    if not saved:
-        return None
-    rows = (headings(cells) for table in book.tables for _, cells in first_rows(table))
-    return next((saved[mark] for cells in rows if cells and (mark := fingerprint(cells)) in saved), None)
-
-
-def _recognised(file: str, book: Book, mapping: Mapping[str, str], platform: str) -> tuple[HeadedSheet, ...]:
-    """The tables that hold orders, the main one first. Raises `FileRefused` when there is none."""
-    _check_mapping(file, mapping)
-    headed = [
-        (table, header) for table in book.tables if (header := _header(file, table, mapping)) is not None
-    ]
-    names = [[str(cell) for cell in header.cells] for _, header in headed]
-    sources = [recognise(cells, platform) for cells in names]
-    source, _ = max(sources, key=lambda pair: pair[1], default=(None, 0.0))
-    if source is None:
-        raise _unrecognised(file, book)
-    sheets = [
-        HeadedSheet(table, header, remapped(layout(source, cells), mapping))
-        for (table, header), cells in zip(headed, names, strict=True)
-    ]
-    if source is OWN:
-        sheets = _own_sheets(file, sheets)
-    chosen = [sheet for sheet in sheets if _holds_orders(sheet.layout)]
-    chosen.sort(key=lambda sheet: "waybill_no" not in sheet.layout.columns)
-    if not chosen or (not source.marks and "waybill_no" not in chosen[0].layout.columns):
-        raise _unrecognised(file, book)
-    headings_seen = {heading_key(name)[0] for sheet in chosen for name in sheet.layout.header}
-    missing = [
-        heading for heading in mapping.values() if heading and heading_key(heading)[0] not in headings_seen
-    ]
-    if missing:
-        raise FileRefused(
-            file,
-            "bad_mapping",
-            f"列对应表提到的列不在文件里：{'、'.join(missing)}；{_seen(chosen[0].header.cells)}",
-            [str(cell) for cell in chosen[0].header.cells],
-        )
-    return tuple(chosen)
-
-
-def _check_mapping(file: str, mapping: Mapping[str, str]) -> None:
-    unknown = sorted(set(mapping) - set(FIELDS))
-    if unknown:
-        raise FileRefused(
-            file,
-            "bad_mapping",
-            f"列对应表里没有这些字段：{'、'.join(unknown)}；可用的有：{'、'.join(FIELDS)}",
-        )
-
-
-def _header(file: str, table: Table, mapping: Mapping[str, str]) -> Record | None:
-    """The row with the most known headings among the first twenty; None where no row has one."""
-    told = {heading_key(heading)[0] for heading in mapping.values() if heading}
-    best, most = None, 0
-    for number, cells in first_rows(table):
-        known = familiar(cells) + sum(1 for cell in cells if told and heading_key(cell)[0] in told)
-        if known > most:
-            best, most = Record(number, headings(cells)), known
-    if best is not None and len(best.cells) > MAX_COLUMNS:
-        raise too_wide(file)
-    return best
-
-
-def _own_sheets(file: str, sheets: Sequence[HeadedSheet]) -> list[HeadedSheet]:
-    """The sheets in our own format. Raises `FileRefused` naming the required columns that are missing."""
-    own = [sheet for sheet in sheets if any(name in sheet.layout.columns for name in REQUIRED)]
-    lacking = {name for sheet in own for name in REQUIRED if name not in sheet.layout.columns}
-    if lacking:
-        names = "、".join(name for name in REQUIRED if name in lacking)
-        seen = own[0].header.cells
-        words = f"缺少必需的列：{names}；{_seen(seen)}"
-        raise FileRefused(file, "missing_columns", words, [str(cell) for cell in seen])
-    return own
-
-
-def _holds_orders(known: Layout) -> bool:
-    return "waybill_no" in known.columns or ("order_no" in known.columns and len(known.columns) >= 3)
-
-
-def _unrecognised(file: str, book: Book) -> FileRefused:
-    rows = [cells for table in book.tables for _, cells in first_rows(table) if any(map(clean, cells))]
-    if not rows:
-        return FileRefused(file, "empty", "文件里没有内容；请重新导出")
-    widest = max(rows, key=lambda cells: len(headings(cells)))
-    return FileRefused(
-        file,
-        "unrecognised",
-        f"认不出表头，至少要有运单号列（如 运单号、快递单号、物流单号）和订单号列；{_seen(widest)}。"
-        "请改列名，或用列对应表（--mapping）指定",
-        headings(widest),
-    )
-
-
-def _seen(cells: Sequence[object]) -> str:
-    names = [safe_text(str(cell), 20) for cell in cells[:30] if str(cell).strip()]
-    more = "……" if len(cells) > 30 else ""
-    return f"{SEEN}{'、'.join(names)}{more}"
 
 
 def _notes(sheets: Sequence[HeadedSheet]) -> Iterator[Problem]:

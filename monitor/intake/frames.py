@@ -73,6 +73,9 @@ def file_frame(file: OrderFile) -> dict[str, Any]:
             "mapping": dict(file.mapping),
             "fingerprint": file.fingerprint,
             "remembered": file.remembered,
+            "mapped": file.mapped,
+            "platform": file.platform,
+            "by_row": file.by_row,
             "notes": _told(file.notes),
         }
     }
@@ -99,7 +102,7 @@ def row_frames(rows: Iterator[RowVerdict]) -> Iterator[dict[str, Any]]:
 
 
 def _packed(row: RowVerdict, header: int) -> list[Any]:
-    """A row; its original cells only where it is handed back."""
+    """A row; its original cells only where it is handed back, or nothing else tells which row it is."""
     return [
         row.line,
         row.kind.value,
@@ -112,8 +115,12 @@ def _packed(row: RowVerdict, header: int) -> list[Any]:
         _micros(row.finished_at),
         row.sheet,
         header,
-        list(_fitting(map(shown, row.raw))) if row.kind is RowKind.REJECTED else [],
+        list(_fitting(map(shown, row.raw))) if _shown_raw(row) else [],
     ]
+
+
+def _shown_raw(row: RowVerdict) -> bool:
+    return row.kind is RowKind.REJECTED or (row.kind is RowKind.IGNORED and row.order is None)
 
 
 def _fitting(cells: Iterator[str]) -> Iterator[str]:
@@ -167,6 +174,9 @@ class Reader:
             {_text(field): _text(heading, MAX_CELL) for field, heading in mapping.items()},
             _text(told.get("fingerprint"), 64),
             _bool(told.get("remembered")),
+            _bool(told.get("mapped")),
+            _text(told.get("platform")),
+            _bool(told.get("by_row")),
             _problems(told.get("notes")),
             iter(()),
         )

@@ -31,6 +31,7 @@ SAMPLES: Final = 10
 """Rows a preview shows."""
 _WORTH_SAYING: Final = timedelta(hours=1)
 _EARLIEST_YEAR: Final = 2010
+_NO_ORDERS: Final = frozenset({"no_data", "total_row"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Report:
     """The saved column tables, by header, of which one was used; empty where none was."""
     known_at: datetime | None = None
     """When the shop knew what the file says (quirk 18); None before it is recognised."""
+    refused: FileRefused | None = None
+    """Every row that should have been kept was rejected: nothing was, or would be, imported."""
 
     def aged(self, now: datetime) -> datetime | None:
         """The file's own time, where its name says none and it lay so long that people should hear of it."""
@@ -96,7 +99,7 @@ def bring_in(
     now: datetime,
     told: Callable[[Report], object] = lambda report: None,
 ) -> Report:
-    """Read, judge and keep every row, in batches. `told` hears of the file, and then of every batch.
+    """Read, judge and keep every row, in batches; where nothing came of any, `Report.refused` says it. `told` hears of the file, and then of every batch.
 
     Blocks; run it in a thread where a loop waits. Raises `FileRefused`, also midway: what was kept stays, and
     the whole file can be imported again; `Stopped` when the service ends, with the same to be said.
@@ -133,7 +136,11 @@ def bring_in(
                 told(report)
                 if job.ending():
                     raise Stopped
-    if not job.dry_run:
+    if report.tally.counts["rejected"] and (why := report.tally.nothing):
+        report.refused = FileRefused(report.file.name, "nothing", why)
+    if not job.dry_run and report.refused is not None:
+        note_refused(db, report.refused, origin=job.origin, now=now)
+    elif not job.dry_run:
         db.write_now(lambda conn: _note(conn, job, report, now))
     return report
 
@@ -164,6 +171,6 @@ def _keep_none(row: RowVerdict) -> None:
 
 def _sampled(rows: Iterator[RowVerdict], samples: list[RowVerdict]) -> Iterator[RowVerdict]:
     for row in rows:
-        if len(samples) < SAMPLES and (row.kind != "ignored" or row.order is not None):
+        if len(samples) < SAMPLES and row.reason not in _NO_ORDERS:
             samples.append(row)
         yield row

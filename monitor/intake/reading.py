@@ -134,7 +134,7 @@ class Reading:
         """The row's parcels; fewer than its numbers only where a problem was kept."""
         if not numbers:
             return ()
-        if "carrier" not in self.layout.columns and "carrier" not in self.row.fields:
+        if "carrier" not in self.row.fields:
             keys = [self._try("waybill_no", carrier_by_shape, number) for number, _ in numbers]
             if UNNAMED in keys:
                 self.warn(

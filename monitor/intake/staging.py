@@ -152,6 +152,18 @@ class Staging:
                     gone += 1
         return gone
 
+    def forget_cut_off(self) -> int:
+        """Forget what a killed process left half-written; returns how many files went. Only while nobody uploads."""
+        gone = 0
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            token = path.name.partition(".")[0]
+            whole = path.suffix == ".json" or path.name == f"{token}.rejected.csv"
+            if not whole and not (path.suffix == ".upload" and path.with_suffix(".json").exists()):
+                with suppress(OSError):
+                    path.unlink()
+                    gone += 1
+        return gone
+
     def _make_room(self, now: datetime) -> None:
         """Room for one more: what is done goes first, then what has waited long. Raises `Crowded`."""
         self.purge(now)

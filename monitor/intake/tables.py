@@ -15,6 +15,7 @@ __all__ = [
     "MAX_CELL",
     "MAX_COLUMNS",
     "MAX_ROWS",
+    "NO_HEADER",
     "SEEN",
     "Book",
     "FileRefused",
@@ -30,6 +31,8 @@ MAX_CELL: Final = 32_767
 """Limits of `facts/import-formats.md` §5."""
 SEEN: Final = "看到的列："
 """Before the headings that a refusal tells."""
+NO_HEADER: Final = "看到的第一行像是数据，不像表头：请在文件第一行补上列名，再导入一次"
+"""What is said in place of headings where there are none."""
 HEADER_WITHIN: Final = 20
 """The header is among this many first rows (quirk 15)."""
 

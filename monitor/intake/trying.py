@@ -21,7 +21,7 @@ from domain.remote import Secret
 from monitor.intake.importing import Job, Report, bring_in, note_refused
 from monitor.intake.outside import How, Stopped
 from monitor.intake.staging import Staged, Staging, State, with_state
-from monitor.intake.tables import SEEN, FileRefused
+from monitor.intake.tables import NO_HEADER, SEEN, FileRefused
 from monitor.intake.verdicts import RowVerdict
 from monitor.store.database import Database
 
@@ -31,6 +31,7 @@ _PROBLEMS: Final = 20
 _WIDE: Final = 80
 _HEADING: Final = 40
 """Characters of the longest heading."""
+_NUMBER: Final = re.compile(r"(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z.+_-]{2,63}", re.ASCII)
 _VALUE: Final = re.compile(
     r"[\d０-９]{5}|[\d０-９][-/.年][\d０-９]{1,2}[-/.月][\d０-９]"  # a number, a day
     r"|[0-9０-９一二三四五六七八九十百]+\s*(?:号|室|幢|栋|弄|单元|楼|层)"  # a street's end
@@ -93,9 +94,8 @@ class Trial:
         except Stopped:
             return staged
         said = told_of(report)
-        return self.staging.keep(
-            with_state(staged, State.READY if dry_run else State.DONE, **said, refused=None)
-        )
+        state = State.READY if dry_run or said["nothing"] else State.DONE
+        return self.staging.keep(with_state(staged, state, **said, refused=None))
 
 
 def seal(staged: Staged) -> str:
@@ -110,6 +110,9 @@ def told_of(report: Report) -> dict[str, Any]:
     file, tally, seen = report.file, report.tally, report.seen
     return {
         "source": file.source_name,
+        "mapped": file.mapped,
+        "platform": safe_text(file.platform, 64),
+        "by_row": file.by_row,
         "encoding": file.encoding,
         "sheets": [safe_text(each, 40) for each in file.sheets[:20]],
         "exported_at": file.exported_at.isoformat() if file.exported_at else "",
@@ -126,7 +129,9 @@ def told_of(report: Report) -> dict[str, Any]:
         "homeless": tally.homeless,
         "long_paid": tally.long_paid,
         "warned": tally.warned,
-        "samples": [_sample(row) for row in report.samples],
+        "nothing": tally.nothing,
+        "aside": [[line, safe_text(words, 200)] for line, words in tally.aside[:_PROBLEMS]],
+        "samples": [_sample(row, file.mapping) for row in report.samples],
         "problems": [
             [row.line, safe_text(each.column, 40), safe_text(each.text, 200)]
             for row in tally.rejected[:_PROBLEMS]
@@ -145,7 +150,7 @@ def _refusal(refused: FileRefused) -> list[Any]:
     if not any(map(_is_value, refused.columns)):
         return [refused.reason, refused.message, list(refused.columns)]
     before = refused.message.partition(SEEN)[0].rstrip("；")
-    words = f"{before}；看到的第一行像是数据，不像表头：请在文件第一行补上列名，再上传一次"
+    words = f"{before}；{NO_HEADER}"
     return [refused.reason, words, []]
 
 
@@ -154,16 +159,25 @@ def _is_value(cell: str) -> bool:
     return len(cell) > _HEADING or bool(_VALUE.search(cell)) or mask_phones(cell) != cell or "**" in cell
 
 
-def _sample(row: RowVerdict) -> Mapping[str, Any]:
+def _sample(row: RowVerdict, mapping: Mapping[str, str]) -> Mapping[str, Any]:
     order = row.order
+    waybills = [f"{names.display(each.carrier)} {each.waybill_no}" for each in row.waybills[:5]]
+    number = safe_text(order.order_no, _WIDE) if order else _number(row, mapping.get("order_no"))
     return {
         "line": row.line,
         "kind": row.kind.value,
-        "order_no": safe_text(order.order_no, _WIDE) if order else "",
+        "order_no": number,
         "shop": safe_text(order.shop, _WIDE) if order else "",
         "status": ORDER_STATUS_ZH[order.status] if order else "",
         "paid_at": order.paid_at.isoformat() if order and order.paid_at else "",
         "shipped_at": order.shipped_at.isoformat() if order and order.shipped_at else "",
-        "waybills": [f"{names.display(each.carrier)} {each.waybill_no}" for each in row.waybills[:5]],
+        "waybills": waybills or list(filter(None, [_number(row, mapping.get("waybill_no"))])),
         "why": [safe_text(each.text, 120) for each in row.problems[:3]],
     }
+
+
+def _number(row: RowVerdict, heading: str | None) -> str:
+    """What a row that became nothing has under that heading, if it can be nothing but a number."""
+    cells = dict(zip(row.header, row.raw, strict=False))
+    cell = str(cells.get(heading or "", "")).strip()
+    return safe_text(cell, _WIDE) if _NUMBER.fullmatch(cell) and mask_phones(cell) == cell else ""

@@ -22,11 +22,9 @@ _DIGITS: Final = re.compile(r"\d{10,20}", re.ASCII)
 def carriers(cell: Cell, count: int) -> tuple[str, ...]:
     """The carrier of each of `count` waybills: one name for all, or as many names as numbers.
 
-    Raises `Unfit` for an empty cell and for a name nobody has.
+    Raises `Unfit` for a name nobody has.
     """
     name = text(cell)
-    if not name:
-        raise Unfit("missing_carrier", "有运单号，却没有写快递公司")
     key = canonical(name)
     if key is not None:
         return (key,) * count
@@ -51,9 +49,7 @@ def carrier_by_shape(cell: Cell) -> str:
     found = guesses(number)
     if found or _DIGITS.fullmatch(number):
         return likeliest(found) or UNNAMED
-    raise Unfit(
-        "missing_carrier", f"文件没有快递公司列，单号{quoted(number)}也看不出是哪家；请加一列“快递公司”"
-    )
+    raise Unfit("missing_carrier", f"没有写快递公司，单号{quoted(number)}也看不出是哪家；请填“快递公司”")
 
 
 def check_zeros(key: str, cell: Cell) -> None:

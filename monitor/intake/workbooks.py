@@ -8,7 +8,6 @@ read: filters, hidden rows and formulas do not matter (quirk 22), a wrong sheet 
 
 from __future__ import annotations
 
-import importlib
 import io
 import re
 import zipfile
@@ -16,7 +15,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from python_calamine import (
     CalamineError,
@@ -27,11 +26,12 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from monitor.intake.locks import locked
 from monitor.intake.long_sheets import LongSheet, long_sheet
 from monitor.intake.tables import MAX_COLUMNS, MAX_ROWS, FileRefused, Problem, Record
 from monitor.intake.values import Cell
 
-__all__ = ["Sheet", "WindowedSheet", "check_archive", "decrypted", "is_encrypted", "open_sheets"]
+__all__ = ["Sheet", "WindowedSheet", "check_archive", "open_sheets"]
 
 MAX_UNPACKED: Final = 400 * 1024 * 1024
 MAX_MEMBERS: Final = 2_000
@@ -130,39 +130,6 @@ def too_long(file: str) -> FileRefused:
     return FileRefused(file, "too_many_rows", f"超过 {MAX_ROWS} 行；请按日期分成几个文件再导入")
 
 
-def is_encrypted(data: bytes) -> bool:
-    """An OLE container around an encrypted XLSX (quirk 20); a plain XLS is such a container as well."""
-    return "EncryptedPackage".encode("utf-16-le") in data
-
-
-def decrypted(file: str, data: bytes, password: str | None) -> bytes:
-    """The workbook inside an encrypted container. The password is used here and kept nowhere."""
-    if password is None:
-        raise _locked(file)
-    try:
-        office: Any = importlib.import_module("msoffcrypto")
-    except ImportError:
-        raise FileRefused(
-            file,
-            "encrypted",
-            "工作簿有密码，而本机没有装解密组件 msoffcrypto-tool；请在 Excel 或 WPS 中去掉密码另存后再导入",
-        ) from None
-    plain = io.BytesIO()
-    try:
-        container = office.OfficeFile(io.BytesIO(data))
-        container.load_key(password=password)
-        container.decrypt(plain)
-    except Exception:  # noqa: BLE001 - the library has no common base class; any failure means one thing
-        raise FileRefused(
-            file, "wrong_password", "密码不对，或加密方式不支持；请核对密码，或去掉密码另存后再导入"
-        ) from None
-    return plain.getvalue()
-
-
-def _locked(file: str) -> FileRefused:
-    return FileRefused(file, "encrypted", "工作簿有密码；请给出密码，或在 Excel、WPS 中去掉密码另存后再导入")
-
-
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One visible sheet. A vertically merged cell says the same in each of its rows (quirk 10)."""
@@ -245,7 +212,7 @@ def open_sheets(file: str, data: bytes) -> tuple[Sheet | WindowedSheet, ...]:
             if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
         )
     except PasswordError:
-        raise _locked(file) from None
+        raise locked(file) from None
     except (CalamineError, OSError, ValueError):
         raise FileRefused(file, "damaged", "工作簿已损坏，打不开；请重新下载或重新导出") from None
     except BaseException as error:

@@ -115,6 +115,18 @@ def test_one_page_is_read_for_a_try_and_nothing_is_kept(home: Path, erp: Erp) ->
     ]
 
 
+def test_a_try_names_the_carrier_as_an_order_of_it_would_have_it(home: Path, erp: Erp) -> None:
+    """By the owner's own table too; what nobody knows is told in the source's words."""
+    more = 'carriers = { "自由物流" = "安能" }\n'
+    (home / "parcelwatch.toml").write_text(CONFIG + _source(erp) + more, "utf-8")
+    erp.clock.start = wall()
+    erp.ship("D1", "JY1", "300000000001", company="自由物流", carrier_type=None)
+    erp.ship("D2", "JY2", "300000000002", company="天边物流", carrier_type=None)
+    told = run("try", "source", "erp").stdout
+    assert "安能物流 300000000001" in told
+    assert "待识别 300000000002（来源写的是“天边物流”）" in told
+
+
 def test_a_source_that_refuses_says_what_to_do(home: Path, erp: Erp) -> None:
     (home / "parcelwatch.toml").write_text(CONFIG + _source(erp), "utf-8")
     erp.always = "ip"

@@ -11,6 +11,7 @@ import pytest
 from monitor.cli import orders
 from monitor.clock import wall
 from monitor.intake.layouts import fingerprint
+from monitor.intake.take import NONE_FITS, NONE_LEFT
 from monitor.store import mappings
 from monitor.store.mappings import ColumnTable
 from monitor.store.opening import open_store
@@ -79,12 +80,53 @@ def _mark() -> str:
 def test_a_file_of_rejected_rows_goes_when_all_are_right(shell: Shell) -> None:
     head = "order_no,carrier,waybill_no\n"
     file = shell.file("orders.csv", f"{head}A1,没有这家,YT2600000000001\n")
-    shell("import", file)
+    assert NONE_FITS in shell("import", file, code=2).stderr
     back = shell.folder / "orders.csv.rejected.csv"
     assert back.is_file()
     shell.file("orders.csv", f"{head}A1,圆通,YT2600000000001\n")
     shell("import", file)
     assert not back.exists()
+
+
+def test_what_is_only_put_aside_is_told_and_is_no_failure(shell: Shell) -> None:
+    """A nightly export of closed orders."""
+    file = shell.file("orders.csv", "order_no,waybill_no,status\nA1,YT2600000000001,交易关闭\n")
+    done = shell("import", file)
+    assert NONE_LEFT in done.stderr
+    assert "第 2 行 忽略：交易已关闭，不再监控" in done.stdout
+
+
+def test_an_end_of_an_order_that_is_watched_is_something(shell: Shell) -> None:
+    shell("import", shell.file("a.csv", "order_no,waybill_no\nA1,YT2600000000001\n"))
+    closing = shell.file("b.csv", "order_no,waybill_no,status\nA1,YT2600000000001,交易关闭\n")
+    assert NONE_LEFT not in shell("import", closing).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "layout", "platform"),
+    [
+        ("order_no,waybill_no\nA1,YT2600000000001\n", [], "parcelwatch 表格（", "没有写"),
+        ("order_no,waybill_no,platform\nA1,YT2600000000001,douyin\n", [], "parcelwatch 表格（", "按平台列"),
+        (
+            "订单编号,物流单号\nA1,YT2600000000001\n",
+            ["--platform", "taobao_tmall"],
+            "自制表格（",
+            "taobao_tmall",
+        ),
+        ("单,号\nA1,YT2600000000001\n", ["--mapping", "m"], "自制表格，按列对应表（", "没有写"),
+    ],
+    ids=["own headings", "a platform column", "home-made, platform told", "mapped columns"],
+)
+def test_layout_and_platform_are_told_apart(
+    shell: Shell, content: str, how: list[str], layout: str, platform: str
+) -> None:
+    """A platform said at import does not make a home-made sheet that platform's export."""
+    folder = shell.folder / "mappings"
+    folder.mkdir(exist_ok=True)
+    (folder / "m.toml").write_text('order_no = "单"\nwaybill_no = "号"\n', "utf-8")
+    told = shell("import", shell.file("orders.csv", content), *how).stderr
+    assert f"识别为：{layout}" in told
+    assert f"平台：{platform}\n" in told
 
 
 def test_an_old_file_says_what_was_true_then(shell: Shell) -> None:

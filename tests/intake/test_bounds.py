@@ -100,13 +100,13 @@ def test_a_transaction_is_bounded_by_parcels_not_by_rows(
     """Nobody else writes while a batch is kept."""
     got = read(HEAD + "".join(f"A-{n},圆通,{' '.join(numbers(50, 50 * n))}\n" for n in range(40)))
     kept: list[int] = []
-    keep = taking.keep
+    keep = taking._kept
 
     def noted(conn: Any, rows: Any, *times: Any) -> Any:
         kept.append(sum(len(row.waybills) for row in rows))
         return keep(conn, rows, *times)
 
-    monkeypatch.setattr(taking, "keep", noted)
+    monkeypatch.setattr(taking, "_kept", noted)
     tally = list(take(database, got.rows, known_at=NOW, now=NOW))[-1]
     assert (tally.rows, tally.counts["accepted"], sum(kept)) == (40, 40, 2000)
     assert max(kept) <= 550

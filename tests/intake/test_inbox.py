@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,8 +26,9 @@ from monitor.intake import export, inbox
 from monitor.intake.importing import Job, bring_in
 from monitor.intake.inbox import SETTLED, Inbox
 from monitor.intake.outside import How, Stopped
+from monitor.intake.take import NONE_FITS, NONE_LEFT
 from monitor.store import meta
-from monitor.store.database import Database, StoreFull
+from monitor.store.database import Database, StoreFull, migrate
 from monitor.telling.routing import Route
 from tests.intake.conftest import NOW, SHANGHAI
 from tests.intake.workbook import locked_workbook
@@ -215,7 +219,7 @@ def test_a_list_without_a_header_is_told_without_its_cells(drop: Drop, database:
         assert secret not in repr(logs)
         assert secret not in told.refused
         assert secret not in sent
-    assert "为它选列" in told.refused
+    assert "像是数据，不像表头" in told.refused
 
 
 def test_a_locked_workbook_is_refused_for_nobody_is_there_to_ask(drop: Drop) -> None:
@@ -245,6 +249,156 @@ def test_a_name_that_is_no_text(drop: Drop) -> None:
     (Path(os.fsdecode(os.fsencode(drop.folder) + b"/\xff\xfe.csv"))).write_text(GOOD, "utf-8")
     drop.settle()
     assert len(drop.tree()) == 2
+
+
+def test_a_file_of_which_nothing_fits_is_refused_with_its_rows(drop: Drop, database: Database) -> None:
+    """Nobody is told that it was imported: the group, the console and the paper beside it say why, and what to do."""
+    drop.put("订单.csv", WRONG)
+    drop.settle()
+    assert drop.tree() == [
+        "refused/订单.csv",
+        "refused/订单.csv.rejected.csv",
+        "refused/订单.csv.verdict.txt",
+    ]
+    verdict = (drop.folder / "refused" / "订单.csv.verdict.txt").read_text("utf-8")
+    assert NONE_FITS in verdict
+    assert "第 2 行" in verdict
+    [told] = database.read_now(meta.recent_imports)
+    assert (told.origin, told.refused) == ("inbox", NONE_FITS)
+    assert messages(database) == 1
+
+
+def test_a_file_with_nothing_to_watch_bothers_nobody(drop: Drop, database: Database) -> None:
+    """An hourly export of what was closed is no mistake of anybody's."""
+    drop.put("订单.csv", HEAD.strip() + ",status\nA-1,圆通,YT2600000000001,,交易关闭\n")
+    drop.settle()
+    assert drop.tree() == ["done/订单.csv", "done/订单.csv.verdict.txt"]
+    verdict = (drop.folder / "done" / "订单.csv.verdict.txt").read_text("utf-8")
+    assert NONE_LEFT in verdict
+    assert "第 2 行 忽略：交易已关闭，不再监控" in verdict
+    assert messages(database) == 0
+
+
+@pytest.mark.parametrize("own", [".", "backup", "parcelwatch.db.intake"])
+def test_nothing_is_taken_from_the_services_own_folders(tmp_path: Path, database: Database, own: str) -> None:
+    """Configuration and store would be read as orders, and moved away."""
+    path = tmp_path / "parcelwatch.toml"
+    path.write_text(f'[intake]\nfolder = "{own}"\n[backup]\nfolder = "backup"\n', "utf-8")
+    settings = load(path, {})
+    folder = settings.intake.folder
+    assert folder is not None
+    folder.mkdir(exist_ok=True)
+    clock = Hands()
+    there = Drop(folder, Inbox(settings, database, clock), clock)
+    there.put("a.csv")
+    with capture_logs() as logs:
+        there.settle()
+    assert [entry["event"] for entry in logs] == [
+        "the drop folder holds files of the service itself, nothing is taken from it"
+    ]
+    assert (folder / "a.csv").is_file()
+    assert orders(database) == []
+
+
+# ── several at one folder ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_taken_by_one_of_two_at_the_same_folder(
+    drop: Drop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one looks while the first is at it, and after; it neither reads the file nor complains."""
+    other = Inbox(drop.verb.settings, database, drop.clock)
+    drop.put("订单.csv")
+    drop.look()
+    other.turn(drop.folder)
+    original, ran = inbox.bring_in, []
+
+    def meanwhile(db: Any, job: Job, **values: Any) -> Any:
+        ran.append(job.path.name)
+        if len(ran) == 1:
+            other.turn(drop.folder)
+        return original(db, job, **values)
+
+    monkeypatch.setattr(inbox, "bring_in", meanwhile)
+    with capture_logs() as logs:
+        drop.look()
+        other.turn(drop.folder)
+    assert ran == ["订单.csv"]
+    assert len(orders(database)) == 1
+    assert drop.tree() == ["done/订单.csv", "done/订单.csv.verdict.txt"]
+    assert [entry for entry in logs if entry["log_level"] in ("warning", "error")] == []
+    assert len(database.read_now(meta.recent_imports)) == 1
+
+
+TURN = """
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from monitor.clock import Clock
+from monitor.config.settings import load
+from monitor.intake.inbox import Inbox
+from monitor.store.database import Database
+
+@dataclass
+class Hands(Clock):
+    at: datetime
+    def now(self):
+        return self.at
+
+settings, url = load(Path(sys.argv[1]), {}), sys.argv[2]
+clock = Hands(datetime.fromisoformat(sys.argv[3]))
+db = Database.open(url)
+verb = Inbox(settings, db, clock)
+verb.turn(settings.intake.folder)
+clock.at += timedelta(minutes=1)
+print("ready", flush=True)
+sys.stdin.readline()
+verb.turn(settings.intake.folder)
+db.close()
+"""
+
+
+@pytest.mark.parametrize("stores", ["one store", "a store each"])
+def test_two_processes_at_one_folder_take_each_file_once(
+    drop: Drop, database: Database, database_url: str, tmp_path: Path, empty_sqlite_url: str, stores: str
+) -> None:
+    """Begun at the same moment over eight files: each file is in one store, once, and moved once."""
+    for n in range(8):
+        drop.put(f"{n}.csv", HEAD + "".join(f"A-{n}-{k},圆通,YT26{n:02d}{k:09d},\n" for k in range(40)))
+    second = database_url
+    if stores == "a store each":
+        migrate(empty_sqlite_url)
+        second = empty_sqlite_url
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", TURN, str(tmp_path / "parcelwatch.toml"), url, NOW.isoformat()],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for url in (database_url, second)
+    ]
+    for each in running:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "ready\n"
+    for each in running:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    said = [each.communicate()[0] for each in running]
+    assert [each.returncode for each in running] == [0, 0], said
+    assert [name for name in drop.tree() if name.endswith(".csv")] == [f"done/{n}.csv" for n in range(8)]
+    taken = [each.name for each in database.read_now(meta.recent_imports)]
+    kept = len(orders(database))
+    if second != database_url:
+        with closing(Database.open(second)) as other:
+            taken += [each.name for each in other.read_now(meta.recent_imports)]
+            kept += len(orders(other))
+    assert sorted(taken) == [f"{n}.csv" for n in range(8)]
+    assert kept == 320
 
 
 # ── what was true when ───────────────────────────────────────────────────────────────────────────────
@@ -422,7 +576,7 @@ def test_one_files_trouble_starves_no_other(
     assert "还在投递目录里" in told.refused
     assert messages(database) == 1
     drop.look(timedelta(minutes=10))
-    assert "done/a.csv.rejected.csv" in drop.tree()
+    assert "refused/a.csv.rejected.csv" in drop.tree()
     assert "a.csv" not in drop.tree()
 
 
@@ -448,7 +602,7 @@ def test_a_mistake_of_ours_is_one_files_trouble_too(
 
 
 def test_papers_of_an_earlier_file_are_left_though_the_file_was_taken_away(drop: Drop) -> None:
-    drop.put("a.csv", WRONG)
+    drop.put("a.csv", GOOD + WRONG.removeprefix(HEAD))
     drop.settle()
     earlier = (drop.folder / "done" / "a.csv.rejected.csv").read_bytes()
     (drop.folder / "done" / "a.csv").unlink()
@@ -461,6 +615,6 @@ def test_papers_of_an_earlier_file_are_left_though_the_file_was_taken_away(drop:
 @pytest.mark.parametrize("paper", ["a.csv.rejected.csv", "a.csv.verdict.txt"])
 def test_a_folder_in_the_place_of_a_paper_is_gone_round(drop: Drop, paper: str) -> None:
     (drop.folder / "done" / paper).mkdir(parents=True)
-    drop.put("a.csv", WRONG)
+    drop.put("a.csv", GOOD + WRONG.removeprefix(HEAD))
     drop.settle()
     assert {"done/a-2.csv", "done/a-2.csv.rejected.csv", "done/a-2.csv.verdict.txt"} == set(drop.tree())

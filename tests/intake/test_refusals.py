@@ -6,11 +6,13 @@ import io
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor.intake import workbooks
 from monitor.intake.files import FileRefused, read_orders
+from monitor.intake.outside import How, opened
 from tests.intake.conftest import NOW, SHANGHAI, Reader
 from tests.intake.workbook import column, old_workbook, package, sheet, workbook
 
@@ -68,9 +70,43 @@ def test_what_is_no_order_file(read: Reader, content: bytes, reason: str) -> Non
 
 
 def test_a_missing_column_is_named(read: Reader) -> None:
-    text = str(refusal(read, "order_no,waybill_no,备注\r\nA-1,YT1,\r\n"))
-    assert "carrier" in text
+    text = str(refusal(read, "order_no,carrier,备注\r\nA-1,圆通,\r\n"))
+    assert "waybill_no" in text
     assert "备注" in text, "and the columns that are there are shown"
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["王小明,杭州,中通", "王小明,13800001234", "Wang,Hangzhou", "王小明"],
+)
+def test_a_first_row_of_names_alone_is_nobodys_header(read: Reader, first: str) -> None:
+    """Figures stand nowhere under a cell without any: nothing of it is told, in whatever words."""
+    told = refusal(read, f"{first}\n{first}\n")
+    assert told.columns == ()
+    assert "像是数据" in told.message
+    assert not any(cell in str(told) for cell in first.split(","))
+
+
+@pytest.mark.parametrize("under", ["YT8812345678901", 8812345678901])
+def test_headings_nobody_knows_are_told_from_data_by_the_figures_under_them(read: Reader, under: Any) -> None:
+    told = refusal(read, workbook([["单", "谁送", "号"], ["甲", "圆通", under]]), "账.xlsx")
+    assert told.columns == ("单", "谁送", "号")
+
+
+def test_a_header_too_long_has_its_own_reason(tmp_path: Path) -> None:
+    """More than a frame of the child's holds: said by the child, and not taken for its crash."""
+    long = workbook([["运单号", *["列" * 20_000] * 40], ["YT1234567", *["x"] * 40]])
+    (tmp_path / "长.xlsx").write_bytes(long)
+    (tmp_path / "长.csv").write_text("运单号," + "列" * 220_000 + "\nYT1234567,x\n", "utf-8")
+    (tmp_path / "更长.csv").write_text("运单号," + ("列" * 100 + ",") * 20_000 + "\nYT1234567,x\n", "utf-8")
+    for name in ("长.xlsx", "长.csv", "更长.csv"):
+        with (
+            pytest.raises(FileRefused) as told,
+            opened(tmp_path / name, How(), zone=SHANGHAI, now=NOW) as file,
+        ):
+            list(file.rows)
+        assert told.value.reason == "header_too_long"
+        assert "简短的列名" in told.value.message
 
 
 def test_the_columns_seen_are_shown_without_phones(read: Reader) -> None:

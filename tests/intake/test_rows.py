@@ -161,7 +161,6 @@ def test_a_phones_tail_is_kept_only_where_the_carrier_asks(
     ("row", "reason", "column"),
     [
         (",圆通,YT2600000000002,,", "missing_order_no", "order_no"),
-        ("A-2,,YT2600000000002,,", "missing_carrier", "carrier"),
         ("A-2,圆同,YT2600000000002,,", "unknown_carrier", "carrier"),
         ("A-2,圆通,见备注,,", "bad_waybill", "waybill_no"),
         ("A-2,圆通,7.7E+13,,", "number_damaged", "waybill_no"),

@@ -89,6 +89,25 @@ def test_an_upload_that_never_ended_goes_too(staging: Staging) -> None:
     assert staging.purge(NOW) == 1
 
 
+def test_what_a_killed_process_was_still_being_sent_goes_at_the_next_start(staging: Staging) -> None:
+    """Half an upload, half a note, half a file of rejected rows; what is whole stays."""
+    whole = put(staging)
+    staging.rejected(whole).write_text("x")
+    folder = staging.upload(whole).parent
+    _, out = staging.begin("订单.csv", NOW)
+    out.close()
+    (folder / f"{whole}.0a1b2c3d.part").write_text("{")
+    (folder / f".{whole}.rejected.csv.x1y2z3").write_text("x")
+    kept = {f"{whole}{part}" for part in (".upload", ".json", ".rejected.csv")}
+    assert staging.forget_cut_off() == 3
+    assert {path.name for path in folder.iterdir()} == kept
+    assert staging.forget_cut_off() == 0
+
+
+def test_a_start_without_a_folder_has_nothing_to_forget(tmp_path: Path) -> None:
+    assert Staging(tmp_path / "none").forget_cut_off() == 0
+
+
 def ready(staging: Staging, state: State = State.READY, minutes: float = 0) -> str:
     staged, out = staging.begin("订单.csv", NOW - timedelta(minutes=minutes))
     out.close()

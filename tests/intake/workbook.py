@@ -121,10 +121,14 @@ def locked_workbook(rows: Sequence[Sequence[Value]], password: str) -> bytes:
     return out.getvalue()
 
 
-def old_workbook(rows: Sequence[Sequence[Value]], name: str = "Sheet1") -> bytes:
-    """An XLS (BIFF8 in an OLE container) with one sheet of texts and numbers ([MS-XLS], [MS-CFB])."""
+def old_workbook(rows: Sequence[Sequence[Value]], name: str = "Sheet1", *, locked: bool = False) -> bytes:
+    """An XLS (BIFF8 in an OLE container) with one sheet of texts and numbers ([MS-XLS], [MS-CFB]).
+
+    `locked`: it says that it is behind a password, by RC4 (FilePass, §2.4.117).
+    """
     title = name.encode("utf-16-le")
     before = _record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0))
+    before += _record(0x002F, struct.pack("<HHH", 1, 1, 1) + bytes(48)) if locked else b""
     listed = struct.pack("<BBBB", 0, 0, len(name), 1) + title
     start = len(before) + 4 + 4 + len(listed) + 4
     globals_ = before + _record(0x0085, struct.pack("<I", start) + listed) + _record(0x000A, b"")
@@ -154,8 +158,13 @@ def _old_cell(row: int, place: int, value: Value) -> bytes:
     return b""
 
 
-def _container(stream: bytes) -> bytes:
-    """An OLE container holding `stream` (4,096 bytes or more) as `Workbook`."""
+def letter() -> bytes:
+    """An OLE container that is no workbook."""
+    return _container(bytes(4096), "WordDocument")
+
+
+def _container(stream: bytes, name: str = "Workbook") -> bytes:
+    """An OLE container holding `stream` (4,096 bytes or more) under that name."""
     stream = stream.ljust(-(-len(stream) // 512) * 512, b"\0")
     sectors = len(stream) // 512
     chain = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, sectors + 2), 0xFFFFFFFE]
@@ -168,7 +177,7 @@ def _container(stream: bytes) -> bytes:
         )
     )
     head += struct.pack("<I", 0)
-    entries = _entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + _entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
+    entries = _entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + _entry(name, 2, 0xFFFFFFFF, 2, len(stream))
     return head.ljust(512, b"\xff") + table + entries.ljust(512, b"\0") + stream
 
 

@@ -13,8 +13,11 @@ from sqlalchemy import text
 
 from monitor.config.settings import Settings
 from monitor.intake.staging import MOST, Staging, State, staging_folder
+from monitor.intake.take import NONE_FITS, NONE_LEFT
 from monitor.store.database import Database
 from monitor.web import intake_desk
+from monitor.web.i18n import catalogues
+from monitor.web.pages import intake
 from tests.intake.conftest import NOW
 from tests.intake.workbook import locked_workbook
 from tests.web.conftest import HERE, Site
@@ -130,6 +133,8 @@ def test_a_yes_to_a_preview_that_changed_since_is_no_yes(site: Site) -> None:
     answer = site.post(f"{where}/confirm", {"seen": seen})
     assert answer.status_code == 409
     assert "读法在您打开预览之后改过了" in answer.text
+    english = site.post(f"{where}/confirm?lang=en", {"seen": seen}).text
+    assert "How this file is read was changed" in english
     assert numbers(site) == []
     [seen] = re.findall(r'name="seen" value="(\w+)"', site.get(where).text)
     site.post(f"{where}/confirm", {"seen": seen})
@@ -167,6 +172,96 @@ def test_a_file_nobody_recognises_is_mapped_by_hand_and_remembered(site: Site) -
     assert "群里的表" in site.get("/intake").text
     site.post("/intake/mappings/remove", {"name": "群里的表"})
     assert "认不出表头" in site.get(upload(site, strange)).text
+
+
+def test_saving_keeps_what_the_form_says_and_previews_it(site: Site) -> None:
+    """Not the reading before: what is chosen now is seen at once, and is what the next file is read by."""
+    where = upload(site, TWO)
+    site.post(f"{where}/mapping", {**OTHERS, "name": "m", "shop": "甲店"})
+    page = site.get(where).text
+    assert "YT9900000000001" in page
+    assert "已保存为" in page
+    assert 'value="甲店"' in page, "and the rest of the form"
+    again = upload(site, TWO.replace("A-1", "A-2"), name="后来.csv")
+    assert "按保存的列对应表" in site.get(again).text
+    site.post(f"{again}/confirm")
+    assert numbers(site) == ["YT9900000000001"]
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "words"),
+    [
+        ({"name": ""}, 422, "写一个名字"),
+        ({"name": "a/b"}, 422, "写一个名字"),
+        (
+            {"name": "m", "map_carrier": "快递公司", "map_order_no": "", "map_waybill_no": ""},
+            422,
+            "至少要有订单号列",
+        ),
+    ],
+)
+def test_a_table_that_is_none_is_not_kept(site: Site, form: dict[str, str], code: int, words: str) -> None:
+    answer = site.post(f"{upload(site, TWO)}/mapping", form)
+    assert (answer.status_code, words in answer.text) == (code, True)
+    assert rows(site.db, "mappings") == 0
+
+
+def test_the_page_says_what_was_recognised_and_the_platform_apart(site: Site) -> None:
+    page = site.get(upload(site, "订单号,快递单号\nA-1,YT2600000000001\n", platform="taobao_tmall")).text
+    found = page[page.index("识别为") :].partition("</p>")[0]
+    assert "自制表格" in found
+    assert "淘宝" not in found
+    assert "taobao_tmall" in found.partition("平台：")[2]
+
+
+# ── nothing to import ────────────────────────────────────────────────────────────────────────────────
+
+
+NOTHING = {
+    "only rejected rows": (HEAD + "A-1,没有这家,YT2600000000001,,\nA-2,没有那家,YT2600000000002,,\n", NONE_FITS),
+    "only rows to ignore": (
+        "order_no,waybill_no,status\nA-1,YT2600000000001,交易关闭\nA-2,,等待买家付款\n", NONE_LEFT,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_where_nothing_can_be_imported_nothing_is_confirmed(site: Site, what: str) -> None:
+    content, words = NOTHING[what]
+    where = upload(site, content)
+    page = site.get(where).text
+    assert words in page
+    assert "/confirm" not in page
+    assert "已导入" not in page
+    answer = site.post(f"{where}/confirm")
+    assert (answer.status_code, words in answer.text) == (422, True)
+    assert "已导入" not in site.get(where).text
+    assert rows(site.db, "imports") == 0
+
+
+def test_rows_that_became_nothing_are_shown_with_their_number_and_reason(site: Site) -> None:
+    page = site.get(upload(site, NOTHING["only rejected rows"][0])).text
+    samples = page[page.index('id="samples"') :]
+    for each in ("A-1", "YT2600000000002", "认不出快递公司"):
+        assert each in samples
+    page = site.get(upload(site, NOTHING["only rows to ignore"][0])).text
+    aside = page[page.index("不导入的行") :]
+    for each in ("交易已关闭，不再监控", "还没付款", "A-2"):
+        assert each in aside
+
+
+@pytest.mark.parametrize("cell", ["王小明", "13812345678", "zhang@example.com", "某区示例路9号"])
+def test_a_row_that_became_nothing_shows_only_what_is_a_number(site: Site, cell: str) -> None:
+    """A name in the order column of a rejected row is still a name."""
+    assert cell not in site.get(upload(site, HEAD + f"{cell},没有这家,YT1234567,,\n")).text
+
+
+def test_an_end_of_an_order_that_is_watched_can_be_confirmed(site: Site) -> None:
+    site.post(f"{upload(site, HEAD + 'A-1,圆通,YT2600000000001,,')}/confirm")
+    where = upload(site, "order_no,waybill_no,status\nA-1,YT2600000000001,交易关闭\n")
+    assert "/confirm" in site.get(where).text
+    site.post(f"{where}/confirm")
+    assert "已导入" in site.get(where).text
 
 
 def test_a_column_can_be_left_unread(site: Site) -> None:
@@ -272,6 +367,8 @@ BUYERS = {
     "a number and a street": "6920254321098765432,王小明,13800001234,浙江省杭州市西湖区文三路9号,中通,75812345678901",
     "a street": "王小明,浙江省杭州市西湖区文三路9号,中通",
     "a day": "王小明,杭州,2025-1-2",
+    "names alone": "王小明,杭州,中通",
+    "letters alone": "Wang Xiaoming,Hangzhou,ZTO",
 }
 
 
@@ -355,6 +452,9 @@ def test_a_colleagues_many_uploads_take_nobodys_preview(site: Site, staging: Sta
         upload(site, HEAD)
     answer = site.ask("POST", "/intake", files={"file": ("21.csv", GOOD.encode())}, headers=FORM)
     assert answer.status_code == 429
+    files = {"file": ("21.csv", GOOD.encode())}
+    english = site.ask("POST", "/intake?lang=en", files=files, headers=FORM).text
+    assert "Confirm or discard a few first" in english
     assert "请先确认或丢弃几个" in answer.text
     assert site.get(mine).status_code == 200
     site.post(f"{mine}/confirm")
@@ -380,6 +480,12 @@ def test_a_turn_the_service_did_not_finish_can_be_taken_again(site: Site, stagin
     assert "服务重启过" in site.get(where).text
     site.post(f"{where}/confirm")
     assert rows(site.db, "orders") == 12
+
+
+def test_every_refusal_of_the_page_is_in_english_too() -> None:
+    told = re.findall(r'HTTPException\(\s*\d+,\s*"([^"]+)"', Path(intake.__file__).read_text("utf-8"))
+    assert len(told) >= 8
+    assert {text for text in (*told, NONE_FITS, NONE_LEFT) if text not in catalogues()["en"]} == set()
 
 
 def test_the_page_speaks_english_too(site: Site) -> None:

@@ -18,7 +18,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
-from monitor.intake.columns import FIELDS, PLATFORM_IDS
+from monitor.intake.columns import FIELDS, NAMING, PLATFORM_IDS
 from monitor.intake.staging import Crowded, Staged, State, with_state
 from monitor.intake.trying import seal
 from monitor.intake.values import heading_key
@@ -160,6 +160,8 @@ async def confirm(request: Request, token: str) -> Response:
     seen = str((await request.form()).get("seen", ""))
     if staged.state is State.READY and seen and seen != seal(staged):
         raise HTTPException(409, "这个文件的读法在您打开预览之后改过了。请返回看过新的预览，再确认导入。")
+    if staged.state is State.READY and staged.said.get("nothing"):
+        raise HTTPException(422, staged.said["nothing"])
     again = staged.state is State.IMPORTING and not desk.under_way(token)
     if staged.state is State.READY or again:
         await turn(request, staged, State.IMPORTING)
@@ -168,20 +170,23 @@ async def confirm(request: Request, token: str) -> Response:
 
 @router.post("/intake/{token}/mapping")
 async def save_mapping(request: Request, token: str) -> Response:
-    """Keep how the columns are read, by name; the next file with this header is read the same way."""
+    """Keep how the form reads the columns, by name, and preview it; the next file with this header is read so, too."""
     context = context_of(request)
     staged = await _find(context, token)
-    form = await request.form()
-    name, shop = str(form.get("name", "")).strip(), str(form.get("for_shop", "")).strip()[:_WORDS]
-    mark, fields = staged.said.get("fingerprint"), _mapped(staged)
-    if not _NAME.fullmatch(name) or not mark or not fields:
-        raise HTTPException(422, "名字")
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    name, shop = form.get("name", "").strip(), form.get("for_shop", "").strip()[:_WORDS]
+    if not _NAME.fullmatch(name):
+        raise HTTPException(422, "请给列对应表写一个名字：字母、数字、汉字和 . _ -，最多 64 个。")
+    told = replace(_told(staged, form), mapping=_mapping(form, staged))
+    mark, fields = staged.said.get("fingerprint"), _mapped(told)
+    if staged.state is not State.READY or not mark or desk_of(request).under_way(token):
+        raise HTTPException(409, "这个文件还没有预览好，没有保存。请返回看过预览，再保存列对应表。")
+    if not any(fields.get(each) for each in NAMING):
+        raise HTTPException(422, "列对应表里至少要有订单号列或运单号列，没有保存。")
     table = ColumnTable(name, fields, str(mark), shop)
     if not await context.db.write(lambda conn: mappings.save(conn, table, context.now())):
         raise HTTPException(422, "列对应表太多，请先删掉不用的")
-    if not desk_of(request).under_way(token):
-        staged = await _find(context, token)
-        staging_of(context).keep(with_state(staged, staged.state, saved_as=name))
+    await turn(request, with_state(told, told.state, saved_as=name), State.READING)
     return _back(token)
 
 
