@@ -52,3 +52,9 @@ def test_it_is_kept_as_unknown_and_named_when_a_fuller_file_comes(database: Data
         return [(row[0], row[1]) for row in database.read_now(lambda conn: conn.execute(query).all())]
 
     assert parcels(HEAD + "ORDER-0001,75812345678901,\n") == [("auto", "75812345678901")]
+    fuller = "order_no,carrier,waybill_no\nORDER-0001,中通,75812345678901\n"
+    named = parcels(fuller)
+    assert named == [("zhongtong", "75812345678901")]
+    assert parcels(HEAD + "ORDER-0001,75812345678901,\n") == named, (
+        "and is not forgotten by a file without it"
+    )
