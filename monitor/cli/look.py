@@ -35,7 +35,7 @@ from monitor.config.accounts import ProviderAccount
 from monitor.config.order_sources import SourceAccount
 from monitor.config.settings import Settings
 from monitor.config.store_url import sqlite_file
-from monitor.desk.explain import as_data, as_text
+from monitor.desk.explain import as_data, as_text, asked_zh
 from monitor.erp import windows
 from monitor.erp.base import Grant, Parcel, TokenHolder
 from monitor.net import Net, sketch
@@ -85,14 +85,16 @@ def _explained(
     history = sorted(events.known(conn, ids[:1]).get(ids[0], []), key=lambda e: (e.event.occurred_at, e.seq))
     policy = settings.book.policy_for(row.case)
     verdict = judge(row.case, policy, now)
+    note = asked_zh(carrier, row.case)
     extra: dict[str, Any] = {"state": row.state, "why": row.why, "provider": row.provider}
     others = opinions.of(conn, ids[:1]).get(ids[0], [])
     if json_:
+        extra |= {"note": note} if note else {}
         extra["second_opinions"] = [plain(each, settings.timezone) for each in others]
         return as_data(row.case, history, verdict, now, settings.timezone, extra, policy)
     rules = rules_zh(row.case.order.platform)
     told = as_text(row.case, history, verdict, now, settings.timezone, extra, rules, policy)
-    return "\n".join([told, *spoken(others, settings.timezone)])
+    return "\n".join([*filter(None, [note]), told, *spoken(others, settings.timezone)])
 
 
 @click.command("recognise")
