@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from carriers.kuaidi100 import Kuaidi100
 from carriers.push import End
@@ -306,3 +307,19 @@ def test_the_address_as_the_owner_wrote_it() -> None:
     assert replace(ACCOUNT, name="快递 100", callback_key=None).callback("https://a/") == (
         "https://a/callbacks/%E5%BF%AB%E9%80%92%20100"
     )
+
+
+def test_the_log_names_the_account_and_says_nothing_where_nothing_was_subscribed(
+    world: World, office: Office
+) -> None:
+    world.import_("Z1")
+    office.service.code = "700"
+    with capture_logs() as refused:
+        assert office.tick() == 1
+    assert [each for each in refused if each["event"] == "subscribed"] == []
+    world.import_("Z2")
+    office.service.code = "200"
+    with capture_logs() as taken:
+        assert office.tick() == 1
+    [said] = [each for each in taken if each["event"] == "subscribed"]
+    assert (said["account"], said["opened"], said["asked"]) == ("k100", 1, 1)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from carriers.names import display
+from domain.masking import safe_text
 from domain.time import format_duration
 from monitor.cli.common import (
     as_json,
@@ -24,13 +25,15 @@ from monitor.cli.common import (
 from monitor.clock import wall
 from monitor.config.settings import Settings
 from monitor.feeds import report as feed_report
-from monitor.feeds.report import AccountReport
+from monitor.feeds.report import AccountReport, CarrierReport
 from monitor.store import providers
 from monitor.store.feeds import Lag
 from monitor.telling.wording import hours
 
 __all__ = ["COMMANDS"]
 
+_WHOLE: Final = 600
+"""Characters of a reason: more than anybody says, less than floods a terminal."""
 _FEEDS: Final = {"up": "正常", "degraded": "不稳", "down": "中断", "unknown": "尚无应答"}
 _SUBSCRIPTIONS: Final = {
     "open": "订阅着",
@@ -142,7 +145,7 @@ def _reason(report: AccountReport, zone: ZoneInfo) -> str:
     if health.state == "up":
         return ""
     since = f"{health.since.astimezone(zone):%m-%d %H:%M} 起" if health.since is not None else ""
-    return "：".join(filter(None, (since, health.last_error)))
+    return "：".join(filter(None, (since, safe_text(health.last_error, _WHOLE))))
 
 
 # ── one of them ──────────────────────────────────────────────────────────────────────────────────
@@ -154,6 +157,9 @@ def _say_whole(report: AccountReport, row: dict[str, Any], settings: Settings) -
     for label, told in _facts(report, row, settings):
         say(f"  {label}：{told}")
     _say_carriers([report])
+    for each in report.carriers:
+        if why := _carriers_reason(each):
+            say(f"  {display(each.carrier)}：{why}")
     if report.account.provider.uncertain:
         say("\n没有确认的事：")
     for said in report.account.provider.uncertain:
@@ -218,7 +224,7 @@ def _say_carriers(reports: Iterable[AccountReport]) -> None:
             "p95": _late(each.p95),
             "unknown": _percent(each.unknown_share),
             "unheard": each.unheard,
-            "reason": each.line.feed.last_error if each.line.state.value != "up" else "",
+            "reason": _carriers_reason(each),
         }
         for report in reports
         for each in report.carriers
@@ -237,6 +243,10 @@ def _say_carriers(reports: Iterable[AccountReport]) -> None:
     if rows:
         say("")
         emit(rows, headings, json_=False, empty="", words={"state": _FEEDS, "carrier": carriers_zh()})
+
+
+def _carriers_reason(report: CarrierReport) -> str:
+    return safe_text(report.line.feed.last_error, _WHOLE) if report.line.state.value != "up" else ""
 
 
 def _percent(share: float | None) -> str:

@@ -157,7 +157,7 @@ def test_subscriptions_and_the_ceiling_of_a_day_are_counted(
     told = site.get("/api/v1/providers").json()["items"][0]
     assert told["subscriptions"] == {
         **{"open": 3, "wanted": 2, "renew": 0, "full": 1, "refused": 1, "ended": 0},
-        "per_number_monthly": site.settings.providers[0].provider.terms.per_number_monthly,
+        "per_number_monthly": 4,
     }
     assert (told["state"], told["queries_limit_day"], told["limit_day"]) == ("unknown", 600, 30)
     assert site.get("/api/v1/providers").json()["items"][1]["subscriptions"] is None
@@ -226,5 +226,16 @@ def test_what_nobody_confirmed_is_shown(site: Site) -> None:
 
 def test_a_long_reason_is_shown_whole(site: Site, store: Database) -> None:
     why = "收寄件人手机号后四位才给查，" * 20 + "请补上"
-    store.write_now(lambda conn: providers.save(conn, ProviderState("spare", "down", T0, last_error=why)))
+    state = ProviderState("spare", "down", T0, last_error=why)
+    store.write_now(lambda conn: providers.save(conn, state))
     assert why in site.get("/providers").text
+
+
+def test_readiness_names_a_carrier_that_is_down_and_stays_green(site: Site, store: Database) -> None:
+    broken = Feed(FeedState.DOWN, T0 - 3 * HOUR, last_error="空 13812345678")
+    store.write_now(lambda conn: feeds.save(conn, "first", {"shunfeng": Line(broken, Cause.EMPTIED)}))
+    answer = site.get("/readyz")
+    assert (answer.status_code, answer.json()["problems"]) == (200, [])
+    [note] = answer.json()["notes"]
+    assert note["kind"] == "carrier"
+    assert note["text"].startswith("数据源账号“first”的顺丰速运已中断 3 小时，原因：空 138******78。")
