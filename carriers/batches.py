@@ -1,4 +1,8 @@
-"""Questions to calls: which of them an account can be asked, how many at once, and whose answer is whose."""
+"""Questions to calls: which of them an account can be asked, how many at once, and whose answer is whose.
+
+A call that is refused as a whole is no answer to any of its numbers. An adapter does not ask again for itself: each
+further question counts and costs, so whoever asks looks for the number at fault (`monitor/polling/asking.py`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from domain.masking import clean
 from domain.remote import Conversation, Rejected, Unreadable
 from domain.tracking import Answer
 
-__all__ = ["Call", "bare", "by_number", "each_alone", "in_batches", "in_place"]
+__all__ = ["Call", "bare", "by_number", "in_batches", "in_place"]
 
 T = TypeVar("T")
 Call: TypeAlias = Callable[[Sequence[Question]], Conversation[list[Answer | Rejected]]]
@@ -33,17 +37,6 @@ def in_batches(
         else Rejected(f"{who}的接口查不了 {display(each.waybill.carrier)}：请换一个数据源查它")
         for each in questions
     ]
-
-
-def each_alone(asked: Sequence[Question], call: Call) -> Conversation[list[Answer | Rejected]]:
-    """One call each, after a refusal of them all that does not say whose fault it is."""
-    told: list[Answer | Rejected | Unreadable] = []
-    for question in asked:
-        try:
-            told += yield from call([question])
-        except Unreadable as error:
-            told.append(error)
-    return in_place(told)
 
 
 def in_place(told: Sequence[Answer | Rejected | Unreadable]) -> list[Answer | Rejected]:

@@ -22,7 +22,7 @@ from hashlib import md5
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.batches import by_number, each_alone, in_batches, in_place
+from carriers.batches import by_number, in_batches, in_place
 from carriers.replies import opened, refused, starring
 from carriers.scans import (
     BY_WORDS,
@@ -163,17 +163,14 @@ class Jdl:
         return self.interface == "tracking"
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
-        """One call. What it refuses without saying whose fault it is, is asked again one by one."""
+        """One call. What it refuses without saying whose fault it is, is nobody's answer."""
         reply = yield self._request(asked, now)
         with starring(self._secrets(asked)):
             body = opened(reply, "京东")
             if word(body, "code") in _DONE:
                 found = by_number(_lists(body.get("data"), asked), asked, "京东", _bare)
                 return in_place([self._told(rows or [], question) for question, rows in found])
-            error = _refusal(body)
-            if len(asked) == 1 or "code" not in body or not isinstance(error, Unreadable):
-                raise error
-        return (yield from each_alone(asked, lambda alone: self._together(alone, now)))
+            raise _refusal(body)
 
     def _request(self, asked: Sequence[Question], now: datetime) -> Request:
         domain, path = _INTERFACES[self.interface]

@@ -21,7 +21,7 @@ from hashlib import md5
 from typing import ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.batches import bare, by_number, each_alone, in_batches, in_place
+from carriers.batches import bare, by_number, in_batches, in_place
 from carriers.push import Delivery, Forged, Push, Receipt, form, same
 from carriers.replies import opened, refused, starring
 from carriers.scans import (
@@ -177,7 +177,7 @@ class Jt:
         return content
 
     def _together(self, asked: Sequence[Question], now: datetime) -> Conversation[list[Answer | Rejected]]:
-        """One call. What it refuses without saying whose fault it is, is asked again one by one."""
+        """One call. What it refuses without saying whose fault it is, is nobody's answer."""
         reply = yield self._request(asked, now)
         with starring(self._secrets(asked)):
             body = opened(reply, "极兔")
@@ -185,10 +185,7 @@ class Jt:
             if code == _DONE:
                 found = by_number(_lists(body.get("data")), asked, "极兔", bare)
                 return in_place([_told(details, question.waybill) for question, details in found])
-            error = _refusal(code, body.get("msg"))
-            if len(asked) == 1 or not code or not isinstance(error, Unreadable):
-                raise error
-        return (yield from each_alone(asked, lambda alone: self._together(alone, now)))
+            raise _refusal(code, body.get("msg"))
 
     def _request(self, asked: Sequence[Question], now: datetime) -> Request:
         numbers = dict.fromkeys(each.waybill.waybill_no for each in asked)

@@ -20,7 +20,7 @@ from hashlib import md5
 from typing import Any, ClassVar, Final
 
 from carriers.base import Billing, Ceilings, Question, provider
-from carriers.batches import bare, each_alone, in_batches, in_place
+from carriers.batches import bare, in_batches, in_place
 from carriers.replies import opened, refused, starring, truth
 from carriers.scans import (
     Meaning,
@@ -115,7 +115,7 @@ class Sto:
 
     def _together(self, asked: Sequence[Question]) -> Conversation[list[Answer | Rejected]]:
         """One call; where the service wants another (`needRetry`) the next one is due when the numbers are again.
-        What it refuses without saying whose fault it is, is asked again one by one."""
+        What it refuses without saying whose fault it is, is nobody's answer: whoever asks looks for the bad number."""
         reply = yield self._request(asked)
         with starring(self._secrets(asked)):
             body = opened(reply, "申通")
@@ -124,10 +124,7 @@ class Sto:
                 return in_place([_told(body.get("data"), each.waybill) for each in asked])
             if done is None:
                 raise Unreadable("申通的回答没有 success")
-            error = _refusal(body)
-            if len(asked) == 1 or not isinstance(error, Unreadable):
-                raise error
-        return (yield from each_alone(asked, self._together))
+            raise _refusal(body)
 
     def _request(self, asked: Sequence[Question]) -> Request:
         numbers = list(dict.fromkeys(each.waybill.waybill_no for each in asked))

@@ -22,6 +22,7 @@ from monitor.intake.staging import Staging, staging_folder
 from monitor.metrics import Metrics
 from monitor.net import CallRecord, Net
 from monitor.polling import homing, recognise
+from monitor.polling.astray import Astray
 from monitor.polling.doubts import Doubts
 from monitor.polling.homing import Homing
 from monitor.polling.lanes import EVERY as EVERY_LANE
@@ -120,6 +121,7 @@ class App:
         firsts = [account for account in settings.providers if not account.second]
         self.recognition = Recognition(firsts, db, self.net, self.clock, ending)
         self.policy = Reschedule(db, settings.book, self.clock.now)
+        self.astray = Astray(firsts, settings.freshness, db)
         self.homing = Homing(db, settings.home_of, self.clock.now, ending)
 
     def _heard(self, call: CallRecord) -> None:
@@ -154,7 +156,11 @@ class App:
         return Staging(staging_folder(self.settings.store, self.settings.path.parent))
 
     async def _compare_clocks(self) -> None:
-        """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late."""
+        """A machine's clock that is off is said: nothing is claimed by it, and alarms may come late.
+
+        What one that was off had put off for days is brought back.
+        """
+        await self.astray.look(self.clock.now())
         if abs(self.clock.offset) > TOLERANCE:
             log.warning("clock differs from the services' clocks", ahead=str(self.clock.offset))
 
@@ -163,6 +169,7 @@ class App:
         process was still being sent is gone."""
         if gone := await asyncio.to_thread(self._staging.forget_cut_off):
             log.info("uploads that were cut off are gone", files=gone)
+        await self.astray.begin()
         await self.policy.begin()
         await self.deliverer.recover()
         for each in self.settings.providers:

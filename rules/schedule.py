@@ -11,7 +11,7 @@ it sooner. Every question knows what it is for (`Reason`), so that a budget know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
@@ -104,6 +104,8 @@ def next_asking(
 
     `stake` says what the next step is worth; `usual` how long the carrier mostly says nothing on this leg.
     """
+    if case.observed_at is not None and case.observed_at > now:  # a clock that was ahead said so
+        case = replace(case, observed_at=now)
     journey = case.journey
     earliest = max(now, asked_at + pace.interval) if asked_at is not None else now
     if journey.over:

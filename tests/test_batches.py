@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 
-from carriers.base import Ceilings, Question
+from carriers.base import Billing, Ceilings, Question
 from domain.remote import Conversation, Rejected, Request
 from domain.tracking import Answer
+from monitor.config.accounts import Budget
 from monitor.polling.flight import fingerprint
 from monitor.store.database import Database
 from tests.simulated import ERRORS, HUB, MINUTE, PICKED, T0, Adapter, Carrier, Robot, World, at
@@ -146,6 +148,46 @@ def test_looking_for_the_bad_number_keeps_to_the_pace(world: World) -> None:
     assert len(moments) > 4
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert min(gaps) >= timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("billing", list(Billing))
+def test_each_further_call_is_booked_and_paid_for(database: Database, billing: Billing) -> None:
+    """Where a refusal costs, each one does; where only an answer does, the answers."""
+    world = World(database, [Robot("ops")], adapter=Together(billing=billing), ceilings=SLOW)
+    world.account = replace(world.account, price=Decimal("0.1"))
+    world.carrier = Desk(world.clock)
+    world.restart()
+    parcels(world, 10)
+    desk(world).poison = ("Z00004",)
+    world.poll()
+    numbers = len(world.carrier.asked)
+    paid = {Billing.QUERY: numbers, Billing.NUMBER: 9, Billing.REGISTRATION: 9, Billing.FREE: 0}[billing]
+    assert numbers > 10
+    assert world.column("SELECT sum(asked) FROM spend") == [numbers]
+    assert world.column("SELECT sum(micros) FROM spend") == [100_000 * paid]
+
+
+def test_a_limit_is_not_passed_in_looking_for_the_bad_number(database: Database) -> None:
+    world = World(database, [Robot("ops")], adapter=Together(), ceilings=SLOW)
+    world.account = replace(world.account, price=Decimal("0.1"), budget=Budget(per_day=Decimal("1.3")))
+    world.carrier = Desk(world.clock)
+    world.restart()
+    parcels(world, 10)
+    desk(world).poison = ("Z00004",)
+    world.poll()
+    assert len(world.carrier.asked) <= 13
+    assert world.column("SELECT sum(micros) FROM spend")[0] <= 1_300_000
+
+
+def test_no_number_is_asked_more_often_in_a_day_for_a_neighbours_fault(database: Database) -> None:
+    """Six a day: three at once. The call and two halves are the day's share of the bad number's neighbours."""
+    ceilings = replace(SLOW, per_waybill_daily=6)
+    world = World(database, [Robot("ops")], adapter=Together(), ceilings=ceilings)
+    world.carrier = Desk(world.clock)
+    parcels(world, 10)
+    desk(world).poison = ("Z00004",)
+    world.poll()
+    assert 1 < max(world.carrier.times(f"Z{n:05d}") for n in range(10)) <= 3
 
 
 def test_a_service_that_is_broken_is_not_searched_for_bad_numbers(world: World) -> None:

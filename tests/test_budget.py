@@ -252,6 +252,17 @@ def test_registering_costs_once(database: Database) -> None:
     assert spent(world) == 2 * FEN10, "reading is free"
 
 
+def test_a_subscription_is_not_charged_what_an_answer_costs(database: Database) -> None:
+    """The price is of an answer (快递100): what a subscription costs is nowhere written, and is not guessed."""
+    world = shop(database, day="1", billing=Billing.QUERY)
+    ids = parcels_for(world, Reason.MONEY)
+    till = world.poller._till
+    assert world.store.write_now(lambda conn: till.register(conn, ids, T0)) == 0
+    assert world.store.read_now(lambda conn: till.registrable(conn, T0)) is None
+    world.store.write_now(lambda conn: till.unregister(conn, ids, T0))
+    assert spent(world) == 0
+
+
 # ── the law ──────────────────────────────────────────────────────────────────────────────────────
 
 ANSWERS = st.sampled_from(["scans", "nothing", "unavailable", "rejected", "unreadable"])

@@ -102,14 +102,17 @@ def _explained(
 @click.option(
     "--ask", "ask", default="", metavar="NAME", help="也问这个数据源账号（快递100、快递鸟有单号识别）"
 )
+@click.option("--force", is_flag=True, help="单号的间隔或每天的上限还不许问，也问（可能被锁）")
 @config_option
 @json_option
-def recognise(waybill_nos: tuple[str, ...], ask: str, config: Path | None, as_json_: bool) -> None:
-    """认一认单号是哪家的：按格式，也可以问数据源；把握从大到小。"""
+def recognise(
+    waybill_nos: tuple[str, ...], ask: str, force: bool, config: Path | None, as_json_: bool
+) -> None:
+    """认一认单号是哪家的：按格式，也可以问数据源（守在监控的单号的上限，照样记账）；把握从大到小。"""
     found: list[dict[str, Any]] = []
     settings = settings_from(config) if ask else None
     for number in waybill_nos:
-        told = [*_told(settings, ask, number, quiet=as_json_), *guesses(number)]
+        told = [*_told(settings, ask, number, quiet=as_json_, force=force), *guesses(number)]
         found += [
             {
                 "waybill_no": number,
@@ -128,7 +131,7 @@ def recognise(waybill_nos: tuple[str, ...], ask: str, config: Path | None, as_js
         table(found, _GUESSED)
 
 
-def _told(settings: Settings | None, name: str, number: str, *, quiet: bool) -> Sequence[Guess]:
+def _told(settings: Settings | None, name: str, number: str, *, quiet: bool, force: bool) -> Sequence[Guess]:
     """What an account says of a number. Raises a usage error for one that recognises none."""
     if settings is None:
         return ()
@@ -138,6 +141,7 @@ def _told(settings: Settings | None, name: str, number: str, *, quiet: bool) -> 
         raise click.BadParameter(
             f"{name} 不会识别单号，或没有启用（快递100 要写 autonumber_url）", param_hint="--ask"
         )
+    _book(settings, account, Waybill(UNNAMED, number), force=force)
     return _call(provider.recognise(number, wall()), name, settings, quiet=quiet)
 
 

@@ -10,7 +10,7 @@ very end. What is not asked stays due and proves nothing: it accuses nobody (L1)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -172,9 +172,31 @@ class Till:
         if self.account.provider.billing in (Billing.NUMBER, Billing.REGISTRATION):
             billing.note(conn, self.account.name, charged)
 
+    def unbook(self, conn: Connection, claims: Sequence[Claim]) -> None:
+        """These questions, booked when they were claimed, were not asked after all."""
+        for day in sorted({today(claim.claimed_at) for claim in claims if claim.claimed_at is not None}):
+            mine = [each for each in claims if each.claimed_at is not None and today(each.claimed_at) == day]
+            cost = self.price * sum(claim.charged for claim in mine)
+            providers.spend(conn, self.account.name, day, asked=-len(mine), micros=-cost)
+
+    def again(self, conn: Connection, refused: Sequence[Result], now: datetime) -> list[Claim]:
+        """Those of these questions that there is money for to ask them once more: settled, and booked anew."""
+        purse, able, dear = self.purse(conn, now), list[Result](), 0
+        for result in refused:
+            if self.price and result.claim.charged and self._costs(result):
+                left = purse.left(UP_TO[Reason(result.claim.reason)])
+                if left is not None and left < self.price * (dear + 1):
+                    continue
+                dear += 1
+            able.append(result)
+        self.settle(conn, able)
+        claims = [replace(result.claim, claimed_at=now) for result in able]
+        self.book(conn, claims, now)
+        return claims
+
     def register(self, conn: Connection, parcel_ids: Sequence[int], now: datetime) -> int:
         """Pay for numbers put on the provider's list, each once within its period; what that cost."""
-        if not self.price or self.account.provider.billing is Billing.FREE:
+        if not self._listed:
             return 0
         known = billing.known(conn, self.account.name, parcel_ids, self._billed_since(now) or now)
         fresh = [each for each in parcel_ids if each not in known]
@@ -188,17 +210,23 @@ class Till:
 
         A push is news people wait for: what is kept for deadlines is not spent on it.
         """
-        if not self.price or self.account.budget is None:
+        if not self._listed or self.account.budget is None:
             return None
         left = self.purse(conn, now).left(UP_TO[Reason.AWAITED])
         return None if left is None else max(0, left) // self.price
 
     def unregister(self, conn: Connection, parcel_ids: Sequence[int], at: datetime) -> None:
         """The money back for numbers registered (`register`) at that moment that the provider did not take."""
-        if not self.price:
+        if not self._listed:
             return
         refunded = billing.forget(conn, self.account.name, parcel_ids, at)
         providers.spend(conn, self.account.name, today(at), asked=0, micros=-self.price * refunded)
+
+    @property
+    def _listed(self) -> bool:
+        """The price is of a number. Where it is of an answer (快递100), what a subscription costs is in another
+        contract that nobody told us of: `facts/carriers.md` knows only that it is paid per parcel."""
+        return bool(self.price) and self.account.provider.billing is not Billing.QUERY
 
     def _billed_since(self, now: datetime) -> datetime | None:
         """A number charged for since then is free; None where every answer costs."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from monitor.config.accounts import ProviderAccount
 from monitor.polling.budget import Till, today
 from monitor.store import parcels, providers
@@ -20,12 +20,14 @@ def asked_by_hand(
 ) -> datetime | None:
     """Book the question and return None; or, booking nothing, when a watched number may be asked about.
 
-    `force` books it whatever the ceilings say. It takes its place in the account's queue, and is booked in full: nobody sees whether it was charged.
+    A waybill of nobody yet (`UNNAMED`) is the number, whosever it is. `force` books it whatever the ceilings say. It takes its place in the account's queue, and is booked in full: nobody sees whether it was charged.
     """
     ceilings = account.ceilings
-    for parcel_id in parcels.find(conn, waybill.waybill_no, waybill.carrier)[:1]:
+    carrier = "" if waybill.carrier == UNNAMED else waybill.carrier
+    for parcel_id in parcels.find(conn, waybill.waybill_no, carrier)[:1]:
         until = ask_one(
             conn,
+            account.name,
             parcel_id,
             now,
             interval=ceilings.per_waybill_interval,

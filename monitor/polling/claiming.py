@@ -1,12 +1,11 @@
 """Claiming what may be asked of one account now: inside its ceilings, its money, and what a carrier will answer.
 
 A claim, its place in the account's queue and what it costs are one transaction: whoever dies after it has asked
-nothing twice and spent nothing unseen.
+nothing twice and spent nothing unseen. What was claimed and not asked after all is given back in one, too.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from carriers.base import serves
 from carriers.names import display
@@ -23,7 +22,9 @@ from monitor.clock import Clock
 from monitor.config.accounts import ProviderAccount
 from monitor.polling import money_wording
 from monitor.polling.budget import Purse, Till, today
-from monitor.store import outbox, polls, providers
+from monitor.polling.flight import Result
+from monitor.store import outbox, polls, providers, schema
+from monitor.store.claimed import give_back, once_more
 from monitor.store.claims import Claim, take
 from monitor.store.database import Database
 from monitor.telling.routing import Route, everybody
@@ -48,23 +49,48 @@ class Claimer:
     routes: Sequence[Route]
     till: Till
     vitals: Vitals
+    questions: Table = schema.due
+    """Where it says what is to be asked."""
     _told: set[str] = field(default_factory=set)
 
-    async def claim(self, limit: int) -> list[Claim]:
-        """Take what is due and may be asked, when its turn has come. What may not be asked (`limit` 0) is still wanted."""
+    async def claim(self, limit: int) -> tuple[list[Claim], timedelta]:
+        """Take what is due and may be asked, and how long it waits for its turn. With `limit` 0 it is only wanted."""
         now = self.clock.now()
         wanted, broke = await self.db.read(partial(self._wanted, now=now))
         if broke:
             await self._tell_broke(now)
         if not wanted:
-            return []
+            return [], timedelta(0)
         self.vitals.wants(self.account.name, now)
         if not limit:
-            return []
-        claims, wait = await self.db.write(partial(self._in_turn, limit=limit, now=now))
-        if wait > timedelta(0):
-            await asyncio.sleep(wait.total_seconds())
-        return claims
+            return [], timedelta(0)
+        return await self.db.write(partial(self._in_turn, limit=limit, now=now))
+
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """These were not asked: they are due as before, their places in the ceilings free, the money is back."""
+        if claims:
+            await self.db.write(partial(self._give_back, claims))
+
+    def _give_back(self, claims: Sequence[Claim], conn: Connection) -> None:
+        give_back(conn, self.account.name, claims, self.questions)
+        self.till.unbook(conn, claims)
+
+    def once_more(self, conn: Connection, refused: Sequence[Result], now: datetime) -> list[Claim]:
+        """Those of a refused call's numbers that may be asked about once more now: counted, and paid for again."""
+        ceilings = self.account.ceilings
+        if self.account.budget is not None:
+            providers.lock(conn, self.account.name)
+        able = once_more(
+            conn,
+            self.account.name,
+            [result.claim for result in refused],
+            now,
+            interval=ceilings.per_waybill_interval,
+            daily=ceilings.per_waybill_daily,
+            table=self.questions,
+        )
+        ids = {claim.parcel_id for claim in able}
+        return self.till.again(conn, [result for result in refused if result.claim.parcel_id in ids], now)
 
     def _wanted(self, conn: Connection, now: datetime) -> tuple[bool, bool]:
         """Whether something may be asked, and whether only money is lacking. An empty tick costs one indexed read."""

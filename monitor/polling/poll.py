@@ -7,10 +7,12 @@ nothing due costs a reschedule and nothing else. A failed call never passes for 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -58,7 +60,9 @@ T = TypeVar("T")
 _BATCH: Final = 200
 _PULSE: Final = 1.0
 _WORTH: Final = 4.0
-"""Seconds of asking that are claimed at a time: a service that stops has to finish what it claimed."""
+"""Seconds of asking that are claimed at a time."""
+_UNASKED: Final = 15.0
+"""Seconds after its turn a claim that found no slot is given back: with its request's time it stays within the lease."""
 _LINGER: Final = 0.02
 _OUTCOMES: Final[dict[type, str]] = {Answer: "answered", Same: "unchanged"}
 _LOCKED: Final = timedelta(hours=6)
@@ -82,7 +86,7 @@ class Poller:
         vitals: Vitals | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`ending` says that the service stops: what was claimed is asked, nothing more is claimed.
+        """`ending` says that the service stops: what is under way is heard out, the rest of the claims given back.
 
         `vitals` and `metrics` hear of what is due, what was asked and what came of it.
         """
@@ -99,7 +103,7 @@ class Poller:
         self._till = Till(account)
         self._claimer = Claimer(account, db, clock, routes, self._till, self._vitals)
         slots = Slots(account.name, account.ceilings.concurrency, db, clock)
-        self._asker = Asker(account, db, net, clock, slots)
+        self._asker = Asker(account, db, net, clock, slots, self._claimer.once_more)
         self._feed = Feed()
         self._loaded = False
         self._saved_at: datetime | None = None
@@ -125,19 +129,23 @@ class Poller:
         total, flight, more, claimed_at = Judged(), Flight(), True, 0.0
         try:
             while more or flight.under_way:
+                await self._call_back(-inf if self._ending() else _UNASKED)
                 room = self._room()
                 # While one number hangs others come due: they are asked, as far as lanes are free.
                 again = monotonic() - claimed_at >= _PULSE
                 if (more or again) and flight.under_way <= room // 2:
-                    claims = await self._claimer.claim(room)
+                    claims, wait = await self._claimer.claim(room)
                     more, claimed_at = 0 < room <= len(claims), monotonic()
-                    self._send_out(flight, claims)
+                    self._send_out(flight, claims, wait.total_seconds())
                 if flight.under_way:
                     await self._asker.slots.keep()
                 if group := await flight.landed(_PULSE):
                     total.add(await self._take_in(group))
         finally:
+            unasked = self._asker.recall()
             flight.cancel()
+            with contextlib.suppress(StoreError):  # then their leases end by themselves
+                await self._claimer.give_back(unasked)
         await self._asker.slots.rest()
         if total.opened or total.grown or total.ended:
             log.info(
@@ -156,11 +164,15 @@ class Poller:
         """The process ends: other ones may have its slots at once."""
         await self._asker.slots.release()
 
-    def _send_out(self, flight: Flight, claims: Sequence[Claim]) -> None:
+    async def _call_back(self, waited: float) -> None:
+        """What found no slot so long after its turn goes back: somebody may ask it sooner, or it is not asked at all."""
+        await self._claimer.give_back(self._asker.recall(waited))
+
+    def _send_out(self, flight: Flight, claims: Sequence[Claim], wait: float) -> None:
         gap, size = 1.0 / self._account.ceilings.per_second, self._account.provider.batch
         for nth, start in enumerate(range(0, len(claims), size)):
             some = claims[start : start + size]
-            flight.start(self._asker.ask(some, nth * gap), len(some))
+            flight.start(self._asker.ask(some, wait + nth * gap), len(some))
 
     def _begin(self, conn: Connection) -> Feed:
         """The account's health as last known, and what a dead process had claimed given back.
@@ -185,11 +197,11 @@ class Poller:
         )
 
     def _room(self) -> int:
-        """How many questions may be claimed now."""
+        """How many questions may be claimed now: what can be asked soon, also of a service that is slow."""
         allowed = feeds.may_ask(self._feed, self._clock.now())
         if allowed == 0 or self._ending():
             return 0
-        calls = max(1, int(self._account.ceilings.per_second * _WORTH))
+        calls = self._asker.soon(_WORTH)
         return min(_BATCH, allowed or _BATCH, calls * self._account.provider.batch)
 
     async def _take_in(self, group: Sequence[Result]) -> Judged:

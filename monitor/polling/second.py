@@ -31,7 +31,7 @@ from monitor.polling.flight import Result
 from monitor.polling.keeping import Keeper, Told, lines
 from monitor.polling.poll import Poller
 from monitor.redaction import redact
-from monitor.store import events, opinions, parcels, polls, providers
+from monitor.store import events, opinions, parcels, polls, providers, schema
 from monitor.store.claims import Claim
 from monitor.store.database import Database
 from monitor.sweep import Judged, Sweep
@@ -97,7 +97,8 @@ class Second(Poller):
     ) -> None:
         """As a poller's."""
         super().__init__(account, db, net, sweep, clock, routes, ending, vitals, metrics)
-        self._claimer = _Claimer(account, db, clock, routes, self._till, self._vitals)
+        self._claimer = _Claimer(account, db, clock, routes, self._till, self._vitals, schema.opinions)
+        self._asker.once_more = self._claimer.once_more
         self._keeper = Keeper(account.name, secrets_of(account.provider), sweep)
 
     def _keep(self, results: Sequence[Result], conn: Connection) -> tuple[Judged, Feed]:

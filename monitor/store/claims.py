@@ -5,43 +5,73 @@ how many a day (快递100 locks a number for 24 h that is asked too often). The 
 `quota_at` is the theoretical arrival time, half of the day's questions may come at once and the other
 half refill evenly, so no window of 24 hours ever holds more than the whole.
 
+A number that is two parcels (two carriers' codes) is one number to the account: both share its ceilings
+(`namesakes`). What a claim wrote is undone where nothing was asked (`claimed`).
+
 Where money is short only some of what is due may be asked (`Scope`): the rest stays due as it is, so that
 it is asked at once when there is money again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
 from domain.remote import Secret
 from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks, update_many
 from monitor.store.codec import length, moment
+from monitor.store.namesakes import Use, others
 from monitor.store.sealing import Unsealable, keys_of, unseal
 
 __all__ = [
     "ALL",
     "Allowance",
     "Claim",
+    "Mark",
     "Scope",
     "Taken",
     "addresses",
     "claim_polls",
+    "mark_of",
     "open_tail",
     "phone_context",
     "take",
+    "uses_of",
 ]
 
 _DAY: Final = 24 * 3600 * 1_000_000
 _MINUTE: Final = 60 * 1_000_000
 _NEVER: Final = 1 << 62
 _due = schema.due
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a claim wrote, and over what; moments in microseconds."""
+
+    asked_at: int
+    quota_at: int
+    again_at: int
+    due_at: int
+    before: Use
+    refill: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +102,8 @@ class Claim:
     """When it was claimed, and paid for."""
     answered: bool = False
     """Somebody answered about it before, if only that nothing is known."""
+    mark: Mark | None = None
+    """How to undo it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +174,15 @@ class Allowance:
         refill = -(-_DAY // max(1, daily - burst)) + (1 if daily == 1 else 0)
         return cls(length(interval) or 0, refill, (burst - 1) * refill)
 
-    def allowed_at(self, row: Row[Any], at: int) -> int:
+    def allowed_at(self, used: Use | Row[Any], at: int) -> int:
         """The first moment at which this waybill may be asked about again."""
-        asked, quota = self.believed(row, at)
+        asked, quota = self.believed(used, at)
         return max(0 if asked is None else asked + self.interval, 0 if quota is None else quota - self.ahead)
 
-    def believed(self, row: Row[Any], at: int) -> tuple[int | None, int | None]:
+    def believed(self, used: Use | Row[Any], at: int) -> tuple[int | None, int | None]:
         """`asked_at` and `quota_at`; what lies further ahead of `at` than they can was written by a clock that
         was ahead: it counts as asked just now, as often as it may be."""
-        asked, quota = row.asked_at, row.quota_at
+        asked, quota = used.asked_at, used.quota_at
         if asked is not None and asked > at + self.interval + _MINUTE:
             asked = at
         most = at + self.ahead + self.refill
@@ -217,8 +249,9 @@ def take(
     while len(taken.claims) < limit and daily > 0:
         asked_for = limit - len(taken.claims)
         rows = _due_rows(conn, provider, now, asked_for, scope)
-        held = [row for row in rows if not _free(row, ceilings, at)]
-        able = _claims(conn, [row for row in rows if _free(row, ceilings, at)], now)
+        uses = uses_of(conn, provider, rows)
+        held = [row for row in rows if not _free(row, uses, ceilings, at)]
+        able = _claims(conn, [row for row in _once(rows) if _free(row, uses, ceilings, at)], now)
         vain = [(each, why) for each in able if (why := refused(each))]
         without = {each.parcel_id for each, _ in vain}
         asked = [each for each in able if each.parcel_id not in without]
@@ -226,20 +259,38 @@ def take(
             asked = _afforded(asked, paying)
             paying -= sum(each.charged for each in asked)
         mine = {each.parcel_id for each in asked}
-        _write(
-            conn, [_asked(row, ceilings, leaves, length(lease) or 0) for row in rows if row.parcel_id in mine]
-        )
-        _write(conn, [_put_off(row, ceilings, at) for row in held])
+        marks = {
+            row.parcel_id: mark_of(
+                row, uses[row.parcel_id], ceilings, leaves, length(lease) or 0, row.next_poll_at
+            )
+            for row in rows
+            if row.parcel_id in mine
+        }
+        _write(conn, [_asked(parcel_id, mark) for parcel_id, mark in marks.items()])
+        _write(conn, [_put_off(row, uses[row.parcel_id], ceilings, at) for row in held])
         _write(conn, [{"parcel_id": parcel_id, "next_poll_at": at + _DAY} for parcel_id in without])
-        taken.claims.extend(asked)
+        taken.claims.extend(replace(each, mark=marks[each.parcel_id]) for each in asked)
         taken.refused.extend(vain)
         if len(rows) < asked_for or len(asked) + len(vain) < len(able):
             break
     return taken
 
 
-def _free(row: Row[Any], ceilings: Allowance, at: int) -> bool:
-    return row.state == "watched" and ceilings.allowed_at(row, at) <= at
+def uses_of(
+    conn: Connection, provider: str, rows: Sequence[Row[Any]], table: Table = schema.due
+) -> dict[int, Use]:
+    """What the number of each row of `table` has used of its ceilings, under whatever names."""
+    also = others(conn, provider, [row.parcel_id for row in rows], table)
+    return {row.parcel_id: Use(row.asked_at, row.quota_at).with_(also.get(row.waybill_no)) for row in rows}
+
+
+def _once(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The first row of each number; the others stay due and find their number asked."""
+    return list({row.waybill_no: row for row in reversed(rows)}.values())[::-1]
+
+
+def _free(row: Row[Any], uses: Mapping[int, Use], ceilings: Allowance, at: int) -> bool:
+    return row.state == "watched" and ceilings.allowed_at(uses[row.parcel_id], at) <= at
 
 
 def _afforded(claims: list[Claim], most: int) -> list[Claim]:
@@ -257,6 +308,7 @@ def _due_rows(conn: Connection, provider: str, now: datetime, limit: int, scope:
             _due.c.parcel_id,
             _due.c.asked_at,
             _due.c.quota_at,
+            _due.c.next_poll_at,
             _due.c.patience,
             _due.c.next_deadline_at,
             _due.c.reason,
@@ -281,19 +333,22 @@ def _due_rows(conn: Connection, provider: str, now: datetime, limit: int, scope:
     return list(conn.execute(query))
 
 
-def _asked(row: Row[Any], ceilings: Allowance, at: int, lease: int) -> dict[str, int | None]:
-    return {
-        "parcel_id": row.parcel_id,
-        "asked_at": at,
-        "quota_at": max(row.quota_at or 0, at) + ceilings.refill,
-        "next_poll_at": at + max(lease, ceilings.interval, 1),
-    }
+def mark_of(row: Row[Any], used: Use, ceilings: Allowance, at: int, lease: int, due_at: int) -> Mark:
+    """The question of `row` that leaves at `at`, of a number that has `used` so much."""
+    quota = max(used.quota_at or 0, at) + ceilings.refill
+    again = at + max(lease, ceilings.interval, 1)
+    return Mark(at, quota, again, due_at, Use(row.asked_at, row.quota_at), ceilings.refill)
 
 
-def _put_off(row: Row[Any], ceilings: Allowance, at: int) -> dict[str, int | None]:
+def _asked(parcel_id: int, mark: Mark) -> dict[str, int | None]:
+    written = {"asked_at": mark.asked_at, "quota_at": mark.quota_at, "next_poll_at": mark.again_at}
+    return {"parcel_id": parcel_id, **written}
+
+
+def _put_off(row: Row[Any], used: Use, ceilings: Allowance, at: int) -> dict[str, int | None]:
     """Until it may be asked; a parcel that is not watched any more is not asked about at all."""
-    later = ceilings.allowed_at(row, at) if row.state == "watched" else None
-    asked, quota = ceilings.believed(row, at)
+    later = ceilings.allowed_at(used, at) if row.state == "watched" else None
+    asked, quota = ceilings.believed(used, at)
     return {"parcel_id": row.parcel_id, "next_poll_at": later, "asked_at": asked, "quota_at": quota}
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.providers import lock, upsert
 
-__all__ = ["Leased", "held", "release", "take"]
+__all__ = ["Leased", "held", "leave", "release", "take"]
 
 _slots = schema.slots
+_CUT: Final = "cut/"
+"""How the holder of slots begins whose requests were cut off: nobody's, until the lease is over."""
 
 
 class Leased(NamedTuple):
@@ -51,12 +53,20 @@ def take(
         release(conn, provider, row.holder)
         rows.remove(row)
     taken = sum(row.held for row in rows)
-    holders = sorted([holder, *(row.holder for row in rows)])
-    share = most // len(holders) + (holders.index(holder) < most % len(holders))
+    left = [row for row in rows if row.holder.startswith(_CUT)]
+    holders = sorted([holder, *(row.holder for row in rows if row not in left)])
+    free = max(0, most - sum(row.held for row in left))
+    share = free // len(holders) + (holders.index(holder) < free % len(holders))
     mine = max(0, min(most - taken, max(share, used)))
     values = {"provider": provider, "holder": holder, "held": mine, "until": to_micros(now + lease)}
     upsert(conn, _slots, values, {"held": mine, "until": values["until"]})
     return Leased(min(mine, share), bool(rows))
+
+
+def leave(conn: Connection, provider: str, name: str, held: int, until: datetime) -> None:
+    """Slots that nobody gets until then: their requests were cut off, and may still be under way."""
+    values = {"provider": provider, "holder": f"{_CUT}{name}", "held": held, "until": to_micros(until)}
+    conn.execute(insert(_slots).values(values))
 
 
 def release(conn: Connection, provider: str, holder: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ from domain.time import from_micros, to_micros
 from domain.tracking import Milestone
 from monitor.store import billing, schema
 from monitor.store.bulk import chunks
-from monitor.store.claims import ALL, Allowance, Claim, Scope, Taken, addresses
+from monitor.store.claims import ALL, Allowance, Claim, Scope, Taken, addresses, mark_of, uses_of
 from monitor.store.codec import clean, length, micros, moment
+from monitor.store.namesakes import Use
 from monitor.store.providers import upsert
 
 __all__ = [
@@ -150,23 +151,22 @@ def take(
     """
     allowance, at = Allowance.of(interval, daily), to_micros(now)
     taken = Taken([], [])
-    free = _free(conn, provider, now, limit, allowance)
+    free, uses = _free(conn, provider, now, limit, allowance)
     for claim, row in _claims(conn, provider, free, now, scope):
         if why := refused(claim):
             taken.refused.append((claim, why))
         elif _affordable(claim, scope, sum(each.charged for each in taken.claims)):
-            taken.claims.append(claim)
-            values = {
-                "asked_at": at,
-                "quota_at": max(row.quota_at or 0, at) + allowance.refill,
-                "due_at": at + max(length(lease) or 0, allowance.interval, 1),
-            }
+            mark = mark_of(row, uses[claim.parcel_id], allowance, at, length(lease) or 0, row.due_at)
+            taken.claims.append(replace(claim, mark=mark))
+            values = {"asked_at": mark.asked_at, "quota_at": mark.quota_at, "due_at": mark.again_at}
             _set(conn, claim.parcel_id, provider, **values)
     return taken
 
 
-def _free(conn: Connection, provider: str, now: datetime, limit: int, allowance: Allowance) -> list[Row[Any]]:
-    """Those due that may be asked about; the others are put off."""
+def _free(
+    conn: Connection, provider: str, now: datetime, limit: int, allowance: Allowance
+) -> tuple[list[Row[Any]], dict[int, Use]]:
+    """Those due that may be asked about, one of each number; the others are put off. What each number has used."""
     columns = (_parcels.c[name] for name in ("carrier", "waybill_no", "state", "last_event_at"))
     query = (
         select(_opinions, *columns)
@@ -176,15 +176,18 @@ def _free(conn: Connection, provider: str, now: datetime, limit: int, allowance:
         .limit(limit)
         .with_for_update(of=_opinions, skip_locked=True)
     )
-    free = []
-    for row in conn.execute(query).all():
-        later = allowance.allowed_at(row, to_micros(now)) if row.state == "watched" else None
+    rows = conn.execute(query).all()
+    uses = uses_of(conn, provider, rows, _opinions)
+    free: dict[str, Row[Any]] = {}
+    for row in rows:
+        used = uses[row.parcel_id]
+        later = allowance.allowed_at(used, to_micros(now)) if row.state == "watched" else None
         if later is not None and later <= to_micros(now):
-            free.append(row)
+            free.setdefault(row.waybill_no, row)
         else:
-            asked, quota = allowance.believed(row, to_micros(now))
+            asked, quota = allowance.believed(used, to_micros(now))
             _set(conn, row.parcel_id, provider, due_at=later, asked_at=asked, quota_at=quota)
-    return free
+    return list(free.values()), uses
 
 
 def _claims(

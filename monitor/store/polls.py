@@ -19,6 +19,9 @@ __all__ = [
     "Asked",
     "Quiet",
     "answered",
+    "any_beyond",
+    "asked_ahead",
+    "beyond",
     "deadline_waiting",
     "due_deadlines",
     "overdue",
@@ -134,6 +137,24 @@ def unchanged(conn: Connection, rows: Sequence[Quiet]) -> None:
 
 LOCKED: Final = "单号被锁："
 """How a reason begins that is the provider's lock on one number."""
+
+
+def any_beyond(conn: Connection, provider: str, at: datetime) -> bool:
+    """Some question to this account is due later than `at`: one look at the end of an index."""
+    query = select(_due.c.parcel_id).where(_due.c.provider == provider, _due.c.next_poll_at > to_micros(at))
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def beyond(conn: Connection, provider: str, at: datetime, now: datetime) -> int:
+    """What is to be asked later than `at` is due now; how many parcels."""
+    late = _due.c.provider == provider, _due.c.next_poll_at > to_micros(at)
+    return conn.execute(update(_due).where(*late).values(next_poll_at=to_micros(now))).rowcount
+
+
+def asked_ahead(conn: Connection, now: datetime, tolerance: timedelta) -> int:
+    """What was asked later than now, by a clock that was ahead, is due now; how many parcels. Reads them all."""
+    wrong = _due.c.asked_at > to_micros(now + tolerance), _due.c.next_poll_at > to_micros(now)
+    return conn.execute(update(_due).where(*wrong).values(next_poll_at=to_micros(now))).rowcount
 
 
 def remark(conn: Connection, parcel_id: int, why: str, now: datetime) -> None:

@@ -162,19 +162,17 @@ class TestTogether:
         with pytest.raises(Unreadable):
             told([question("773B")], reply(broken))
 
-    def test_a_refusal_of_all_that_names_no_culprit_is_asked_again_one_by_one(self) -> None:
+    def test_a_refusal_that_names_no_culprit_is_raised_whole(self) -> None:
+        """Each further question counts and costs: the poller looks for the number at fault, and books it."""
         calls: list[list[str]] = []
 
         def answer(request: Request) -> Reply:
             calls.append(numbers(request))
-            spoilt = "773B" in calls[-1]
-            body = refusal("单号格式错误") if spoilt else reply({calls[-1][0]: [row("已签收", "签收")]})
-            return Reply(200, json.dumps(body).encode())
+            return Reply(200, json.dumps(refusal("单号格式错误")).encode())
 
-        outcome = rehearse(ACCOUNT.ask([question(n) for n in ("773A", "773B", "773C")], NOW), answer)
-        assert calls == [["773A", "773B", "773C"], ["773A"], ["773B"], ["773C"]]
-        assert [type(each) for each in outcome] == [Answer, Rejected, Answer]
-        assert "单号格式错误" in str(outcome[1])
+        with pytest.raises(Unreadable):
+            rehearse(ACCOUNT.ask([question(f"773{n}") for n in (1, 2, 3)], NOW), answer)
+        assert calls == [["7731", "7732", "7733"]]
 
     def test_a_refusal_of_each_is_no_numbers_fault(self) -> None:
         with pytest.raises(Unreadable, match="没见过"):
