@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -573,3 +574,10 @@ def test_importing_the_command_line_is_quick() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_moments_of_an_evidence_are_in_the_zone_of_all_the_others(watched: Shell) -> None:
+    evidence = watched.json("explain", "中通", "75812345678901")["findings"][0]["evidence"]
+    moments = [value for value in evidence.values() if re.match(r"\d{4}-\d\d-\d\dT", value)]
+    assert moments
+    assert [each for each in moments if not each.endswith("+08:00")] == []
