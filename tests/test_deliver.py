@@ -93,7 +93,7 @@ def test_what_an_answer_means_for_message_and_robot(
         assert row.next_try_at == T0 + next_try
     closed_until = robot_of(world).closed_until
     assert closed_until == (None if robot_closed_for is None else T0 + robot_closed_for)
-    deliver_for(world, 700)
+    deliver_for(world, 700, every=2)
     assert len(world.groups["ops"].heard) == (0 if state == "dead" else 1)
     assert world.rows("SELECT outcome FROM attempts ORDER BY id")[0] == (
         {"ok": "taken", "rejected": "refused_for_good", "denied": "refused_for_good"}.get(
@@ -242,7 +242,7 @@ def test_how_often_a_message_is_said_whose_receipt_is_lost(
     world = World(database, [Robot("ops", pace=pace) if pace else Robot("ops")])
     world.groups["ops"].always = "lost, but heard"
     world.say(kind=kind)
-    deliver_for(world, 4000, every=2)
+    deliver_for(world, 4000, every=5)
     assert world.groups["ops"].titles == ["m0"] * times
     [row] = listed(world)
     assert row["state"] == "dead"
@@ -358,7 +358,7 @@ def test_a_muted_robot_is_silent_for_ten_minutes_and_then_says_what_waited_as_on
 def test_45009_again_right_after_its_minute_is_the_limit_of_an_hour(world: World) -> None:
     world.groups["ops"].answers.extend(["minute", "minute"])
     world.say()
-    deliver_for(world, 3600)
+    deliver_for(world, 3600, every=5)
     assert world.groups["ops"].titles == []
     assert len(world.rows("SELECT * FROM attempts")) == 2
     deliver_for(world, 120)
@@ -371,11 +371,11 @@ def test_45009_again_right_after_its_minute_is_the_limit_of_an_hour(world: World
 def test_a_refused_robot_is_told_to_the_others_once_and_keeps_its_messages(world: World) -> None:
     world.groups["ops"].always = "denied"
     world.say(3)
-    deliver_for(world, 3600)
+    deliver_for(world, 3600, every=5)
     assert [title[:20] for title in world.groups["qq"].titles] == ["[数据源] 通知渠道 ops 拒绝了消息"[:20]]
     assert len(world.rows("SELECT * FROM attempts WHERE outbox_id <= 3")) <= 7, "one knock in ten minutes"
     world.groups["ops"].always = "ok"
-    deliver_for(world, 3600)
+    deliver_for(world, 3600, every=5)
     assert sorted(world.groups["ops"].titles) == ["m0", "m1", "m2"], "mended: sent after all"
     world.groups["ops"].always = "denied"
     world.say(1, key="again")
@@ -386,7 +386,7 @@ def test_a_refused_robot_is_told_to_the_others_once_and_keeps_its_messages(world
 def test_a_refusal_after_a_mute_is_told_too(world: World) -> None:
     world.groups["ops"].answers.extend(["muted", "denied"])
     world.say()
-    deliver_for(world, 700)
+    deliver_for(world, 700, every=2)
     assert len(world.groups["qq"].titles) == 1
 
 
@@ -414,7 +414,7 @@ def test_while_a_robot_is_closed_its_critical_messages_go_to_the_fallback_once_a
     deliver_for(world, 30)
     assert world.groups["qq"].titles == ["[紧急] 代 ops：中通 1", "[紧急] 代 ops：中通 2"]
     assert world.groups["ops"].titles == []
-    deliver_for(world, 700)
+    deliver_for(world, 700, every=2)
     assert sorted(world.groups["ops"].titles) == ["[紧急] 中通 1", "[紧急] 中通 2", "[预警] 中通 3"]
     assert len(world.groups["qq"].titles) == 2, "once"
 
@@ -572,7 +572,7 @@ def test_a_digest_that_failed_is_said_later_with_all_that_it_held(world: World) 
     world.say(20, key="first")
     world.deliver()
     world.say(20, key="second")
-    deliver_for(world, 700)
+    deliver_for(world, 700, every=2)
     assert [title.split(" 条")[0] for title in world.groups["ops"].titles] == ["[汇总] 物流告警共 20"] * 2
     names = {name for _, told in world.groups["ops"].heard for name in told["rows"]}
     assert names == {f"{key}{n}" for key in ("first", "second") for n in range(20)}
@@ -603,7 +603,7 @@ def test_a_digest_whose_fate_is_unknown_is_tried_for_half_an_hour(world: World) 
     world.groups["ops"].always = "lost"
     deliver_for(world, 600)
     world.groups["ops"].always = "ok"
-    deliver_for(world, 1800)
+    deliver_for(world, 1800, every=5)
     assert counted(world) == 30
     assert world.states()["dead"] == 0
 
