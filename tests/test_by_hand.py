@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from carriers.base import Ceilings
-from domain.orders import Waybill
+from domain.orders import UNNAMED, Waybill
 from monitor.config.accounts import ProviderAccount
 from monitor.polling.by_hand import asked_by_hand
 from monitor.store.database import Database
@@ -30,8 +30,10 @@ def world(database: Database) -> World:
     return World(database, [Robot("ops")])
 
 
-def ask(world: World, number: str = "Z1", *, force: bool = False) -> datetime | None:
-    waybill = Waybill("zhongtong", number)
+def ask(
+    world: World, number: str = "Z1", *, carrier: str = "zhongtong", force: bool = False
+) -> datetime | None:
+    waybill = Waybill(carrier, number)
     return world.store.write_now(
         lambda conn: asked_by_hand(conn, ACCOUNT, waybill, world.clock.now(), force=force)
     )
@@ -81,3 +83,13 @@ def test_the_loop_heeds_what_was_asked_by_hand(world: World) -> None:
     world.due_now()
     world.poll()
     assert not world.carrier.asked
+
+
+def test_a_number_whose_carrier_is_asked_for_is_booked_whosever_it_is(world: World) -> None:
+    """`parcelwatch recognise --ask`: by the number alone."""
+    world.import_("Z1")
+    for until, n in ((None, 1), (world.clock.now() + 30 * MINUTE, 1)):
+        assert ask(world, "Z1", carrier=UNNAMED) == until
+        assert booked(world) == [n]
+    assert ask(world, "Z9", carrier=UNNAMED) is None
+    assert booked(world) == [2]
