@@ -53,6 +53,8 @@ class Look:
     news: str = ""
     """The latest new scan, for the ticket's history."""
     asked_at: datetime | None = None
+    unproven: Look | None = None
+    """What is taken of it instead when it would accuse somebody."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,8 @@ class Judged:
     due: list[Due] = field(default_factory=list)
     joined: list[Group] = field(default_factory=list)
     """Groups that parcels have come to."""
+    doubted: list[int] = field(default_factory=list)
+    """Parcels whose look would have accused, and was not taken as one."""
 
     def add(self, more: Judged) -> None:
         """Count what another settling did, too."""
@@ -110,12 +114,15 @@ class Sweep:
         """Judge and keep: findings, tickets, messages, the clocks and the two due times."""
         done = Judged(parcels=len(looks))
         for look in looks:
-            case = self.book.placed(look.case)
-            self._settle_one(conn, look if case is look.case else replace(look, case=case), now, done)
+            self._settle_one(conn, self._placed(look), now, done)
         facets.keep(conn, done.joined, now)
         parcels.save(conn, done.updates, now)
         parcels.reschedule(conn, done.due)
         return done
+
+    def _placed(self, look: Look) -> Look:
+        case = self.book.placed(look.case)
+        return look if case is look.case else replace(look, case=case)
 
     def _settle_one(self, conn: Connection, look: Look, now: datetime, done: Judged) -> None:
         case, loaded = look.case, look.loaded
@@ -123,6 +130,10 @@ class Sweep:
         verdict = judge(case, policy, now)
         before = {each.finding.rule: each for each in loaded.open}
         standing = [each.finding for each in loaded.open]
+        if look.unproven is not None and _accuses(compare(standing, verdict, case, now)):
+            done.doubted.append(loaded.id)
+            self._settle_one(conn, self._placed(look.unproven), now, done)
+            return
         said, until = self.doubts.heard(conn, loaded.id, case, policy, verdict, standing, now)
         changes = _as_of_now(compare(standing, said, case, now), said)
         weighs = stake(changes.heard.standing, said)
@@ -468,6 +479,10 @@ class Sweep:
             return None
         done.joined.append(Group(group, said, policy.terms))
         return group
+
+
+def _accuses(changes: Changes) -> bool:
+    return bool(changes.opened or changes.grown)
 
 
 def _in_turn(at: datetime, look: Look, now: datetime) -> datetime:

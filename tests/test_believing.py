@@ -207,6 +207,7 @@ def test_a_carrier_that_is_served_is_put_right(database: Database) -> None:
 )
 def test_a_busy_service_has_not_looked(world: Asked, said: str, looked: bool) -> None:
     world.body = {"result": False, "returnCode": "500", "message": said}
+    world.look(29)
     world.look(30)
     assert world.column("SELECT observed_at IS NOT NULL FROM parcels") == [looked]
     assert ("late_pickup" in world.breaches) == looked

@@ -18,7 +18,7 @@ from domain.history import Merge, Stored
 from domain.time import from_micros, to_micros
 from domain.tracking import Answer, TrackingEvent
 
-__all__ = ["Doubt", "believed", "confirmed", "doubt_in", "doubt_of", "mark", "relevant"]
+__all__ = ["Doubt", "believed", "confirmed", "confirmed_nothing", "doubt_in", "doubt_of", "mark", "relevant"]
 
 _AHEAD: Final = timedelta(days=1)
 """Sources' clocks differ by an hour or two (`facts/carriers.md`); a day alone stands for its last second."""
@@ -34,13 +34,18 @@ class Doubt(StrEnum):
     """It has only scans that are known, and lacks the newest of them."""
     EARLIER = "earlier"
     """Every scan is older than the order: another use of the number, or a wrong year."""
+    NOTHING = "nothing"
+    """It would accuse a parcel without scans, and nobody vouches for it (`monitor/polling/witness.py`)."""
 
 
 _CONFIRMED: Final[Mapping[Doubt, timedelta]] = {
     Doubt.STALE: timedelta(minutes=10),
     Doubt.EARLIER: timedelta(days=1),
+    Doubt.NOTHING: timedelta(minutes=10),
 }
 """It is believed when it is still so after this long; what cannot be read never is."""
+_IN_TROUBLE: Final = timedelta(hours=1)
+"""While numbers of the carrier lose their scans."""
 
 
 def relevant(answer: Answer, watch_from: datetime) -> Answer:
@@ -76,6 +81,13 @@ def confirmed(doubt: Doubt, known: str, now: datetime) -> bool:
     """Whether it has been so for long enough; `known` is the mark of the answer before."""
     wait, since = _CONFIRMED.get(doubt), _since(doubt, known)
     return wait is not None and since is not None and now - since >= wait
+
+
+def confirmed_nothing(known: str, now: datetime, interval: timedelta, trouble: bool) -> bool:
+    """The same of a second look without scans, `interval` after the first where that is sooner."""
+    since = _since(Doubt.NOTHING, known)
+    wait = _IN_TROUBLE if trouble else min(_CONFIRMED[Doubt.NOTHING], interval)
+    return since is not None and now - since >= wait
 
 
 def mark(doubt: Doubt, known: str, now: datetime) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -22,9 +22,10 @@ from domain.remote import Secret
 from domain.tracking import Answer, Milestone
 from monitor.feeds.doctor import Doctor, Heard, Round
 from monitor.feeds.line import Sign
-from monitor.polling.believing import Doubt, believed, confirmed, doubt_in, doubt_of, mark
+from monitor.polling.believing import Doubt, believed, confirmed, confirmed_nothing, doubt_in, doubt_of, mark
 from monitor.polling.flight import Same
 from monitor.polling.harmless import harmless
+from monitor.polling.witness import Unsure, Witness
 from monitor.redaction import hiding, redact
 from monitor.store import events, opinions, parcels, polls, providers
 from monitor.store.carriers import change_carrier
@@ -65,6 +66,11 @@ class Keeper:
         self._hide = hiding(self._secrets)
         self._sweep = sweep
         self._doctor = doctor
+        self._witness = Witness()
+
+    def repeated(self, carrier: str, asked_at: datetime) -> None:
+        """A number with scans was answered for as before, and there was nothing to keep: it vouches for others."""
+        self._witness.heard(carrier, asked_at, True)
 
     def keep(
         self, conn: Connection, told: Sequence[Told], now: datetime, round_: Round | None = None
@@ -82,6 +88,7 @@ class Keeper:
             done.add(self._keep(conn, first, now, own or round_))
             kept = {id(each) for each in first}
             told = [each for each in told if id(each) not in kept]
+        done.add(self._release(conn, now, own or round_))
         if own is not None:
             done.messages += own.close()
         return done
@@ -108,6 +115,7 @@ class Keeper:
         seconds = events.told_by(conn, fresh, others)
         merges: list[tuple[int, Merge]] = []
         looks: list[Look] = []
+        asks: dict[int, Told] = {}
         heard: list[Heard] = []
         shared: dict[int, set[Place]] = {}
         for each in told:
@@ -122,10 +130,13 @@ class Keeper:
             if change:
                 merges.append((row.id, change))
             looks.append(look)
+            asks[row.id] = each
             heard.append(_heard(row, each, mine, change, now))
+            self._bears_witness(look, each, heard[-1])
         if round_ is not None:
             round_.hear(heard)
             looks = [_unproven(look) if round_.down(look.case.waybill.carrier) else look for look in looks]
+        looks = [self._vouched(look, asks[look.loaded.id], round_, now) for look in looks]
         events.apply(conn, merges, provider=self._name, at=now)
         for parcel_id, places in shared.items():
             events.adopt(conn, parcel_id, places, self._name)
@@ -134,6 +145,8 @@ class Keeper:
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
+        for look in (look for look in looks if look.loaded.id in done.doubted):
+            self._doubt_nothing(look, asks[look.loaded.id])
         for look in looks:
             if (doubt := doubt_in(look.answer_hash)) in (Doubt.PARTLY, Doubt.EARLIER):
                 polls.remark(conn, look.loaded.id, _DOUBTED[doubt], now)
@@ -142,6 +155,52 @@ class Keeper:
         )
         done.scans += sum(len(change.added) for _, change in merges)
         return done
+
+    def _bears_witness(self, look: Look, told: Told, heard: Heard) -> None:
+        """What this answer says of others of its carrier, and of an older one about the same parcel."""
+        self._witness.forget(heard.parcel_id)
+        if told.asked_at is None or heard.sign is Sign.NOTHING or doubt_in(look.answer_hash) is not None:
+            return
+        self._witness.heard(heard.carrier, told.asked_at, heard.sign is not Sign.EMPTIED)
+
+    def _vouched(self, look: Look, told: Told, round_: Round | None, now: datetime) -> Look:
+        """A look without scans as it is believed: as proof when somebody vouches for it, or it was said twice."""
+        if look.unproven is None or told.asked_at is None:
+            return look
+        carrier = look.case.waybill.carrier
+        trouble = round_ is not None and round_.troubled(carrier)
+        interval = self._doctor.interval if self._doctor is not None else timedelta.max
+        twice = confirmed_nothing(look.loaded.answer_hash, now, interval, trouble)
+        return (
+            replace(look, unproven=None) if twice or self._witness.vouches(carrier, told.asked_at) else look
+        )
+
+    def _doubt_nothing(self, look: Look, told: Told) -> None:
+        """It waits for the next answer about a number with scans, where none has come since."""
+        carrier, asked_at = look.case.waybill.carrier, told.asked_at
+        if (
+            asked_at is None
+            or look.case.observed_at is None
+            or self._witness.vouches(carrier, asked_at) is False
+        ):
+            return
+        self._witness.wait(Unsure(look.loaded.id, carrier, asked_at, look.case.observed_at))
+
+    def _release(self, conn: Connection, now: datetime, round_: Round | None) -> Judged:
+        """Looks that somebody vouches for by now prove silence after all."""
+        sure = {each.parcel_id: each for each in self._witness.released(now)}
+        sure = {n: each for n, each in sure.items() if round_ is None or not round_.down(each.carrier)}
+        looks = [
+            Look(
+                row,
+                replace(
+                    row.case, observed_at=max(sure[row.id].seen_at, row.case.observed_at or row.watch_from)
+                ),
+            )
+            for row in (parcels.load(conn, list(sure)) if sure else ())
+            if doubt_in(row.answer_hash) is Doubt.NOTHING and not row.case.journey.events
+        ]
+        return self._sweep.settle(conn, looks, now) if looks else Judged()
 
     def _put_right(self, conn: Connection, told: Sequence[tuple[Loaded, Told]], now: datetime) -> None:
         """The provider says that a number is another carrier's. Back to the one it was corrected from is no news."""
@@ -215,7 +274,7 @@ class Keeper:
         if told.seen_at is not None:
             case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
         if isinstance(told.answer, Same):
-            return Look(row, case, asked_at=asked_at), Merge()
+            return _perhaps(Look(row, case, asked_at=asked_at), told, now), Merge()
         answer = believed(told.answer, row.watch_from, now)
         waybill = row.case.waybill
         if answer.unknown_codes:
@@ -239,7 +298,8 @@ class Keeper:
             gone = overtaken(theirs, _after(known, change), now)
             change = replace(change, withdrawn=(*change.withdrawn, *gone))
         if not change:
-            return Look(row, case, digest, asked_at=asked_at), change
+            look = Look(row, case, digest, asked_at=asked_at)
+            return _perhaps(look, told, now) if doubt is None else look, change
         history = _after([*known, *theirs], change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
@@ -252,6 +312,15 @@ _DOUBTED: Final[Mapping[Doubt, str]] = {
     Doubt.STALE: "少了最新的轨迹，可能是旧的副本，下次仍如此才算撤回",
     Doubt.EARLIER: "查到的轨迹都早于订单，像是这个单号以前的包裹；一天后仍如此才当作没有轨迹",
 }
+
+
+def _perhaps(look: Look, told: Told, now: datetime) -> Look:
+    """A look at a parcel without scans may be blindness: what is taken of it then (L1)."""
+    row = look.loaded
+    if told.seen_at is None or row.case.journey.events:
+        return look
+    digest = mark(Doubt.NOTHING, row.answer_hash, now)
+    return replace(look, unproven=Look(row, row.case, digest, asked_at=look.asked_at))
 
 
 def _unproven(look: Look) -> Look:

@@ -1,0 +1,90 @@
+"""Whether "nothing known" may be believed: only beside scans that the same carrier answered with right after (L1).
+
+A provider that has lost its data says that it knows nothing, in the same words as for a parcel nobody has picked up.
+What tells the two apart is its next answer about a number that has scans: has it lost those too, or not? Until
+then a look that would accuse is kept as a doubt; it counts when that answer has come, or when the parcel itself was
+asked about again. Kept in memory: a process that ends asks again. No I/O.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+__all__ = ["Unsure", "Witness"]
+
+_WINDOW: Final = timedelta(minutes=15)
+"""An answer says nothing of what was asked so much earlier."""
+_MOST: Final = 2_000
+"""Answers that are remembered of a carrier; at 100 a second those of the last 20 seconds."""
+_WAITING: Final = 10_000
+_LOST: Final = 20
+"""One number in so many may have lost its scans by itself: providers forget what is old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A look without scans that would accuse, and that nobody vouches for yet."""
+
+    parcel_id: int
+    carrier: str
+    asked_at: datetime
+    seen_at: datetime
+    """Silence is proven up to here when somebody does."""
+
+
+@dataclass(slots=True)
+class Witness:
+    """What one account answered of late about numbers that had scans, carrier by carrier."""
+
+    _said: dict[str, list[tuple[datetime, bool]]] = field(default_factory=lambda: defaultdict(list))
+    """By the moment of the question: were the scans there? A lost one stands before a kept one of that moment."""
+    _unsure: dict[int, Unsure] = field(default_factory=dict)
+
+    def heard(self, carrier: str, asked_at: datetime, bears: bool) -> None:
+        """A number that had scans was answered for: with scans, or (`bears` false) without them."""
+        said = self._said[carrier]
+        insort(said, (asked_at, bears))
+        if len(said) > _MOST:
+            del said[0]
+
+    def vouches(self, carrier: str, asked_at: datetime) -> bool | None:
+        """Whether a look without scans, asked for at `asked_at`, is believed; None: nothing asked since tells.
+
+        It is when the first number with scans that was asked about since still had them, and hardly any before
+        it had lost them. Numbers of one request count as asked at one moment.
+        """
+        said = self._said[carrier]
+        after = bisect_left(said, (asked_at, False))
+        if after == len(said) or said[after][0] - asked_at > _WINDOW:
+            return None
+        first, bears = said[after]
+        lately = said[bisect_left(said, (first - _WINDOW, False)) : after + 1]
+        lost = sum(not kept for _, kept in lately)
+        return bears and lost * _LOST <= len(lately)
+
+    def wait(self, unsure: Unsure) -> None:
+        """Until somebody vouches for it, or it is asked about again."""
+        self._unsure[unsure.parcel_id] = unsure
+        if len(self._unsure) > _WAITING:
+            del self._unsure[next(iter(self._unsure))]
+
+    def forget(self, parcel_id: int) -> None:
+        """It has a newer answer."""
+        self._unsure.pop(parcel_id, None)
+
+    def released(self, now: datetime) -> list[Unsure]:
+        """Those that somebody vouches for by now. Those nobody will vouch for any more are forgotten with them."""
+        return list(self._released(now))
+
+    def _released(self, now: datetime) -> Iterator[Unsure]:
+        for each in list(self._unsure.values()):
+            vouched = self.vouches(each.carrier, each.asked_at)
+            if vouched is not None or now - each.asked_at > _WINDOW:
+                del self._unsure[each.parcel_id]
+            if vouched:
+                yield each
