@@ -291,10 +291,14 @@ class Poller:
         sound = [result for result in results if not round_.troubled(result.claim.carrier)]
         quiet = {r.claim.parcel_id: q for r in sound if (q := self._quiet(r, now)) is not None}
         polls.unchanged(conn, list(quiet.values()))
-        round_.hear([_repeated(result) for result in sound if result.claim.parcel_id in quiet])
+        again = [result for result in sound if result.claim.parcel_id in quiet]
+        round_.hear([_repeated(result) for result in again])
+        for result in again:
+            if result.claim.known:
+                self._keeper.repeated(result.claim.carrier, result.asked_at)
         results = [result for result in results if result.claim.parcel_id not in quiet]
         told = [self._told(result, now) for result in results]
-        judged = self._keeper.keep(conn, told, now, round_) if told else Judged()
+        judged = self._keeper.keep(conn, told, now, round_)
         judged.parcels += len(quiet)
         return judged
 
