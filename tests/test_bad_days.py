@@ -26,8 +26,9 @@ from domain.tracking import Answer
 from monitor.config.accounts import ProviderAccount
 from monitor.feeds.feed import FeedState
 from monitor.net import Net, Timeouts
-from monitor.polling.keeping import Keeper, Told
+from monitor.polling.keeping import Keeper
 from monitor.polling.poll import Poller
+from monitor.polling.told import Told
 from monitor.store import outbox
 from monitor.store import parcels as parcels_
 from monitor.store.parcels import Incoming

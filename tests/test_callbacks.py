@@ -24,7 +24,8 @@ from domain.remote import Reply, Secret
 from domain.time import SHANGHAI
 from monitor.config.accounts import ProviderAccount
 from monitor.metrics import Metrics
-from monitor.polling.keeping import Keeper, Told
+from monitor.polling.keeping import Keeper
+from monitor.polling.told import Told
 from monitor.pushes.callbacks import Callbacks, Refused
 from monitor.store import parcels, pushes
 from monitor.store.database import Database, StoreUnavailable

@@ -14,7 +14,8 @@ from domain.time import to_micros
 from domain.tracking import Answer, ExceptionKind, Milestone, TrackingEvent
 from monitor.feeds.doctor import Doctor
 from monitor.feeds.feed import FeedState
-from monitor.polling.keeping import Keeper, Told
+from monitor.polling.keeping import Keeper
+from monitor.polling.told import Told
 from monitor.store import feeds, outbox
 from monitor.store.database import Database
 from monitor.store.feeds import Counts, Lag

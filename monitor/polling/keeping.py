@@ -7,48 +7,32 @@ it says and no more: its deadlines are still to be verified by a question.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from carriers.names import listed
 from domain.history import Merge, Stored, merge
 from domain.journey import condense
-from domain.masking import clean
-from domain.opinions import Place, differences, overtaken, place, sides
+from domain.opinions import Place, overtaken, place, sides
 from domain.remote import Secret
-from domain.tracking import Answer, Milestone
+from domain.tracking import Answer
 from monitor.feeds.doctor import Doctor, Heard, Round
 from monitor.feeds.line import Sign
-from monitor.polling.believing import Doubt, believed, confirmed, confirmed_nothing, doubt_in, doubt_of, mark
+from monitor.polling.believing import Doubt, believed, confirmed, doubt_in, doubt_of, mark
+from monitor.polling.comparing import compare_again
+from monitor.polling.correcting import Corrector
 from monitor.polling.flight import Same
 from monitor.polling.harmless import harmless
-from monitor.polling.witness import Unsure, Witness
+from monitor.polling.told import Told, lines
+from monitor.polling.vouching import Vouching, perhaps
 from monitor.redaction import hiding, redact
-from monitor.store import events, opinions, parcels, polls, providers
-from monitor.store.carriers import change_carrier
+from monitor.store import events, parcels, polls, providers
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["Keeper", "Told", "lines"]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What somebody told of one parcel."""
-
-    parcel_id: int
-    answer: Answer | Same
-    seen_at: datetime | None
-    """Silence is proven up to here; None where only what was said is proven (a push)."""
-    asked_at: datetime | None
-    """When we asked; None where nobody asked, so that no provider's pause begins."""
-    answered_at: datetime
-    """When we heard it: a pause is counted from here."""
-    digest: str = ""
-    """Of the answer, to know it again; nothing where it is not to be known again."""
+__all__ = ["Keeper"]
 
 
 class Keeper:
@@ -66,11 +50,13 @@ class Keeper:
         self._hide = hiding(self._secrets)
         self._sweep = sweep
         self._doctor = doctor
-        self._witness = Witness()
+        interval = doctor.interval if doctor is not None else timedelta.max
+        self._vouching = Vouching(sweep, interval)
+        self._corrector = Corrector(sweep, self._odd)
 
     def repeated(self, carrier: str, asked_at: datetime) -> None:
         """A number with scans was answered for as before, and there was nothing to keep: it vouches for others."""
-        self._witness.heard(carrier, asked_at, True)
+        self._vouching.repeated(carrier, asked_at)
 
     def keep(
         self, conn: Connection, told: Sequence[Told], now: datetime, round_: Round | None = None
@@ -88,7 +74,7 @@ class Keeper:
             done.add(self._keep(conn, first, now, own or round_))
             kept = {id(each) for each in first}
             told = [each for each in told if id(each) not in kept]
-        done.add(self._release(conn, now, own or round_))
+        done.add(self._vouching.release(conn, now, own or round_))
         if own is not None:
             done.messages += own.close()
         return done
@@ -132,117 +118,29 @@ class Keeper:
             looks.append(look)
             asks[row.id] = each
             heard.append(_heard(row, each, mine, change, now))
-            self._bears_witness(look, each, heard[-1])
+            self._vouching.heard(look, each, heard[-1])
         if round_ is not None:
             round_.hear(heard)
             looks = [_unproven(look) if round_.down(look.case.waybill.carrier) else look for look in looks]
-        looks = [self._vouched(look, asks[look.loaded.id], round_, now) for look in looks]
+        looks = [self._vouching.believed(look, asks[look.loaded.id], round_, now) for look in looks]
         events.apply(conn, merges, provider=self._name, at=now)
         for parcel_id, places in shared.items():
             events.adopt(conn, parcel_id, places, self._name)
         if others:
-            self._compare(conn, sorted({*shared, *(parcel_id for parcel_id, _ in merges)}), others)
+            compare_again(conn, sorted({*shared, *(parcel_id for parcel_id, _ in merges)}), others)
         asked = [polls.Asked(each.parcel_id, each.answered_at) for each in told if each.asked_at is not None]
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
         for look in (look for look in looks if look.loaded.id in done.doubted):
-            self._doubt_nothing(look, asks[look.loaded.id])
+            self._vouching.doubted(look, asks[look.loaded.id])
         for look in looks:
             if (doubt := doubt_in(look.answer_hash)) in (Doubt.PARTLY, Doubt.EARLIER):
                 polls.remark(conn, look.loaded.id, _DOUBTED[doubt], now)
-        self._put_right(
+        self._corrector.put_right(
             conn, [(loaded[each.parcel_id], each) for each in told if each.parcel_id in loaded], now
         )
         done.scans += sum(len(change.added) for _, change in merges)
         return done
-
-    def _bears_witness(self, look: Look, told: Told, heard: Heard) -> None:
-        """What this answer says of others of its carrier, and of an older one about the same parcel."""
-        self._witness.forget(heard.parcel_id)
-        if told.asked_at is None or heard.sign is Sign.NOTHING or doubt_in(look.answer_hash) is not None:
-            return
-        self._witness.heard(heard.carrier, told.asked_at, heard.sign is not Sign.EMPTIED)
-
-    def _vouched(self, look: Look, told: Told, round_: Round | None, now: datetime) -> Look:
-        """A look without scans as it is believed: as proof when somebody vouches for it, or it was said twice."""
-        if look.unproven is None or told.asked_at is None:
-            return look
-        carrier = look.case.waybill.carrier
-        trouble = round_ is not None and round_.troubled(carrier)
-        interval = self._doctor.interval if self._doctor is not None else timedelta.max
-        twice = confirmed_nothing(look.loaded.answer_hash, now, interval, trouble)
-        return (
-            replace(look, unproven=None) if twice or self._witness.vouches(carrier, told.asked_at) else look
-        )
-
-    def _doubt_nothing(self, look: Look, told: Told) -> None:
-        """It waits for the next answer about a number with scans, where none has come since."""
-        carrier, asked_at = look.case.waybill.carrier, told.asked_at
-        if (
-            asked_at is None
-            or look.case.observed_at is None
-            or self._witness.vouches(carrier, asked_at) is False
-        ):
-            return
-        self._witness.wait(Unsure(look.loaded.id, carrier, asked_at, look.case.observed_at))
-
-    def _release(self, conn: Connection, now: datetime, round_: Round | None) -> Judged:
-        """Looks that somebody vouches for by now prove silence after all."""
-        sure = {each.parcel_id: each for each in self._witness.released(now)}
-        sure = {n: each for n, each in sure.items() if round_ is None or not round_.down(each.carrier)}
-        looks = [
-            Look(
-                row,
-                replace(
-                    row.case, observed_at=max(sure[row.id].seen_at, row.case.observed_at or row.watch_from)
-                ),
-            )
-            for row in (parcels.load(conn, list(sure)) if sure else ())
-            if doubt_in(row.answer_hash) is Doubt.NOTHING and not row.case.journey.events
-        ]
-        return self._sweep.settle(conn, looks, now) if looks else Judged()
-
-    def _put_right(self, conn: Connection, told: Sequence[tuple[Loaded, Told]], now: datetime) -> None:
-        """The provider says that a number is another carrier's. Back to the one it was corrected from is no news."""
-        for row, each in told:
-            corrected = each.answer.corrected_carrier if isinstance(each.answer, Answer) else ""
-            known = row.case.waybill
-            if corrected in ("", known.carrier):
-                continue
-            if why := self._uncorrected(row, corrected):
-                self._odd(conn, f"{known.waybill_no}：{why}", each.answer, now)
-                continue
-            change_carrier(conn, row.id, corrected, now)
-
-    def _uncorrected(self, row: Loaded, corrected: str) -> str:
-        """Why a correction is not followed, or nothing: one answer must not move a parcel to where nobody looks.
-
-        An account that only pushes asks about neither carrier, and may put its own word right.
-        """
-        known = row.case.waybill
-        if listed(corrected) != corrected:
-            return f"更正成了不认识的快递公司 {clean(corrected, 40)}，没有照改"
-        if corrected == row.case.declared:
-            return f"更正来更正去，不知道是 {known} 还是 {corrected}"
-        if self._sweep.feeds(corrected) is None and self._sweep.feeds(known.carrier) is not None:
-            return f"更正成 {corrected}，没有账号能查它，没有照改"
-        return ""
-
-    def _compare(self, conn: Connection, parcel_ids: Sequence[int], others: frozenset[str]) -> None:
-        """Second opinions are held against what is known now; one that was given before the last movement is old."""
-        said = opinions.of(conn, parcel_ids)
-        known = events.known(conn, list(said))
-        seconds = events.told_by(conn, list(said), others)
-        for parcel_id, each in ((parcel_id, one) for parcel_id, some in said.items() for one in some):
-            if each.heard_at is None or not each.says:
-                continue
-            first, _ = sides(known[parcel_id], seconds.get(parcel_id, ()), ())
-            journey = condense(row.event for row in first if row.withdrawn_at is None)
-            moved = journey.last_movement_at
-            old = moved is not None and moved > each.heard_at
-            n = each.milestone is not Milestone.UNKNOWN or each.last_event_at is not None
-            says = () if old else differences(journey, each.milestone, each.last_event_at, n)
-            opinions.restated(conn, parcel_id, each.provider, journey, says)
 
     def _doubted(
         self, conn: Connection, row: Loaded, answer: Answer, doubt: Doubt, change: Merge, now: datetime
@@ -274,7 +172,7 @@ class Keeper:
         if told.seen_at is not None:
             case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
         if isinstance(told.answer, Same):
-            return _perhaps(Look(row, case, asked_at=asked_at), told, now), Merge()
+            return perhaps(Look(row, case, asked_at=asked_at), told, now), Merge()
         answer = believed(told.answer, row.watch_from, now)
         waybill = row.case.waybill
         if answer.unknown_codes:
@@ -299,7 +197,7 @@ class Keeper:
             change = replace(change, withdrawn=(*change.withdrawn, *gone))
         if not change:
             look = Look(row, case, digest, asked_at=asked_at)
-            return _perhaps(look, told, now) if doubt is None else look, change
+            return perhaps(look, told, now) if doubt is None else look, change
         history = _after([*known, *theirs], change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
@@ -312,15 +210,6 @@ _DOUBTED: Final[Mapping[Doubt, str]] = {
     Doubt.STALE: "少了最新的轨迹，可能是旧的副本，下次仍如此才算撤回",
     Doubt.EARLIER: "查到的轨迹都早于订单，像是这个单号以前的包裹；一天后仍如此才当作没有轨迹",
 }
-
-
-def _perhaps(look: Look, told: Told, now: datetime) -> Look:
-    """A look at a parcel without scans may be blindness: what is taken of it then (L1)."""
-    row = look.loaded
-    if told.seen_at is None or row.case.journey.events:
-        return look
-    digest = mark(Doubt.NOTHING, row.answer_hash, now)
-    return replace(look, unproven=Look(row, row.case, digest, asked_at=look.asked_at))
 
 
 def _unproven(look: Look) -> Look:
@@ -350,12 +239,6 @@ def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge, now:
         fresh=change.added,
         partial=told.seen_at is not None and answer is not None and not answer.whole,
     )
-
-
-def lines(answer: object) -> str:
-    """What an answer said, for whoever looks into it; nothing for what is none."""
-    told = answer.events if isinstance(answer, Answer) else ()
-    return "\n".join(f"{event.occurred_at.isoformat()} {event.code} {event.text}" for event in told)
 
 
 def _emptied(told: Told, answer: Answer, known: Sequence[Stored]) -> bool:

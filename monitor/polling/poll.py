@@ -40,8 +40,9 @@ from monitor.polling.asking import Asker
 from monitor.polling.budget import Till
 from monitor.polling.claiming import LEASE, Claimer
 from monitor.polling.flight import Flight, Result, Same
-from monitor.polling.keeping import Keeper, Told
+from monitor.polling.keeping import Keeper
 from monitor.polling.slots import Slots
+from monitor.polling.told import Told
 from monitor.redaction import redact
 from monitor.store import outbox, polls, providers
 from monitor.store.database import Database, StoreError

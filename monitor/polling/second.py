@@ -28,8 +28,9 @@ from monitor.net import Net
 from monitor.polling.believing import believed
 from monitor.polling.claiming import LEASE, Claimer
 from monitor.polling.flight import Result
-from monitor.polling.keeping import Keeper, Told, lines
+from monitor.polling.keeping import Keeper
 from monitor.polling.poll import Poller
+from monitor.polling.told import Told, lines
 from monitor.redaction import redact
 from monitor.store import events, opinions, parcels, polls, providers, schema
 from monitor.store.claims import Claim

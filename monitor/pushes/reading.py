@@ -18,7 +18,8 @@ from domain.remote import RemoteError, Reply
 from domain.tracking import Answer
 from monitor.clock import Clock
 from monitor.config.accounts import ProviderAccount, secrets_of
-from monitor.polling.keeping import Keeper, Told
+from monitor.polling.keeping import Keeper
+from monitor.polling.told import Told
 from monitor.redaction import redact
 from monitor.store import providers, pushes, subscriptions
 from monitor.store.carriers import name_parcel
