@@ -451,7 +451,9 @@ def test_an_outage_accuses_nobody_is_told_once_and_ends_once(world: World) -> No
         looked = world.column("SELECT count(*) FROM parcels WHERE observed_at > :end", end=to_micros(at(30)))
         assert world.column("SELECT count(*) FROM findings") == looked, "asked first, then judged"
     assert feed_news(world) == ["[数据源] k100 查询中断", "[数据源] k100 已恢复"]
-    assert world.counts()["findings"] == 12, "within two intervals: nobody has scans there, so all is said twice"
+    assert world.counts()["findings"] == 12, (
+        "within two intervals: nobody has scans there, so all is said twice"
+    )
 
 
 def test_an_outage_and_its_end_in_one_breath_are_both_told(world: World) -> None:

@@ -101,7 +101,9 @@ def test_a_parcel_on_its_way_is_never_accused_of_the_silence_before_its_subscrip
     assert world.column("SELECT count(*) FROM findings WHERE rule = 'late_pickup'") == [0]
 
 
-def test_a_number_that_stays_silent_is_told_when_two_looks_have_said_so(world: World, late: int, gate: Gate) -> None:
+def test_a_number_that_stays_silent_is_told_when_two_looks_have_said_so(
+    world: World, late: int, gate: Gate
+) -> None:
     look(world)
     assert gate.calls == ["query", "subscribe", "query"]
     assert rules(world, late) == set()

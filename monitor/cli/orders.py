@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 
 from domain.remote import Secret
+from domain.time import SHANGHAI
 from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
@@ -162,7 +163,8 @@ def _greet(report: Report, now: datetime, settings: Settings) -> None:
         click.echo(f"提示：按文件时间 {at:%Y-%m-%d %H:%M} 计，此后已有更新的订单不会被改回。", err=True)
     if seen is not None:
         click.echo(
-            f"提示：同一文件已于 {seen.at:%Y-%m-%d %H:%M} UTC 导入过（{seen.name}），重复导入无妨。", err=True
+            f"提示：同一文件已于 {seen.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）导入过（{seen.name}），重复导入无妨。",
+            err=True,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.masking import safe_text
 from domain.messages import Message, MessageKind, Urgency
+from domain.time import SHANGHAI
 from monitor.intake.importing import Report
 from monitor.intake.tables import FileRefused
 
@@ -28,10 +29,12 @@ def verdict_of(report: Report, now: datetime) -> str:
         *(f"提示：{note.text}" for note in file.notes),
     ]
     if since := report.aged(now):
-        lines.append(f"按文件时间 {since:%Y-%m-%d %H:%M} UTC 计：此后已有更新的订单不会被改回。")
+        lines.append(
+            f"按文件时间 {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）计：此后已有更新的订单不会被改回。"
+        )
     if report.seen is not None:
         lines.append(
-            f"同一文件已于 {report.seen.at:%Y-%m-%d %H:%M} UTC 导入过（{report.seen.name}），重复导入无妨。"
+            f"同一文件已于 {report.seen.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）导入过（{report.seen.name}），重复导入无妨。"
         )
     if tally.counts["rejected"]:
         lines.append("被拒绝的行连同原因在旁边的 .rejected.csv 里，改好后放回投递目录即可：")
@@ -41,7 +44,7 @@ def verdict_of(report: Report, now: datetime) -> str:
         for row in tally.rejected
         for each in row.problems
     ]
-    return "\n".join([*filter(None, lines), f"{now:%Y-%m-%d %H:%M:%S} UTC", ""])
+    return "\n".join([*filter(None, lines), f"{now.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}（北京时间）", ""])
 
 
 def alert_of(shown: str, refused: FileRefused, now: datetime, fate: str) -> Message:

@@ -32,7 +32,10 @@ from monitor.store import events, parcels, polls, providers
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["Keeper"]
+__all__ = ["PUSHED", "Keeper"]
+
+PUSHED: Final = "+"
+"""The mark of a parcel that was pushed news of, and never answered for."""
 
 
 class Keeper:
@@ -185,7 +188,7 @@ class Keeper:
             self._odd(conn, f"{waybill.waybill_no}：{why}", told.answer, now)
             self._sweep.doubts.contradicted(conn, row.id, waybill.carrier, now)
             return Look(row, row.case, asked_at=asked_at), Merge(contradicts=change.contradicts)
-        digest = _digest(told)
+        digest = _digest(told, row)
         doubt = doubt_of(answer, told.answer, known, change) if told.seen_at is not None else None
         if doubt is not None:
             sure, digest = confirmed(doubt, row.answer_hash, now), mark(doubt, row.answer_hash, now)
@@ -247,9 +250,14 @@ def _emptied(told: Told, answer: Answer, known: Sequence[Stored]) -> bool:
     return asked and answer.whole and not answer.events and any(each.withdrawn_at is None for each in known)
 
 
-def _digest(told: Told) -> str | None:
-    """What the next answer is compared with; None leaves the one there is: a push answers no question."""
-    return None if told.asked_at is None else told.digest
+def _digest(told: Told, row: Loaded) -> str | None:
+    """What the next answer is compared with; None leaves the one there is.
+
+    A push answers no question, but says that somebody knows the parcel: nothing will be found to be like it.
+    """
+    if told.asked_at is not None:
+        return told.digest
+    return None if row.answer_hash else PUSHED
 
 
 def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:

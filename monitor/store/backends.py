@@ -237,7 +237,7 @@ class Postgres:
                 free = conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar()
                 if not free:
                     row = conn.execute(text(_HOLDER), {"key": key}).first()
-                    who = f"{row[0]}，自 {row[1]:%Y-%m-%d %H:%M} UTC" if row else "正在退出"
+                    who = f"{row[0]}，自 {row[1]:%Y-%m-%d %H:%M}（北京时间）" if row else "正在退出"
                     raise StoreError(f"另一个进程已经占有「{name}」（{who}）。请先停止它，再启动这一个。")
                 conn.commit()
                 yield
@@ -250,7 +250,7 @@ class Postgres:
 
 
 _HOLDER: Final = """
-SELECT activity.application_name, activity.backend_start AT TIME ZONE 'UTC'
+SELECT activity.application_name, activity.backend_start AT TIME ZONE 'Asia/Shanghai'
 FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objsubid = 1
   AND (classid::bigint << 32 | objid::bigint) = :key

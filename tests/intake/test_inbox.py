@@ -429,7 +429,7 @@ def test_a_file_says_what_was_true_when_it_was_written(
     drop.settle()
     assert waybills(database) == {number}
     verdict = (drop.folder / "done" / "sent.csv.verdict.txt").read_text("utf-8")
-    assert ("按文件时间 2026-11-19 04:00 UTC" in verdict) is said
+    assert ("按文件时间 2026-11-19 12:00（北京时间）" in verdict) is said
 
 
 @pytest.mark.parametrize("stamp", [0, 315_532_800, 2**40], ids=["1970", "1980", "to come"])

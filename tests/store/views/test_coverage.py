@@ -6,6 +6,9 @@ import pytest
 
 from domain.journey import condense
 from domain.orders import OrderStatus
+from domain.tracking import Answer
+from monitor.polling.keeping import Keeper
+from monitor.polling.told import Told
 from monitor.store import parcels, polls
 from monitor.store.database import Database
 from monitor.store.parcels import Incoming
@@ -125,6 +128,17 @@ def test_a_number_that_wants_a_phone_and_one_that_is_locked_are_told_apart(world
     for reason, number in ((Reason.NEEDS_PHONE, "PHONE"), (Reason.LOCKED, "LOCKED")):
         [row] = world.store.read_now(lambda conn, r=reason: uncovered(conn, r, served)).rows
         assert row.waybill_no == number
+
+
+def test_what_was_pushed_of_a_parcel_is_an_answer(world):
+    never = world.import_("PUSHED")
+    before = world.store.read_now(lambda conn: coverage(conn, served)).counts
+    news = Answer("zhongtong", "PUSHED", tuple(scans((0, PICKED))), whole=False)
+    told = Told(never, news, None, None, at(1))
+    world.store.write_now(lambda conn: Keeper("k100", (), world.sweep).keep(conn, [told], at(1)))
+    after = world.store.read_now(lambda conn: coverage(conn, served)).counts
+    assert after[Reason.WAITING] == before[Reason.WAITING] - 1
+    assert after[Reason.ASKED] == before[Reason.ASKED] + 1
 
 
 def test_a_carrier_that_is_only_pushed_is_watched_by_pushes(world):
