@@ -440,14 +440,14 @@ def test_an_outage_accuses_nobody_is_told_once_and_ends_once(world: World) -> No
         await world.db.write(lambda conn: world.sweep.tick(conn, world.now))
         await world.poller.tick()
 
-    world.run(lambda: world.repeat(verbs, seconds=20 * 3600, every=30))
+    world.run(lambda: world.repeat(verbs, seconds=20 * 3600, every=60))
     assert feed_news(world) == ["[数据源] k100 查询中断"]
     assert world.counts()["findings"] == 0, "every limit has passed, and nobody has looked"
     assert len(world.carrier.asked) - asked_before <= 3 * (20 * 60 + 20), "a probe a minute, three tries each"
 
     world.carrier.down = False
     for _ in range(62):
-        world.run(lambda: world.repeat(verbs, seconds=60, every=10))
+        world.run(lambda: world.repeat(verbs, seconds=60, every=30))
         looked = world.column("SELECT count(*) FROM parcels WHERE observed_at > :end", end=to_micros(at(30)))
         assert world.column("SELECT count(*) FROM findings") == looked, "asked first, then judged"
     assert feed_news(world) == ["[数据源] k100 查询中断", "[数据源] k100 已恢复"]

@@ -342,7 +342,7 @@ def test_providers_says_why_an_account_is_down_and_since_when(watched: Shell) ->
     )
     assert "原因" in watched("providers").stdout
     with_store(watched, lambda conn: providers.save(conn, down))
-    assert "11-22 10:30 起：key�[2J refused" in watched("providers").stdout
+    assert "11-22 10:30 起：key[2J refused" in watched("providers").stdout
     with_store(watched, lambda conn: providers.save(conn, replace(down, state="up")))
     assert "refused" not in watched("providers").stdout, "it is over"
 
