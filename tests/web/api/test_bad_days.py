@@ -124,7 +124,7 @@ def test_a_store_that_hangs_is_not_waited_for(api: Api, monkeypatch: pytest.Monk
 
 def test_an_idle_service_is_ready(api: Api) -> None:
     reply = api("GET", "/readyz")
-    assert (reply.status_code, reply.json()) == (200, {"ready": True, "problems": []})
+    assert (reply.status_code, reply.json()) == (200, {"ready": True, "problems": [], "notes": []})
 
 
 def test_messages_that_wait_make_it_red_with_what_to_do(api: Api) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from monitor.feeds.feed import Feed
+from monitor.feeds.line import Line
 from monitor.store import feeds
 from monitor.store.database import Database
 from monitor.store.feeds import Counts
@@ -194,7 +196,9 @@ def test_providers_have_the_names_of_the_command_line_and_more(api: Api, story: 
 def test_each_carrier_behind_an_account_is_told_with_its_delay(api: Api, story: Story) -> None:
     counts = Counts(answered=9, refused=1, scans=4, unknown=1)
     counts.learned(timedelta(minutes=6), timedelta(minutes=50))
+    well = Line(Feed(last_good_at=NOW - H))
     api.store.write_now(lambda conn: feeds.add(conn, "k100", {"zhongtong": counts}, NOW - H))
+    api.store.write_now(lambda conn: feeds.save(conn, "k100", {"zhongtong": well}))
     [row] = api.get("/providers")["items"]
     [line] = [each for each in row["by_carrier"] if each["carrier"] == "zhongtong"]
     assert line["state"] == "up"
@@ -206,7 +210,7 @@ def test_each_carrier_behind_an_account_is_told_with_its_delay(api: Api, story: 
 
 def test_an_account_nobody_asked_yet_is_listed(api: Api) -> None:
     [row] = api.get("/providers")["items"]
-    assert (row["state"], row["last_good_at"], row["asked_today"]) == ("up", None, 0)
+    assert (row["state"], row["last_good_at"], row["asked_today"]) == ("unknown", None, 0)
 
 
 def test_the_rules_in_force_are_readable(api: Api) -> None:
