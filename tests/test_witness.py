@@ -15,7 +15,7 @@ from domain.time import to_micros
 from monitor.polling.witness import Unsure, Witness
 from monitor.store import schema
 from monitor.store.database import Database
-from tests.simulated import MINUTE, PICKED, Robot, World, at
+from tests.simulated import HOUR, MINUTE, PICKED, Robot, World, at
 
 LIMITS = Ceilings(30 * MINUTE, 48, per_second=50.0, concurrency=8)
 KEPT, LOST = True, False
@@ -28,22 +28,40 @@ KEPT, LOST = True, False
         pytest.param([(-1, KEPT)], None, id="asked before it only"),
         pytest.param([(0, KEPT)], True, id="in the same request"),
         pytest.param([(1, KEPT)], True, id="asked after it"),
+        pytest.param([(-1, KEPT), (120, KEPT)], True, id="before and right after it"),
+        pytest.param([(-1, KEPT), (121, KEPT)], None, id="too late to tell"),
+        pytest.param([(-1, LOST), (1, KEPT)], False, id="the one right before had lost its scans"),
         pytest.param([(1, LOST)], False, id="has lost its scans, too"),
         pytest.param([(0, KEPT), (0, LOST)], False, id="one of the same request has"),
         pytest.param([(1, LOST), (2, KEPT)], False, id="the first since has: the outage ended after it"),
-        pytest.param([(901, KEPT)], None, id="too late to tell"),
-        pytest.param([(-2, LOST), (1, KEPT)], False, id="half of them have"),
-        pytest.param([(-n, KEPT) for n in range(40)] + [(-50, LOST), (1, KEPT)], True, id="one in 42 has"),
         pytest.param([(-n, KEPT) for n in range(16)] + [(-50, LOST), (1, KEPT)], False, id="one in 18 has"),
-        pytest.param([(-2000, LOST), (1, KEPT)], True, id="one has, long ago"),
+        pytest.param([(-n, KEPT) for n in range(40)] + [(-50, LOST), (1, KEPT)], None, id="one in 42 has"),
+        pytest.param([(-n, KEPT) for n in range(99)] + [(-500, LOST), (1, KEPT)], True, id="one in 101 has"),
+        pytest.param([(-2000, LOST), (1, KEPT)], True, id="one had, long ago"),
+        pytest.param([(1, KEPT), (7200, KEPT)], True, id="what a clock that ran ahead says is not asked"),
     ],
 )
-def test_the_next_answer_with_scans_vouches(said: list[tuple[int, bool]], vouched: bool | None) -> None:
+def test_the_answers_with_scans_right_before_and_after_vouch(
+    said: list[tuple[int, bool]], vouched: bool | None
+) -> None:
     witness = Witness()
     for seconds, bears in said:
         witness.heard("zhongtong", at(0) + timedelta(seconds=seconds), bears)
-    assert witness.vouches("zhongtong", at(0)) is vouched
-    assert witness.vouches("yunda", at(0)) is None, "each carrier speaks for itself"
+    assert witness.vouches("zhongtong", at(0), at(1)) is vouched
+    assert witness.vouches("yunda", at(0), at(1)) is None, "each carrier speaks for itself"
+
+
+def test_what_a_clock_that_was_ahead_has_heard_vouches_for_nobody() -> None:
+    witness = Witness()
+    witness.heard("zhongtong", at(0) + MINUTE, KEPT)
+    assert witness.vouches("zhongtong", at(0), at(0)) is None
+
+
+def test_where_a_number_is_asked_about_once_a_day_a_later_one_vouches() -> None:
+    witness = Witness(24 * HOUR)
+    witness.heard("zhongtong", at(1.9), KEPT)
+    assert witness.vouches("zhongtong", at(0), at(2))
+    assert Witness().vouches("zhongtong", at(0), at(2)) is None
 
 
 def test_what_waits_is_released_once_and_forgotten_when_nobody_can_tell() -> None:
@@ -55,8 +73,8 @@ def test_what_waits_is_released_once_and_forgotten_when_nobody_can_tell() -> Non
     )
     witness.heard("zhongtong", at(0) + MINUTE, KEPT)
     witness.heard("zhongtong", at(1) + MINUTE, KEPT)
-    assert [each.parcel_id for each in witness.released(at(1))] == [1]
-    assert witness.released(at(1)) == []
+    assert [each.parcel_id for each in witness.released(at(1.1))] == [1]
+    assert witness.released(at(1.1)) == []
 
 
 def test_what_has_a_newer_answer_is_not_released() -> None:
@@ -159,11 +177,11 @@ def test_an_answer_that_repeats_the_last_one_vouches_as_well_minutes_later(world
     in_flight(world, 2, range(1))
     ids = world.column("SELECT id FROM parcels ORDER BY waybill_no")
     world.set(23)
-    not_before(world, ids[1], 23.2)
+    not_before(world, ids[1], 23.03)
     world.due_now(ids[0])
     world.poll()
     assert accused(world) == []
-    world.set(23.2)
+    world.set(23.03)
     world.due_now(ids[1])
     world.poll()
     assert accused(world) == ["Z00000"]

@@ -115,6 +115,11 @@ class Round:
         """It is down, or a row of trouble is running: it matters what a repeated answer repeats."""
         return self._line(carrier).trouble
 
+    @property
+    def losing(self) -> bool:
+        """Numbers of this account lose their scans, or one of its carriers is down."""
+        return any(line.down or line.emptied for line in self._lines.values())
+
     def others(self, carrier: str) -> bool:
         """Another carrier of this account was answered for lately."""
         return any(
@@ -134,6 +139,8 @@ class Round:
                 self._waiting.append(each)
                 continue  # neither well nor down
             before = self._line(each.carrier)
+            if each.pushed and (before.emptied or before.cause in (Cause.EMPTIED, Cause.ERRORS)):
+                continue  # that news come by themselves does not say that questions are answered
             if each.sign is Sign.KNOWN and before.feed.last_good_at == self._now and not before.trouble:
                 continue  # what the one before it said
             line, tell = feed_line.after_look(before, each.sign, each.number, self._now, each.error)

@@ -18,7 +18,18 @@ from domain.history import Merge, Stored
 from domain.time import from_micros, to_micros
 from domain.tracking import Answer, TrackingEvent
 
-__all__ = ["Doubt", "believed", "confirmed", "confirmed_nothing", "doubt_in", "doubt_of", "mark", "relevant"]
+__all__ = [
+    "Doubt",
+    "believed",
+    "confirmed",
+    "confirmed_nothing",
+    "in_a_row",
+    "HEARD",
+    "doubt_in",
+    "doubt_of",
+    "mark",
+    "relevant",
+]
 
 _AHEAD: Final = timedelta(days=1)
 """Sources' clocks differ by an hour or two (`facts/carriers.md`); a day alone stands for its last second."""
@@ -39,13 +50,17 @@ class Doubt(StrEnum):
 
 
 _CONFIRMED: Final[Mapping[Doubt, timedelta]] = {
-    Doubt.STALE: timedelta(minutes=10),
+    Doubt.STALE: timedelta(hours=2),
     Doubt.EARLIER: timedelta(days=1),
     Doubt.NOTHING: timedelta(minutes=10),
 }
 """It is believed when it is still so after this long; what cannot be read never is."""
-_IN_TROUBLE: Final = timedelta(hours=1)
-"""While numbers of the carrier lose their scans."""
+_IN_TROUBLE: Final = timedelta(days=1)
+"""While numbers of the account lose their scans: where all are lost for longer, nobody can tell."""
+_TOGETHER: Final = timedelta(hours=2)
+"""Two looks say the same thing twice when no more than this, or two intervals, lies between them."""
+HEARD: Final = "+"
+"""The mark of a parcel that was heard of, by an answer that the next one is not compared with."""
 
 
 def relevant(answer: Answer, watch_from: datetime) -> Answer:
@@ -79,20 +94,27 @@ def doubt_of(answer: Answer, told: Answer, known: Sequence[Stored], change: Merg
 
 def confirmed(doubt: Doubt, known: str, now: datetime) -> bool:
     """Whether it has been so for long enough; `known` is the mark of the answer before."""
-    wait, since = _CONFIRMED.get(doubt), _since(doubt, known)
+    wait, since = _CONFIRMED.get(doubt), _since(doubt, known, now)
     return wait is not None and since is not None and now - since >= wait
 
 
 def confirmed_nothing(known: str, now: datetime, interval: timedelta, trouble: bool) -> bool:
     """The same of a second look without scans, `interval` after the first where that is sooner."""
-    since = _since(Doubt.NOTHING, known)
+    since = _since(Doubt.NOTHING, known, now)
     wait = _IN_TROUBLE if trouble else min(_CONFIRMED[Doubt.NOTHING], interval)
     return since is not None and now - since >= wait
 
 
+def in_a_row(known: str, now: datetime, interval: timedelta) -> str:
+    """The mark of the look before, where it is recent enough to have said the same thing as this one; else nothing."""
+    last = known.partition("/")[2]
+    recent = last.isdigit() and now - from_micros(int(last)) <= max(_TOGETHER, 2 * interval)
+    return known if recent else ""
+
+
 def mark(doubt: Doubt, known: str, now: datetime) -> str:
-    """What the next answer is compared with: this doubt, and when it was first seen in a row."""
-    return f"{_MARK}{doubt}@{to_micros(_since(doubt, known) or now)}"
+    """What the next answer is compared with: this doubt, when it was first seen in a row, and when last."""
+    return f"{_MARK}{doubt}@{to_micros(_since(doubt, known, now) or now)}/{to_micros(now)}"
 
 
 def doubt_in(known: str | None) -> Doubt | None:
@@ -100,9 +122,11 @@ def doubt_in(known: str | None) -> Doubt | None:
     return next((each for each in Doubt if (known or "").startswith(f"{_MARK}{each}@")), None)
 
 
-def _since(doubt: Doubt, known: str) -> datetime | None:
-    kind, _, since = known.partition("@")
-    return from_micros(int(since)) if kind == f"{_MARK}{doubt}" and since.isdigit() else None
+def _since(doubt: Doubt, known: str, now: datetime) -> datetime | None:
+    """When the doubt was first seen; a clock that was ahead then counts from now."""
+    kind, _, moments = known.partition("@")
+    since = moments.partition("/")[0]
+    return min(from_micros(int(since)), now) if kind == f"{_MARK}{doubt}" and since.isdigit() else None
 
 
 def _ahead(event: TrackingEvent, now: datetime) -> bool:

@@ -28,6 +28,10 @@ class Corrector:
         self._sweep = sweep
         self._odd = odd
 
+    def follows(self, row: Loaded, corrected: str) -> bool:
+        """The parcel will be that carrier's."""
+        return corrected not in ("", row.case.waybill.carrier) and not self._why_not(row, corrected)
+
     def put_right(self, conn: Connection, told: Sequence[tuple[Loaded, Told]], now: datetime) -> None:
         """The provider says that a number is another carrier's. Back to the one it was corrected from is no news."""
         for row, each in told:

@@ -20,22 +20,19 @@ from domain.remote import Secret
 from domain.tracking import Answer
 from monitor.feeds.doctor import Doctor, Heard, Round
 from monitor.feeds.line import Sign
-from monitor.polling.believing import Doubt, believed, confirmed, doubt_in, doubt_of, mark
+from monitor.polling.believing import HEARD, Doubt, believed, confirmed, doubt_in, doubt_of, mark
 from monitor.polling.comparing import compare_again
 from monitor.polling.correcting import Corrector
 from monitor.polling.flight import Same
 from monitor.polling.harmless import harmless
 from monitor.polling.told import Told, lines
-from monitor.polling.vouching import Vouching, perhaps
+from monitor.polling.vouching import Vouching
 from monitor.redaction import hiding, redact
 from monitor.store import events, parcels, polls, providers
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["PUSHED", "Keeper"]
-
-PUSHED: Final = "+"
-"""The mark of a parcel that was pushed news of, and never answered for."""
+__all__ = ["Keeper"]
 
 
 class Keeper:
@@ -59,7 +56,11 @@ class Keeper:
 
     def repeated(self, carrier: str, asked_at: datetime) -> None:
         """A number with scans was answered for as before, and there was nothing to keep: it vouches for others."""
-        self._vouching.repeated(carrier, asked_at)
+        self._vouching.asked(carrier, asked_at, True)
+
+    def failed(self, carrier: str, asked_at: datetime) -> None:
+        """A number with scans could not be answered for: it speaks against what is nothing known of others."""
+        self._vouching.asked(carrier, asked_at, False)
 
     def keep(
         self, conn: Connection, told: Sequence[Told], now: datetime, round_: Round | None = None
@@ -120,7 +121,8 @@ class Keeper:
                 merges.append((row.id, change))
             looks.append(look)
             asks[row.id] = each
-            heard.append(_heard(row, each, mine, change, now))
+            stale = doubt_in(look.answer_hash) is Doubt.STALE and not change
+            heard.append(_heard(row, each, mine, change, now, stale=stale))
             self._vouching.heard(look, each, heard[-1])
         if round_ is not None:
             round_.hear(heard)
@@ -135,7 +137,7 @@ class Keeper:
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
         for look in (look for look in looks if look.loaded.id in done.doubted):
-            self._vouching.doubted(look, asks[look.loaded.id])
+            self._vouching.doubted(look, asks[look.loaded.id], now)
         for look in looks:
             if (doubt := doubt_in(look.answer_hash)) in (Doubt.PARTLY, Doubt.EARLIER):
                 polls.remark(conn, look.loaded.id, _DOUBTED[doubt], now)
@@ -175,12 +177,16 @@ class Keeper:
         if told.seen_at is not None:
             case = replace(case, observed_at=max(told.seen_at, case.observed_at or row.watch_from))
         if isinstance(told.answer, Same):
-            return perhaps(Look(row, case, asked_at=asked_at), told, now), Merge()
+            return self._vouching.perhaps(Look(row, case, asked_at=asked_at), told, now), Merge()
         answer = believed(told.answer, row.watch_from, now)
         waybill = row.case.waybill
         if answer.unknown_codes:
             sample = f"{waybill.carrier}/{waybill.waybill_no}"
             providers.note_unknown(conn, self._name, answer.unknown_codes, sample, now)
+        if not answer.events and self._corrector.follows(row, answer.corrected_carrier):
+            return Look(
+                row, row.case, asked_at=asked_at
+            ), Merge()  # another carrier's number: this one was not asked
         change = merge(known, answer, now)
         emptied = _emptied(told, answer, known)
         if change.contradicts or emptied:
@@ -200,7 +206,7 @@ class Keeper:
             change = replace(change, withdrawn=(*change.withdrawn, *gone))
         if not change:
             look = Look(row, case, digest, asked_at=asked_at)
-            return perhaps(look, told, now) if doubt is None else look, change
+            return self._vouching.perhaps(look, told, now) if doubt is None else look, change
         history = _after([*known, *theirs], change)
         journey = condense(each.event for each in history if each.withdrawn_at is None)
         newest = max(change.added, key=lambda each: each.event.occurred_at, default=None)
@@ -220,13 +226,15 @@ def _unproven(look: Look) -> Look:
     return replace(look, case=replace(look.case, observed_at=look.loaded.case.observed_at))
 
 
-def _heard(row: Loaded, told: Told, known: Sequence[Stored], change: Merge, now: datetime) -> Heard:
-    """The same for the doctor. A push of what is known already is one too; one without scans says nothing."""
+def _heard(
+    row: Loaded, told: Told, known: Sequence[Stored], change: Merge, now: datetime, *, stale: bool = False
+) -> Heard:
+    """The same for the doctor; `stale` lacks the newest scans, and may be an old copy of everything. A push of what is known already is one too; one without scans says nothing."""
     waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
     same, before = isinstance(told.answer, Same), row.case.observed_at
     answer = believed(told.answer, row.watch_from, now) if isinstance(told.answer, Answer) else None
     emptied = answer is not None and _emptied(told, answer, known)
-    if emptied or change.contradicts:
+    if emptied or change.contradicts or stale:
         sign = Sign.EMPTIED
     elif change.added:
         sign = Sign.NEWS if before is not None or journey.events else Sign.KNOWN
@@ -257,7 +265,7 @@ def _digest(told: Told, row: Loaded) -> str | None:
     """
     if told.asked_at is not None:
         return told.digest
-    return None if row.answer_hash else PUSHED
+    return None if row.answer_hash else HEARD
 
 
 def _after(known: Sequence[Stored], change: Merge) -> list[Stored]:

@@ -269,6 +269,7 @@ class Poller:
         round_.hear(
             [_failed(result, result.answer) for result in bad if isinstance(result.answer, RemoteError)]
         )
+        self._speak_against(bad)
         judged = self._take(conn, good, now, round_)
         judged.messages += round_.close()
         for before, after in turns:
@@ -302,6 +303,12 @@ class Poller:
         judged = self._keeper.keep(conn, told, now, round_)
         judged.parcels += len(quiet)
         return judged
+
+    def _speak_against(self, bad: Sequence[Result]) -> None:
+        """Where numbers with scans cannot be answered for, that nothing is known of others may be as blind."""
+        for result in bad:
+            if result.claim.known and not isinstance(result.answer, (Rejected, Denied, Throttled)):
+                self._keeper.failed(result.claim.carrier, result.asked_at)
 
     def _told(self, result: Result, now: datetime) -> Told:
         assert not isinstance(result.answer, RemoteError)

@@ -10,22 +10,14 @@ from sqlalchemy import Connection
 
 from monitor.feeds.doctor import Heard, Round
 from monitor.feeds.line import Sign
-from monitor.polling.believing import Doubt, confirmed_nothing, doubt_in, mark
+from monitor.polling.believing import Doubt, confirmed_nothing, doubt_in, in_a_row, mark
 from monitor.polling.told import Told
 from monitor.polling.witness import Unsure, Witness
 from monitor.store import parcels
+from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
-__all__ = ["Vouching", "perhaps"]
-
-
-def perhaps(look: Look, told: Told, now: datetime) -> Look:
-    """A look at a parcel without scans may be blindness: what is taken of it then (L1)."""
-    row = look.loaded
-    if told.seen_at is None or row.case.journey.events:
-        return look
-    digest = mark(Doubt.NOTHING, row.answer_hash, now)
-    return replace(look, unproven=Look(row, row.case, digest, asked_at=look.asked_at))
+__all__ = ["Vouching"]
 
 
 class Vouching:
@@ -35,33 +27,41 @@ class Vouching:
         """`interval` is the account's least time between two questions about one number."""
         self._sweep = sweep
         self._interval = interval
-        self._witness = Witness()
+        self._witness = Witness(interval)
 
-    def repeated(self, carrier: str, asked_at: datetime) -> None:
-        """A number with scans was answered for as before, and there was nothing to keep."""
-        self._witness.heard(carrier, asked_at, True)
+    def asked(self, carrier: str, asked_at: datetime, bears: bool) -> None:
+        """A number with scans was asked about: it still has them, or (`bears` false) nobody could tell."""
+        self._witness.heard(carrier, asked_at, bears)
 
     def heard(self, look: Look, told: Told, heard: Heard) -> None:
         """What this answer says of others of its carrier, and of an older one about the same parcel."""
         self._witness.forget(heard.parcel_id)
-        if told.asked_at is None or heard.sign is Sign.NOTHING or doubt_in(look.answer_hash) is not None:
+        if told.asked_at is None or heard.sign is Sign.NOTHING:
             return
-        self._witness.heard(heard.carrier, told.asked_at, heard.sign is not Sign.EMPTIED)
+        if heard.sign is Sign.EMPTIED or doubt_in(look.answer_hash) is None:
+            self._witness.heard(heard.carrier, told.asked_at, heard.sign is not Sign.EMPTIED)
+
+    def perhaps(self, look: Look, told: Told, now: datetime) -> Look:
+        """A look at a parcel without scans may be blindness: with what is taken of it then (L1)."""
+        row = look.loaded
+        if told.seen_at is None or row.case.journey.events:
+            return look
+        digest = mark(Doubt.NOTHING, self._before(row, now), now)
+        return replace(look, unproven=Look(row, row.case, digest, asked_at=look.asked_at))
 
     def believed(self, look: Look, told: Told, round_: Round | None, now: datetime) -> Look:
         """A look without scans as it is believed: as proof when somebody vouches for it, or it was said twice."""
         if look.unproven is None or told.asked_at is None:
             return look
-        carrier = look.case.waybill.carrier
-        trouble = round_ is not None and round_.troubled(carrier)
-        twice = confirmed_nothing(look.loaded.answer_hash, now, self._interval, trouble)
-        sure = twice or self._witness.vouches(carrier, told.asked_at)
-        return replace(look, unproven=None) if sure else look
+        vouched = self._witness.vouches(look.case.waybill.carrier, told.asked_at, now)
+        trouble = vouched is False or (round_ is not None and round_.losing)
+        twice = confirmed_nothing(self._before(look.loaded, now), now, self._interval, trouble)
+        return replace(look, unproven=None) if vouched or twice else look
 
-    def doubted(self, look: Look, told: Told) -> None:
+    def doubted(self, look: Look, told: Told, now: datetime) -> None:
         """It would have accused: it waits for the next answer about a number with scans, where none has come since."""
         carrier, asked_at, seen_at = look.case.waybill.carrier, told.asked_at, look.case.observed_at
-        if asked_at is None or seen_at is None or self._witness.vouches(carrier, asked_at) is False:
+        if asked_at is None or seen_at is None or self._witness.vouches(carrier, asked_at, now) is False:
             return
         self._witness.wait(Unsure(look.loaded.id, carrier, asked_at, seen_at))
 
@@ -81,3 +81,7 @@ class Vouching:
             if doubt_in(row.answer_hash) is Doubt.NOTHING and not row.case.journey.events
         ]
         return self._sweep.settle(conn, looks, now) if looks else Judged()
+
+    def _before(self, row: Loaded, now: datetime) -> str:
+        """The mark of the look before this one, where the two are said in a row."""
+        return in_a_row(row.answer_hash, now, self._interval)

@@ -18,12 +18,17 @@ from typing import Final
 __all__ = ["Unsure", "Witness"]
 
 _WINDOW: Final = timedelta(minutes=15)
-"""An answer says nothing of what was asked so much earlier."""
+"""What was answered so much earlier says nothing of a question."""
+_AFTER: Final = timedelta(minutes=2)
+"""What is asked so much later neither: an outage may have come to its end. Or a twelfth of the least interval."""
+_TWELFTH: Final = 12
 _MOST: Final = 2_000
 """Answers that are remembered of a carrier; at 100 a second those of the last 20 seconds."""
 _WAITING: Final = 10_000
-_LOST: Final = 20
+_FEW: Final = 100
 """One number in so many may have lost its scans by itself: providers forget what is old."""
+_MANY: Final = 20
+"""One in so many is an outage of some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Unsure:
 class Witness:
     """What one account answered of late about numbers that had scans, carrier by carrier."""
 
+    interval: timedelta = timedelta(0)
+    """The least time between two questions about one number."""
     _said: dict[str, list[tuple[datetime, bool]]] = field(default_factory=lambda: defaultdict(list))
     """By the moment of the question: were the scans there? A lost one stands before a kept one of that moment."""
     _unsure: dict[int, Unsure] = field(default_factory=dict)
@@ -52,20 +59,23 @@ class Witness:
         if len(said) > _MOST:
             del said[0]
 
-    def vouches(self, carrier: str, asked_at: datetime) -> bool | None:
-        """Whether a look without scans, asked for at `asked_at`, is believed; None: nothing asked since tells.
+    def vouches(self, carrier: str, asked_at: datetime, now: datetime) -> bool | None:
+        """Whether a look without scans, asked for at `asked_at`, is believed; None: nobody can tell.
 
-        It is when the first number with scans that was asked about since still had them, and hardly any before
-        it had lost them. Numbers of one request count as asked at one moment.
+        It is when the numbers with scans that were asked about right before and right after it still had them, and
+        hardly any lately had lost them. Numbers of one request count as asked at one moment. What was asked later
+        than now was asked by a clock that ran ahead, and says nothing.
         """
         said = self._said[carrier]
         after = bisect_left(said, (asked_at, False))
-        if after == len(said) or said[after][0] - asked_at > _WINDOW:
+        if after == len(said) or said[after][0] > min(now, asked_at + max(_AFTER, self.interval / _TWELFTH)):
             return None
         first, bears = said[after]
         lately = said[bisect_left(said, (first - _WINDOW, False)) : after + 1]
         lost = sum(not kept for _, kept in lately)
-        return bears and lost * _LOST <= len(lately)
+        if not bears or not lately[max(len(lately) - 2, 0)][1] or lost * _MANY > len(lately):
+            return False
+        return True if lost * _FEW <= len(lately) else None
 
     def wait(self, unsure: Unsure) -> None:
         """Until somebody vouches for it, or it is asked about again."""
@@ -83,8 +93,8 @@ class Witness:
 
     def _released(self, now: datetime) -> Iterator[Unsure]:
         for each in list(self._unsure.values()):
-            vouched = self.vouches(each.carrier, each.asked_at)
-            if vouched is not None or now - each.asked_at > _WINDOW:
+            vouched = self.vouches(each.carrier, each.asked_at, now)
+            if vouched is not None or now - each.asked_at > max(_WINDOW, self.interval):
                 del self._unsure[each.parcel_id]
             if vouched:
                 yield each
