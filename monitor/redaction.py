@@ -60,7 +60,7 @@ _PLACES: Final = (
     (re.compile(r"(?<=%[0-9A-Fa-f]{2})(1[3-9]\d)\d{6}(\d{2})(?!\d)"), r"\1******\2"),
 )
 _SENSITIVE: Final = re.compile(
-    rf"{_PLAIN_WORDS}|(?:^|_|app|api|access|secret|private|data)(?:sign|signature|key|pwd)$"
+    rf"{_PLAIN_WORDS}|(?:^|_|app|api|access|secret|private|data)(?:sign|signature|key|pwd)$|(?:data|msg|message)_?digest$"
 )
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

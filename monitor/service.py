@@ -173,7 +173,9 @@ class Service:
                 log.error(
                     "configuration is wrong", file=str(error.file), line=problem.line, problem=str(problem)
                 )
-            return self._refuse(f"新配置有 {len(error.problems)} 处错误")
+            if hint := _missing(error):
+                log.error("a new environment variable needs a restart", why=hint)
+            return self._refuse(f"新配置有 {len(error.problems)} 处错误" + (f"（{hint}）" if hint else ""))
         except Exception as error:  # whatever it is, it is no reason to stop watching
             log.error("configuration cannot be read", why=str(error), exc_info=True)
             return self._refuse("新配置读不了")
@@ -251,6 +253,12 @@ class Service:
             if not self._ringing:
                 self._notify.more_time(self._patience * 3)
                 await self._feed()
+
+
+def _missing(error: ConfigError) -> str:
+    """A process never learns of an environment variable that was set after its start."""
+    absent = any(advice(each.reason) for each in error.problems)
+    return "新加的环境变量要重启服务才读得到，重新加载读不到" if absent else ""
 
 
 def _gone(old: Settings, fresh: Settings) -> list[str]:

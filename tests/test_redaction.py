@@ -136,6 +136,9 @@ def test_an_empty_secret_stars_nothing() -> None:
         "app_key",
         "appkey",
         "X-Api-Key",
+        "x-dataDigest",
+        "data_digest",
+        "msgDigest",
         "webhook",
     ],
 )
@@ -147,6 +150,7 @@ def test_fields_shown_as_stars(name: str) -> None:
     "name",
     [
         "signed_at",
+        "digest",
         "assigned_to",
         "carrier",
         "waybill_no",

@@ -162,6 +162,25 @@ profile = "taobao_tmall"
     assert service._gone(whole, whole) == service._gone(empty, whole) == []
 
 
+def test_a_reload_that_misses_a_new_environment_variable_says_that_it_takes_a_restart(
+    db: Database, tmp_path: Path
+) -> None:
+    given = settings(tmp_path)
+
+    async def play(daemon: Service, manager: Manager) -> None:
+        daemon._read = lambda: load(given.path, {})
+        given.path.write_text('[deadman]\nurl = "env:NOT_THERE_AT_THE_START"\n', "utf-8")
+        daemon.hup.set()
+        assert "要重启服务才读得到" in (await manager.hear("READY", 2))["STATUS"]
+        given.path.write_text("[deadman]\nurl = 1\n", "utf-8")
+        daemon.hup.set()
+        assert "重启服务" not in (await manager.hear("READY", 3))["STATUS"]
+
+    logged = played(db, given, play)
+    [told] = [each for each in logged if each["event"] == "a new environment variable needs a restart"]
+    assert "要重启服务" in told["why"]
+
+
 def test_a_file_that_is_being_written_is_read_when_it_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

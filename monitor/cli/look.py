@@ -212,6 +212,7 @@ def try_carrier(
     if isinstance(answers[0], RemoteError):
         raise _failed(answers[0])
     _show(answers[0], settings)
+    click.echo("这是试查，不是监控的查询：providers 里的状态和“最后成功”不因它改变。")
 
 
 def _book(settings: Settings, account: ProviderAccount, waybill: Waybill, *, force: bool) -> None:

@@ -15,7 +15,7 @@ from monitor.store.pulls import PullState
 
 __all__ = ["COMMANDS"]
 
-_STATES: Final = {"up": "正常", "degraded": "不稳", "down": "中断"}
+_STATES: Final = {"up": "正常", "degraded": "不稳", "down": "中断", "unknown": "还没有拉取过"}
 
 
 @click.command("sources")
@@ -52,7 +52,7 @@ def _row(account: SourceAccount, state: PullState, settings: Settings) -> dict[s
     return {
         "name": account.name,
         "kind": account.kind,
-        "state": state.state,
+        "state": _standing(state),
         "last_error": state.last_error,
         "documents": state.documents,
         "poisoned": state.poisoned,
@@ -63,6 +63,12 @@ def _row(account: SourceAccount, state: PullState, settings: Settings) -> dict[s
             for at in [getattr(state, name)]
         },
     }
+
+
+def _standing(state: PullState) -> str:
+    """`up`, `degraded` or `down`; `unknown` while it was never pulled, which `up` would be a boast of."""
+    pulled = state.last_good_at or state.pulled_at or state.cursor
+    return state.state if pulled or state.state != "up" else "unknown"
 
 
 COMMANDS: Final = (sources,)

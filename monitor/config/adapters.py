@@ -25,6 +25,7 @@ from monitor.config.values import (
     choice,
     integer,
     number,
+    referring,
 )
 
 __all__ = ["built", "settings_of"]
@@ -66,8 +67,8 @@ def _shape(cls: type[Any], field: dataclasses.Field[Any], hint: Any) -> Shape:
             return _shape(cls, field, inner[0])
     if hint is str:
         if field.name in ("base_url", "url"):
-            return URL
-        return TEXT if _default(field) is REQUIRED else ANY_TEXT
+            return referring(URL)
+        return referring(TEXT if _default(field) is REQUIRED else ANY_TEXT)
     if hint is int and field.name == "port":
         return integer(1, 65535)
     if hint in _SHAPES:

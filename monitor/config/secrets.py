@@ -1,6 +1,7 @@
 """Secrets by reference: `env:NAME`, `file:PATH`, `credential:NAME` (systemd's `LoadCredential=`).
 
-Any other text is the secret itself. It is taken; `parcelwatch check` warns about it.
+Any other text is the secret itself. It is taken; `parcelwatch check` warns about it. The plain texts of an account
+(its number, its application key, an address) may be kept elsewhere in the same way.
 """
 
 from __future__ import annotations

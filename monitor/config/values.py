@@ -17,7 +17,7 @@ from rules.declare import duration
 
 __all__ = [
     "ANY_TEXT", "BOOLEAN", "DURATION", "LAG", "MOMENT", "PRICE", "SECRET", "TEXT", "TEXTS", "URL", "WHOLE", "choice",
-    "integer", "number",
+    "integer", "number", "referring",
 ]  # fmt: skip
 
 
@@ -143,6 +143,11 @@ def _read_secret(reading: Reading, path: KeyPath, value: Any) -> Secret | None:
         return None
     if not secrets.is_reference(value):
         reading.plain.append(path)
+    return _resolved(reading, path, value)
+
+
+def _resolved(reading: Reading, path: KeyPath, value: str) -> Secret | None:
+    """What a reference names, or the text itself; None with the reason noted."""
     try:
         file = secrets.secret_file(value, reading.env, reading.folder)
         if file is not None:
@@ -151,6 +156,23 @@ def _read_secret(reading: Reading, path: KeyPath, value: Any) -> Secret | None:
     except ValueError as error:
         reading.problems.at(path, str(error))
         return None
+
+
+def referring(shape: Shape) -> Shape:
+    """The same, where a text may also name where it is kept, as a secret may: none of these is ever meant literally.
+
+    Of the account names, application keys and addresses of a service, which are no secrets but stand beside them.
+    """
+
+    def read(reading: Reading, path: KeyPath, value: Any) -> Any:
+        if not isinstance(value, str):
+            return shape.read(reading, path, value)
+        text = _resolved(reading, path, value)
+        return None if text is None else shape.read(reading, path, text.reveal())
+
+    pattern = shape.schema.get("pattern")
+    also = {} if pattern is None else {"pattern": f"{pattern}|^(env|file|credential):"}
+    return Shape(read, {**shape.schema, **also})
 
 
 TEXT: Final = leaf(_text, type="string", minLength=1)

@@ -74,15 +74,15 @@ class Report:
         """The overall numbers: what, of this policy; with another one also of that, and the difference."""
         agents = self.numbers.agents
         counted: list[tuple[str, Callable[[Numbers], float], str]] = [
-            ("提醒 每天", lambda found: found.alerts_per_day, ",.1f"),
-            *([(f"提醒 每人每天（{agents} 人）", _per_agent, ",.1f")] if agents > 1 else []),
-            ("提醒 总数", lambda found: found.alerts, ",.0f"),
-            ("属实，会通知的", lambda found: _sum(found, "breached_told"), ",.0f"),
-            ("属实，只记录的", _recorded, ",.0f"),
-            ("自行恢复", lambda found: _sum(found, "recovered"), ",.0f"),
-            ("误报", lambda found: _sum(found, "false"), ",.0f"),
-            ("太晚", lambda found: _sum(found, "too_late"), ",.0f"),
-            ("还在走", lambda found: found.running, ",.0f"),
+            ("提醒 每天（条）", lambda found: found.alerts_per_day, ",.1f"),
+            *([(f"提醒 每人每天（{agents} 人）（条）", _per_agent, ",.1f")] if agents > 1 else []),
+            ("提醒 总数（条）", lambda found: found.alerts, ",.0f"),
+            ("属实，会通知的（条）", lambda found: _sum(found, "breached_told"), ",.0f"),
+            ("属实，只记录的（条）", _recorded, ",.0f"),
+            ("自行恢复（条）", lambda found: _sum(found, "recovered"), ",.0f"),
+            ("误报（条）", lambda found: _sum(found, "false"), ",.0f"),
+            ("太晚（条）", lambda found: _sum(found, "too_late"), ",.0f"),
+            ("还在走（条）", lambda found: found.running, ",.0f"),
         ]
         for what, of, shape in counted:
             values = [of(found) for found in self._sides]
@@ -139,7 +139,7 @@ def _per_agent(found: Numbers) -> float:
 
 def _busiest(found: Numbers) -> str:
     day, most = found.busiest
-    return f"{day}：{most:,}" if most else "没有"
+    return f"{day}：{most:,} 条" if most else "没有"
 
 
 def _sum(found: Numbers, name: str) -> int:

@@ -138,7 +138,8 @@ def test_a_source_that_refuses_says_what_to_do(home: Path, erp: Erp) -> None:
 def test_sources_are_listed_before_they_were_ever_read(home: Path, erp: Erp) -> None:
     (home / "parcelwatch.toml").write_text(CONFIG + _source(erp), "utf-8")
     [row] = told("sources")
-    assert (row["name"], row["state"], row["observed_at"]) == ("erp", "up", None)
+    assert (row["name"], row["state"], row["observed_at"]) == ("erp", "unknown", None)
+    assert "还没有拉取过" in run("sources").stdout
     assert "没有确认" in run("sources").stdout
 
 

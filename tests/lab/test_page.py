@@ -145,7 +145,7 @@ def test_the_text_says_the_same(tmp_path: Path) -> None:
     told = text(COMPARED, tmp_path)
     for words in (
         "500 个包裹",
-        "提醒 每天",
+        "提醒 每天（条）",
         "31.0",
         "提醒 每人每天（3 人）",
         "10.3",
