@@ -57,6 +57,19 @@ def test_what_a_clock_that_was_ahead_has_heard_vouches_for_nobody() -> None:
     assert witness.vouches("zhongtong", at(0), at(0)) is None
 
 
+@pytest.mark.parametrize(
+    ("kept", "lost", "losing"), [(0, 0, False), (0, 1, True), (18, 1, True), (19, 1, False), (190, 10, False)]
+)
+def test_who_loses_more_than_one_in_twenty_within_the_hour_is_losing(
+    kept: int, lost: int, losing: bool
+) -> None:
+    witness = Witness()
+    witness.heard("zhongtong", at(-1.1), LOST)
+    for n in range(kept + lost):
+        witness.heard("zhongtong", at(0) - timedelta(seconds=n), n >= lost)
+    assert witness.losing("zhongtong", at(0)) is losing
+
+
 def test_where_a_number_is_asked_about_once_a_day_a_later_one_vouches() -> None:
     witness = Witness(24 * HOUR)
     witness.heard("zhongtong", at(1.9), KEPT)

@@ -79,7 +79,8 @@ class Recognition:
         now = self._now()
         if self._resume_at is not None and now < self._resume_at:
             return
-        for one in await self._db.read(partial(recognitions.unnamed, now=now, limit=_SOME)):
+        asks = self._asked is not None
+        for one in await self._db.read(partial(recognitions.unnamed, now=now, limit=_SOME, asks=asks)):
             if self._ending() or not await self._name(one):
                 return
 
@@ -104,7 +105,8 @@ class Recognition:
     async def _settle(self, one: Unnamed, said: Sequence[Guess], taken: Guess | None) -> None:
         now = self._now()
         if taken is None:
-            await self._db.write(partial(recognitions.nothing, one=one, guesses=said, now=now))
+            asked = self._asked is not None
+            await self._db.write(partial(recognitions.nothing, one=one, guesses=said, now=now, asked=asked))
             return
         await self._db.write(partial(recognitions.found, one=one, guesses=said, taken=taken, now=now))
         log.info("carrier recognised", waybill=one.waybill_no, carrier=taken.carrier, by=taken.source)

@@ -54,7 +54,8 @@ class Vouching:
         if look.unproven is None or told.asked_at is None:
             return look
         vouched = self._witness.vouches(look.case.waybill.carrier, told.asked_at, now)
-        trouble = vouched is False or (round_ is not None and round_.losing)
+        lost = vouched is False or self._witness.losing(look.case.waybill.carrier, now)
+        trouble = lost or (round_ is not None and round_.losing)
         twice = confirmed_nothing(self._before(look.loaded, now), now, self._interval, trouble)
         return replace(look, unproven=None) if vouched or twice else look
 

@@ -17,6 +17,7 @@ from typing import Final
 
 __all__ = ["Unsure", "Witness"]
 
+_HOUR: Final = timedelta(hours=1)
 _WINDOW: Final = timedelta(minutes=15)
 """What was answered so much earlier says nothing of a question."""
 _AFTER: Final = timedelta(minutes=2)
@@ -76,6 +77,12 @@ class Witness:
         if not bears or not lately[max(len(lately) - 2, 0)][1] or lost * _MANY > len(lately):
             return False
         return True if lost * _FEW <= len(lately) else None
+
+    def losing(self, carrier: str, now: datetime) -> bool:
+        """More than one in twenty of the carrier's numbers with scans could not be told of in the last hour."""
+        said = self._said[carrier]
+        lately = said[bisect_left(said, (now - _HOUR, False)) :]
+        return sum(not kept for _, kept in lately) * _MANY > len(lately)
 
     def wait(self, unsure: Unsure) -> None:
         """Until somebody vouches for it, or it is asked about again."""
