@@ -203,6 +203,24 @@ def test_an_answer_that_repeats_the_last_one_vouches_as_well_minutes_later(world
     )
 
 
+def test_a_number_with_scans_is_called_to_be_asked_about(world: World) -> None:
+    """So that a small shop, too, knows within moments whether it was the provider that lost everything."""
+    in_flight(world, 3, range(1))
+    ids = world.column("SELECT id FROM parcels ORDER BY waybill_no")
+    had = dict(world.carrier.known)
+    for lost, found in ((True, []), (False, ["Z00000"])):
+        world.carrier.known = {} if lost else had
+        hours = 23 if lost else 24
+        world.set(hours)
+        for each in ids[1:]:
+            not_before(world, each, 40)
+        world.due_now(ids[0])
+        asked = len(world.carrier.asked)
+        world.run(lambda: world.repeat(world.poller.tick, seconds=3))
+        assert len(world.carrier.asked) == asked + 2, "the silent one, and one of the others"
+        assert accused(world) == found
+
+
 def test_a_parcel_of_its_own_is_asked_about_twice(world: World) -> None:
     parcel = world.import_("Z1")
     world.set(23)

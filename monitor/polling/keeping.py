@@ -50,8 +50,8 @@ class Keeper:
         self._hide = hiding(self._secrets)
         self._sweep = sweep
         self._doctor = doctor
-        interval = doctor.interval if doctor is not None else timedelta.max
-        self._vouching = Vouching(sweep, interval)
+        interval = doctor.interval if doctor is not None else timedelta(hours=12)
+        self._vouching = Vouching(name, sweep, interval)
         self._corrector = Corrector(sweep, self._odd)
 
     def repeated(self, carrier: str, asked_at: datetime) -> None:
@@ -137,7 +137,7 @@ class Keeper:
         polls.answered(conn, asked)
         done = self._sweep.settle(conn, looks, now)
         for look in (look for look in looks if look.loaded.id in done.doubted):
-            self._vouching.doubted(look, asks[look.loaded.id], now)
+            self._vouching.doubted(conn, look, asks[look.loaded.id], now)
         for look in looks:
             if (doubt := doubt_in(look.answer_hash)) in (Doubt.PARTLY, Doubt.EARLIER):
                 polls.remark(conn, look.loaded.id, _DOUBTED[doubt], now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -13,18 +14,23 @@ from monitor.feeds.line import Sign
 from monitor.polling.believing import Doubt, confirmed_nothing, doubt_in, in_a_row, mark
 from monitor.polling.told import Told
 from monitor.polling.witness import Unsure, Witness
-from monitor.store import parcels
+from monitor.store import feeds, parcels
 from monitor.store.parcels import Loaded
 from monitor.sweep import Judged, Look, Sweep
 
 __all__ = ["Vouching"]
 
 
+_CALLED: Final = timedelta(minutes=1)
+
+
 class Vouching:
     """Of one account's answers: what scans of a carrier say of looks without any."""
 
-    def __init__(self, sweep: Sweep, interval: timedelta) -> None:
+    def __init__(self, account: str, sweep: Sweep, interval: timedelta) -> None:
         """`interval` is the account's least time between two questions about one number."""
+        self._account = account
+        self._called: dict[str, datetime] = {}
         self._sweep = sweep
         self._interval = interval
         self._witness = Witness(interval)
@@ -59,12 +65,18 @@ class Vouching:
         twice = confirmed_nothing(self._before(look.loaded, now), now, self._interval, trouble)
         return replace(look, unproven=None) if vouched or twice else look
 
-    def doubted(self, look: Look, told: Told, now: datetime) -> None:
-        """It would have accused: it waits for the next answer about a number with scans, where none has come since."""
+    def doubted(self, conn: Connection, look: Look, told: Told, now: datetime) -> None:
+        """It would have accused: it waits for the next answer about a number with scans, where none has come since.
+
+        Such a number is called to be asked about, once a minute for each carrier.
+        """
         carrier, asked_at, seen_at = look.case.waybill.carrier, told.asked_at, look.case.observed_at
         if asked_at is None or seen_at is None or self._witness.vouches(carrier, asked_at, now) is False:
             return
         self._witness.wait(Unsure(look.loaded.id, carrier, asked_at, seen_at))
+        if not timedelta() <= now - self._called.get(carrier, now - _CALLED) < _CALLED:
+            self._called[carrier] = now
+            feeds.call_witness(conn, self._account, carrier, now - self._interval, now)
 
     def release(self, conn: Connection, now: datetime, round_: Round | None) -> Judged:
         """Looks that somebody vouches for by now prove silence after all; call it inside the same write."""

@@ -289,6 +289,30 @@ _HOLD: Final = (
 )
 
 
+def call_witness(conn: Connection, provider: str, carrier: str, rested: datetime, now: datetime) -> bool:
+    """One number of the carrier that has scans is due at once: the one that would be asked about soonest anyway.
+
+    It was last asked about before `rested`, so that its ceilings let it be claimed. False where there is none.
+    """
+    query = (
+        select(_due.c.parcel_id)
+        .join(_parcels, _parcels.c.id == _due.c.parcel_id)
+        .where(
+            _due.c.provider == provider,
+            _due.c.next_poll_at > to_micros(now),
+            _due.c.asked_at <= to_micros(rested),
+            _parcels.c.carrier == carrier,
+            _parcels.c.last_event_at.is_not(None),
+        )
+        .order_by(_due.c.next_poll_at)
+        .limit(1)
+    )
+    found = conn.execute(query).scalar()
+    if found is not None:
+        conn.execute(update(_due).where(_due.c.parcel_id == found).values(next_poll_at=to_micros(now)))
+    return found is not None
+
+
 def awaken(conn: Connection, provider: str, carrier: str, since: datetime, now: datetime) -> int:
     """The carrier is back: who was asked about in vain since then and waits for an answer is due at once.
 
