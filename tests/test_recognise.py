@@ -105,6 +105,20 @@ def test_without_an_account_only_shapes_tell(database: Database) -> None:
     assert desk.asked == []
 
 
+def test_an_account_that_comes_later_is_asked_at_its_start(database: Database) -> None:
+    """Days without one used up none of its questions."""
+    alone = Desk(database, says(KNOWN), accounts=0)
+    alone.put("75812345678901")
+    for _ in range(4):
+        alone.ring(timedelta(days=2))
+    [(_, carrier, _, why)] = alone.rows()
+    assert (carrier, bool(why)) == (UNNAMED, True)
+    desk = Desk(database, says(KNOWN))
+    desk.now = alone.now
+    desk.ring()
+    assert desk.rows() == [("75812345678901", "zhongtong", "auto", "")]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

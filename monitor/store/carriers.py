@@ -5,7 +5,7 @@ What the shop wrote stays in `declared`: it goes on writing it, and means this p
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
@@ -16,8 +16,10 @@ from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.codec import clean
 
-__all__ = ["change_carrier", "name_parcel"]
+__all__ = ["REUSED_AFTER", "change_carrier", "name_parcel"]
 
+REUSED_AFTER: Final = timedelta(days=60)
+"""A carrier gives a number to another parcel no sooner than this after the last one."""
 _parcels, _due, _links = schema.parcels, schema.due, schema.order_parcels
 _COLUMNS: Final = tuple(
     _parcels.c[name] for name in ("id", "carrier", "waybill_no", "cycle", "declared", "state")
@@ -67,18 +69,27 @@ def name_parcel(conn: Connection, waybill: Waybill, now: datetime) -> int | None
     """Somebody who knows names the carrier of a number that had none; the id of its parcel, now that carrier's.
 
     None, and nothing changes, where no watched parcel of the number waits for a name, or where the carrier has one of
-    that number already, if only by what a shop wrote: that one is meant then.
+    that number already, if only by what a shop wrote: that one is meant then. One that was over long ago was another
+    use of the number.
     """
-    query = select(_parcels.c.id, _parcels.c.carrier, _parcels.c.declared, _parcels.c.state)
+    query = select(*(_parcels.c[name] for name in ("id", "carrier", "declared", "state", "done_at")))
     rows = conn.execute(
-        query.where(_parcels.c.waybill_no == waybill.waybill_no)
+        query.where(_parcels.c.waybill_no.in_({waybill.waybill_no, waybill.waybill_no.upper()}))
         .order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())
         .with_for_update()
     ).all()
-    if waybill.carrier == UNNAMED or any(waybill.carrier in (row.carrier, row.declared) for row in rows):
+    has = any(waybill.carrier in (row.carrier, row.declared) and _in_use(row, now) for row in rows)
+    if waybill.carrier == UNNAMED or has:
         return None
     waits = next((row.id for row in rows if row.carrier == UNNAMED and row.state == "watched"), None)
     return None if waits is None else change_carrier(conn, waits, waybill.carrier, now)
+
+
+def _in_use(row: Row[Any], now: datetime) -> bool:
+    """The parcel is watched, or was over so lately that no other one can have its number."""
+    if row.state != "done" or row.done_at is None:
+        return bool(row.state == "watched")
+    return bool(row.done_at > to_micros(now - REUSED_AFTER))
 
 
 def _join(conn: Connection, row: Row[Any], there: Row[Any], at: int) -> None:

@@ -8,16 +8,17 @@ the earlier parcel (feature A3). A number that comes back after two months is an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection
 
+from carriers.names import display
 from domain.orders import ORDER_STATUS_ZH, UNNAMED, Order, OrderStatus, Waybill
 from domain.time import from_micros, to_micros
 from monitor.store.bulk import chunks
-from monitor.store.carriers import name_parcel
+from monitor.store.carriers import REUSED_AFTER, name_parcel
 from monitor.store.codec import clean, length
 from monitor.store.ledger import Ledger, Link, OrderKey, OrderRow, ParcelRow
 from monitor.store.rows import order_values
@@ -25,7 +26,7 @@ from monitor.store.rows import order_values
 __all__ = ["Incoming", "Taken", "intake"]
 
 _BATCH: Final = 1000
-_REUSED_AFTER: Final = length(timedelta(days=60)) or 0
+_REUSED_AFTER: Final = length(REUSED_AFTER) or 0
 _BEFORE_START: Final = length(timedelta(days=2)) or 0
 _UNDATED: Final = length(timedelta(days=30)) or 0
 _EMPTY: Final = (None, "")
@@ -66,11 +67,30 @@ def intake(conn: Connection, incoming: Sequence[Incoming], now: datetime) -> lis
 
     An order that has ended is taken as well: whether anything is still owed, the judgement says.
     """
+    incoming = _one_name(incoming)
     whole: dict[tuple[OrderKey, datetime], frozenset[Waybill]] = {}
     for row in incoming:
         name = (_key(row.order), row.known_at)
         whole[name] = whole.get(name, frozenset()) | {_cleaned(each) for each in row.waybills}
     return [taken for some in chunks(incoming, _BATCH) for taken in _batch(conn, some, whole, to_micros(now))]
+
+
+def _one_name(incoming: Sequence[Incoming]) -> list[Incoming]:
+    """Where a row leaves the carrier open that another one of the same order names, that one is meant."""
+    said: dict[tuple[OrderKey, str], dict[Waybill, None]] = {}
+    for row in incoming:
+        for each in map(_cleaned, row.waybills):
+            if each.carrier != UNNAMED:
+                said.setdefault((_key(row.order), each.waybill_no), {})[each] = None
+
+    def meant(row: Incoming) -> tuple[Waybill, ...]:
+        named = (
+            said.get((_key(row.order), each.waybill_no), (each,)) if each.carrier == UNNAMED else (each,)
+            for each in map(_cleaned, row.waybills)
+        )
+        return tuple(dict.fromkeys(each for some in named for each in some))
+
+    return [replace(row, waybills=meant(row)) for row in incoming]
 
 
 def _batch(conn: Connection, rows: Sequence[Incoming], whole: Whole, now: int) -> list[Taken]:
@@ -86,14 +106,21 @@ def _batch(conn: Connection, rows: Sequence[Incoming], whole: Whole, now: int) -
 
 
 def _name(conn: Connection, ledger: Ledger, rows: Sequence[Incoming], now: int) -> frozenset[int]:
-    """Give parcels of nobody's carrier the one that their own order names now; the ids of those that got one."""
+    """Give parcels of nobody's carrier the one that their own order names now; the ids of those that got one.
+
+    Not where another merchant has an order in the parcel, too: whether it means the same carrier nobody has said.
+    """
     freshly: set[int] = set()
     for row in rows:
         order = ledger.orders.get(_key(row.order))
         if order is None:
             continue
-        live = {link.parcel.waybill for link in order.live()}
-        for waybill in map(_cleaned, row.waybills):
+        live = {
+            link.parcel.waybill
+            for link in order.live()
+            if all(holder[0] == order.key[0] for holder in link.parcel.holders)
+        }
+        for waybill in row.waybills:
             waits = Waybill(UNNAMED, waybill.waybill_no) in live
             if waits and (named := name_parcel(conn, waybill, from_micros(now))) is not None:
                 freshly.add(named)
@@ -111,13 +138,15 @@ class _Row:
         self._row = row
         self._freshly = freshly
         self._known = to_micros(row.known_at)
-        self._whole = frozenset(map(self._meant, whole[_key(row.order), row.known_at]))
+        self._whole = frozenset(self._all_meant(whole[_key(row.order), row.known_at]))
         self._now = now
         self._said: list[str] = []
         """What changed, in words."""
         self._noted: list[str] = []
         self._passed_over = False
         """The row says something else than we do, and we know better."""
+        self._left: set[str] = set()
+        """Numbers that were in a parcel without a carrier until this row."""
 
     def take(self, known_before: set[OrderKey]) -> tuple[str, list[ParcelRow], str]:
         """The outcome, the parcels, and the words."""
@@ -132,13 +161,14 @@ class _Row:
         seen_before = order.observed_at
         if not first:
             self._merge(order, values)
+        said = self._row.waybills
+        named = self._all_meant(said)
+        self._leave_nameless(order, named)
         if self._known > seen_before:
             self._unlink_replaced(order)
-        said = [_cleaned(each) for each in self._row.waybills]
-        named = dict.fromkeys(map(self._meant, said))
         if self._known > seen_before:
-            dropped = {self._meant(_cleaned(each)) for each in self._row.dropped}
-            self._unlink_dropped(order, dropped - set(named))
+            dropped = self._all_meant(map(_cleaned, self._row.dropped))
+            self._unlink_dropped(order, set(dropped) - set(named))
         parcels = [self._place(order, each, seen_before) for each in named]
         newer = self._known > seen_before
         self._put_right(said, (each for each in parcels if each and (newer or each.id in self._freshly)))
@@ -194,15 +224,29 @@ class _Row:
 
     # ── its parcels ──────────────────────────────────────────────────────────────────────────────
 
-    def _meant(self, waybill: Waybill) -> Waybill:
-        """The name of the parcel meant: a number without a carrier is the one that its order has already."""
+    def _all_meant(self, waybills: Iterable[Waybill]) -> list[Waybill]:
+        return list(dict.fromkeys(meant for each in waybills for meant in self._meant(each)))
+
+    def _meant(self, waybill: Waybill) -> list[Waybill]:
+        """The names of the parcels meant: a number without a carrier is those that its order has of it already."""
         order = self._ledger.orders.get(_key(self._row.order))
         if waybill.carrier == UNNAMED and order is not None:
             mine = [each.parcel.waybill for each in order.live()]
             same = [each for each in mine if each.waybill_no == waybill.waybill_no]
-            if len(same) == 1:
-                return same[0]
-        return self._ledger.known_as(waybill)
+            if same:
+                return [each for each in same if each.carrier != UNNAMED] or same
+        return [self._ledger.known_as(waybill)]
+
+    def _leave_nameless(self, order: OrderRow, named: Sequence[Waybill]) -> None:
+        """Its carrier is named now, and the parcel could not be renamed: the order goes over to that carrier's."""
+        carriers = {each.waybill_no: each.carrier for each in named if each.carrier != UNNAMED}
+        for link in order.live():
+            number = link.parcel.waybill.waybill_no
+            if link.parcel.waybill.carrier == UNNAMED and number in carriers:
+                whose = display(carriers[number])
+                self._unlink(order, link, f"单号是{whose}的；订单已转到那个包裹")
+                self._said.append(f"运单 {number} 的快递公司写明了：{whose}")
+                self._left.add(number)
 
     def _unlink_replaced(self, order: OrderRow) -> None:
         """A newer export with other numbers only: the shop changed them."""
@@ -242,7 +286,8 @@ class _Row:
         link = order.links.get(waybill)
         if link is not None and link.unlinked_at is None:
             return link.parcel
-        if self._known < seen_before and (link is not None or order.live()):
+        late = self._known < seen_before and waybill.waybill_no not in self._left
+        if late and (link is not None or order.live()):
             self._passed_over = True
             return None
         if link is None:
@@ -293,7 +338,8 @@ def _key(order: Order) -> OrderKey:
 
 
 def _cleaned(waybill: Waybill) -> Waybill:
-    return Waybill(clean(waybill.carrier), clean(waybill.waybill_no))
+    """Carriers write their letters in capitals: whoever writes them small means the same number."""
+    return Waybill(clean(waybill.carrier), clean(waybill.waybill_no).upper())
 
 
 def _tail(text: str) -> str:

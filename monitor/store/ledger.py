@@ -129,7 +129,8 @@ class Ledger:
         by_id = self._read_orders(conn, keys)
         links = _select_links(conn, _links.c.order_id, list(by_id))
         ids = {link.parcel_id for link in links}
-        ids |= {row.id for row in _rows(conn, _PARCELS_BY_NO, [w.waybill_no for w in waybills])}
+        numbers = {form for w in waybills for form in (w.waybill_no, w.waybill_no.lower())}
+        ids |= {row.id for row in _rows(conn, _PARCELS_BY_NO, sorted(numbers))}
         for row in _rows(conn, _PARCELS_BY_ID, list(ids)):
             self._take_parcel(row)
         for row in links:
@@ -153,8 +154,10 @@ class Ledger:
         return by_id
 
     def _take_parcel(self, row: Any) -> None:
+        """In capitals, as numbers come in; a parcel of an older release may be kept in small letters."""
+        number = row.waybill_no.upper()
         parcel = ParcelRow(
-            Waybill(row.carrier, row.waybill_no),
+            Waybill(row.carrier, number),
             row.cycle,
             row.watch_from,
             row.id,
@@ -168,7 +171,7 @@ class Ledger:
         if newest.cycle < parcel.cycle:
             self.newest[parcel.waybill] = parcel
         if row.declared:
-            said = Waybill(row.declared, row.waybill_no)
+            said = Waybill(row.declared, number)
             latest = self._declared.setdefault(said, parcel)
             if latest.id < parcel.id:
                 self._declared[said] = parcel

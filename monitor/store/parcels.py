@@ -228,7 +228,7 @@ def find(conn: Connection, waybill_no: str, carrier: str = "") -> list[int]:
     Where `carrier` has none, those of which nobody has said yet whose they are (`UNNAMED`): whoever asks for one
     under a name sees by its carrier that it is not known to be that one's.
     """
-    query = select(_parcels.c.id).where(_parcels.c.waybill_no == waybill_no)
+    query = select(_parcels.c.id).where(_parcels.c.waybill_no.in_({waybill_no, waybill_no.upper()}))
     query = query.order_by(_parcels.c.cycle.desc(), _parcels.c.id.desc())
     if not carrier:
         return list(conn.execute(query).scalars())

@@ -67,11 +67,15 @@ _BY_NUMBER: Final = (
 
 
 def addressed(conn: Connection, numbers: Iterable[str]) -> dict[Waybill, int]:
-    """The parcels of these numbers, of each the newest use."""
+    """The parcels of these numbers, of each the newest use; by the number as it was given, which may be in small letters."""
+    spelt: dict[str, list[str]] = {}
+    for number in sorted(set(numbers)):
+        for form in {number, number.upper()}:
+            spelt.setdefault(form, []).append(number)
     found: dict[Waybill, int] = {}
-    for some in chunks(sorted(set(numbers))):
+    for some in chunks(sorted(spelt)):
         for row in conn.execute(_BY_NUMBER, {"numbers": list(some)}):
-            found[Waybill(row.carrier, row.waybill_no)] = row.id
+            found |= {Waybill(row.carrier, written): row.id for written in spelt[row.waybill_no]}
     return found
 
 

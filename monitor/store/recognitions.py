@@ -35,9 +35,14 @@ class Unnamed:
     asked: int
 
 
-def unnamed(conn: Connection, now: datetime, limit: int) -> list[Unnamed]:
-    """Those that are to be asked about now, the oldest first."""
+def unnamed(conn: Connection, now: datetime, limit: int, *, asks: bool) -> list[Unnamed]:
+    """Those that are to be asked about now, the oldest first.
+
+    `asks`: an account can be asked, so those that only their shape was looked at are due at once.
+    """
     due = or_(_recognitions.c.parcel_id.is_(None), _recognitions.c.next_at <= to_micros(now))
+    if asks:
+        due = or_(due, _recognitions.c.asked == 0)
     query = (
         select(_parcels.c.id, _parcels.c.waybill_no, _recognitions.c.asked)
         .outerjoin(_recognitions, _recognitions.c.parcel_id == _parcels.c.id)
@@ -50,27 +55,40 @@ def unnamed(conn: Connection, now: datetime, limit: int) -> list[Unnamed]:
 
 def found(conn: Connection, one: Unnamed, guesses: Sequence[Guess], taken: Guess, now: datetime) -> int:
     """The number is taken for `taken`'s; the id of the parcel that goes on."""
-    _keep(conn, one, guesses, None, now)
+    _keep(conn, one, guesses, one.asked + 1, None, now)
     return change_carrier(conn, one.parcel_id, taken.carrier, now)
 
 
-def nothing(conn: Connection, one: Unnamed, guesses: Sequence[Guess], now: datetime) -> None:
-    """Nobody could say; asked again later, a few times. The parcel says why it is not looked for."""
-    wait = AGAIN[one.asked] if one.asked < len(AGAIN) else None
-    _keep(conn, one, guesses, None if wait is None else now + wait, now)
+def nothing(
+    conn: Connection, one: Unnamed, guesses: Sequence[Guess], now: datetime, *, asked: bool = True
+) -> None:
+    """Nobody could say; asked again later, a few times. The parcel says why it is not looked for.
+
+    Where there was no account to ask (`asked`), none of those times is used up.
+    """
+    if asked:
+        wait = AGAIN[one.asked] if one.asked < len(AGAIN) else None
+    else:
+        wait = AGAIN[-1]
+    _keep(conn, one, guesses, one.asked + asked, None if wait is None else now + wait, now)
     alike = "、".join(dict.fromkeys(display(each.carrier) for each in guesses[:4]))
     maybe = f"，可能是{alike}" if alike else ""
     polls.remark(conn, one.parcel_id, f"没有写快递公司，单号认不出是哪家的{maybe}；请补上快递公司再导入", now)
 
 
 def _keep(
-    conn: Connection, one: Unnamed, guesses: Sequence[Guess], next_at: datetime | None, now: datetime
+    conn: Connection,
+    one: Unnamed,
+    guesses: Sequence[Guess],
+    asked: int,
+    next_at: datetime | None,
+    now: datetime,
 ) -> None:
     said = [[each.carrier, round(each.confidence, 3), each.source] for each in guesses]
     values: dict[str, Any] = {
         "at": to_micros(now),
         "next_at": micros(next_at),
-        "asked": one.asked + 1,
+        "asked": asked,
         "guesses": json.dumps(said, separators=(",", ":")),
     }
     kind = sqlite if conn.dialect.name == "sqlite" else postgresql

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, case, exists, func, literal_column, or_, select
 
 from carriers.names import CARRIERS
-from domain.orders import OrderStatus
+from domain.orders import UNNAMED, OrderStatus
 from domain.time import from_micros
 from monitor.store import schema
 from monitor.store.codec import moment
@@ -188,11 +188,12 @@ class Silent:
     @classmethod
     def of(cls, conn: Connection, served: Answers, pushed: Answers) -> Silent:
         silent = [each for each in _distinct(conn, _parcels.c.carrier) if not served(each)]
-        nobody_ = [each for each in silent if not pushed(each)]
+        # An account for all carriers pushes nothing of a number of which nobody knows whose it is.
+        nobody_ = [each for each in silent if each == UNNAMED or not pushed(each)]
         return cls(
             tuple(each for each in nobody_ if each not in _KNOWN),
             tuple(each for each in nobody_ if each in _KNOWN),
-            tuple(each for each in silent if pushed(each)),
+            tuple(each for each in silent if each not in nobody_),
         )
 
     @property

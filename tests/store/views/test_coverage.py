@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.journey import condense
-from domain.orders import OrderStatus
+from domain.orders import UNNAMED, OrderStatus
 from domain.tracking import Answer
 from monitor.polling.keeping import Keeper
 from monitor.polling.told import Told
@@ -148,6 +148,21 @@ def test_a_carrier_that_is_only_pushed_is_watched_by_pushes(world):
     assert found.counts[Reason.NOT_SERVED] == 0
     assert found.counts[Reason.PUSHED] + found.counts[Reason.WAITING] == 3
     assert found.missing == 8, "a pushed parcel that nothing was ever told of waits as well"
+
+
+@pytest.mark.parametrize("why", ["", "没有写快递公司，单号认不出是哪家的"])
+def test_a_number_of_which_nobody_knows_whose_it_is_is_on_its_list(database, why):
+    """Whatever an account for all carriers says of itself, and whatever was remarked: nobody was asked."""
+    world = World(database)
+    parcel = world.import_("75812345678901", carrier=UNNAMED)
+    world.store.write_now(lambda conn: polls.remark(conn, parcel, why, at(0)))
+    found = world.store.read_now(lambda conn: coverage(conn, served, lambda carrier: True))
+    assert (found.counts[Reason.UNKNOWN_CARRIER], found.todo) == (1, 1)
+    assert sum(found.counts.values()) == 1
+    page = world.store.read_now(
+        lambda conn: uncovered(conn, Reason.UNKNOWN_CARRIER, served, pushed=lambda carrier: True)
+    )
+    assert [each.waybill_no for each in page.rows] == ["75812345678901"]
 
 
 def test_two_parcels_of_an_order_and_two_orders_of_a_parcel_count_once_each(database):
