@@ -24,6 +24,7 @@ import structlog
 from monitor import logs, serving
 from monitor.app import App
 from monitor.clock import Clock
+from monitor.config.secrets import advice
 from monitor.config.settings import ConfigError, Settings, load
 from monitor.deadman import Pinger
 from monitor.metrics import Metrics

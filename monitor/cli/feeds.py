@@ -34,7 +34,7 @@ __all__ = ["COMMANDS"]
 
 _WHOLE: Final = 600
 """Characters of a reason: more than anybody says, less than floods a terminal."""
-_FEEDS: Final = {"up": "正常", "degraded": "不稳", "down": "中断", "unknown": "尚无应答"}
+_FEEDS: Final = {"up": "正常", "degraded": "不稳", "down": "中断", "unknown": "尚无应答", "held": "账号中断"}
 _SUBSCRIPTIONS: Final = {
     "open": "订阅着",
     "wanted": "等着订阅",
@@ -218,7 +218,7 @@ def _say_carriers(reports: Iterable[AccountReport]) -> None:
         {
             "name": report.account.name,
             "carrier": each.carrier,
-            "state": each.line.shown,
+            "state": report.shown(each),
             "success": _percent(each.day.success),
             "median": _late(each.median),
             "p95": _late(each.p95),

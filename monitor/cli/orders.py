@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import click
 
 from domain.remote import Secret
 from domain.time import SHANGHAI
-from monitor.cli.common import as_json, config_option, json_option, open_store, settings_from
+from monitor.cli.common import as_json, config_option, json_option, open_store, say, settings_from
 from monitor.cli.errors import CHANGE
 from monitor.clock import wall
 from monitor.config.settings import Settings
@@ -89,7 +90,9 @@ def import_(
         job = Job(file, how, dry_run=dry_run, rejected=rejected, written_at=since)
         report = _imported(ctx, db, job, settings, quiet=as_json_)
     written = rejected if report.tally.counts["rejected"] else None
-    _report(report.tally, written, dry_run=dry_run, json_=as_json_)
+    said = {"--mapping": mapping or "", "--platform": platform, "--shop": shop, "--merchant": merchant}
+    again = " ".join(f"{name} {shlex.quote(value)}" for name, value in said.items() if value)
+    _report(report.tally, written, again, dry_run=dry_run, json_=as_json_)
     if nothing := report.tally.nothing:
         click.echo(nothing, err=True)
     if report.refused is not None:
@@ -185,7 +188,7 @@ def _progress(quiet: bool) -> Iterator[Any]:
     click.echo("", err=True)
 
 
-def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) -> None:
+def _report(tally: Tally, rejected: Path | None, again: str, *, dry_run: bool, json_: bool) -> None:
     counts = {name: tally.counts.get(name, 0) for name in _OUTCOMES}
     if json_:
         problems = [
@@ -218,7 +221,8 @@ def _report(tally: Tally, rejected: Path | None, *, dry_run: bool, json_: bool) 
     if counts["rejected"] > _SHOWN:
         click.echo(f"  …… 另有 {counts['rejected'] - _SHOWN} 行")
     if rejected is not None:
-        click.echo(f"被拒绝的行在 {rejected}，改好后可再次导入。")
+        options = f"（同样要写 {again}）" if again else ""
+        say(f"被拒绝的行在 {rejected}，改好后可再次导入{options}。")
     for line, text in tally.warnings[:_SHOWN]:
         click.echo(f"  提醒：第 {line} 行 {text}")
 

@@ -107,6 +107,15 @@ class AccountReport:
             return None
         return int(money.per_day / price) if self.account.provider.billing is Billing.QUERY else None
 
+    def shown(self, carrier: CarrierReport) -> str:
+        """How one of its carriers does, as people see it: `held` where nothing is wrong but that the account is down."""
+        return "held" if self.state == "down" and carrier.line.state.value == "up" else carrier.line.shown
+
+    def pushed(self, carrier: CarrierReport) -> bool:
+        """The last that was heard of the carrier is later than the account's last answer: it was a push."""
+        heard, answered = carrier.line.feed.last_good_at, self.health.last_good_at
+        return self.account.push and heard is not None and (answered is None or heard > answered)
+
     @property
     def success(self) -> float | None:
         """Of the last 24 hours' questions."""

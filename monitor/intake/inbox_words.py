@@ -18,6 +18,8 @@ _OUTCOMES: Final = {
     "rejected": "拒绝",
 }  # fmt: skip
 
+_PLATFORM: Final = "列对应表不带平台，请在 [intake] 里写 platform，或在文件里加 platform 列"
+
 
 def verdict_of(report: Report, now: datetime) -> str:
     """What stands beside a file that was imported."""
@@ -27,10 +29,12 @@ def verdict_of(report: Report, now: datetime) -> str:
         "、".join(f"{words} {tally.counts[key]}" for key, words in _OUTCOMES.items() if tally.counts[key]),
         *((report.tally.nothing,) if report.tally.nothing else ()),
         *(f"提示：{note.text}" for note in file.notes),
+        *([f"提醒：{tally.homeless} 行没有平台，按通用规则监控：{_PLATFORM}"] if tally.homeless else []),
     ]
-    if since := report.aged(now):
+    if since := report.known_at:
+        which = "文件名里的时间" if file.exported_at else "文件时间"
         lines.append(
-            f"按文件时间 {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）计：此后已有更新的订单不会被改回。"
+            f"按{which} {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）计：此后已有更新的订单不会被改回。"
         )
     if report.seen is not None:
         lines.append(
@@ -50,7 +54,7 @@ def verdict_of(report: Report, now: datetime) -> str:
 def alert_of(shown: str, refused: FileRefused, now: datetime, fate: str) -> Message:
     return Message(
         kind=MessageKind.FEED,
-        title=f"[导入] 投递的文件没有导入：{shown}",
+        title=f"[导入] 投递的文件{'只导入了一部分' if refused.stands else '没有导入'}：{shown}",
         facts=(
             ("原因", safe_text(refused.kept, 160)),
             ("文件", fate),

@@ -191,8 +191,17 @@ def test_a_rejected_row_comes_back_in_a_file_and_the_others_are_in(shell: Shell)
     assert "第 3 行" in result.stdout
     assert str(rejected.name) in result.stdout
     assert "A2" in rejected.read_text("utf-8-sig")
+    assert "同样要写" not in result.stdout
     [told] = shell.json("import", str(file))
     assert [problem["line"] for problem in told["problems"]] == [3]
+
+
+def test_the_way_back_of_rejected_rows_repeats_how_they_were_read(shell: Shell) -> None:
+    (shell.folder / "mappings").mkdir()
+    (shell.folder / "mappings" / "我的 表.toml").write_text('tags = "carrier"\n', "utf-8")
+    file = orders_csv(shell, ROW, "A2,没有这家,xx\n")
+    result = shell("import", file, "--mapping", "我的 表", "--platform", "taobao_tmall")
+    assert "（同样要写 --mapping '我的 表' --platform taobao_tmall）" in result.stdout
 
 
 def test_a_file_that_is_no_order_file_is_the_users_to_change(shell: Shell) -> None:

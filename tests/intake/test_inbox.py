@@ -118,6 +118,18 @@ def test_the_daemon_rings_it_only_where_there_is_a_folder(settings: Settings, da
         assert "staging" in app.engine.verbs
 
 
+def test_the_verdict_says_how_many_rows_have_no_platform(
+    drop: Drop, settings: Settings, database: Database
+) -> None:
+    bare = replace(settings, intake=replace(settings.intake, platform=""))
+    drop.verb = Inbox(bare, database, drop.clock)
+    drop.put("订单.csv")
+    drop.settle()
+    verdict = (drop.folder / "done" / "订单.csv.verdict.txt").read_text("utf-8")
+    assert "1 行没有平台，按通用规则监控" in verdict
+    assert "[intake]" in verdict
+
+
 def test_a_file_that_rests_is_imported_and_moved_with_its_verdict(drop: Drop, database: Database) -> None:
     drop.put("订单.csv", GOOD + "A-2,没有这家,YT2,\n")
     drop.settle()

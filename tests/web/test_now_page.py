@@ -94,6 +94,24 @@ def test_every_count_filters_by_what_it_counts_and_lets_go_again(site: Site) -> 
     assert rows(site.get("/?rule=late_pickup&carrier=zhongtong").text) == ["SOON", "LATER"]
 
 
+def test_what_comes_after_the_eighth_is_added_up_and_leads_nowhere(
+    world: World, make_settings: Callable[[str], Settings]
+) -> None:
+    world.set(-0.6)
+    for n in range(11):
+        world.import_(f"Z{n}", paid=-14, shipped=-13, shop=f"店{n:02d}")
+    for hours in (-0.6, 0):
+        world.set(hours)
+        world.due_now()
+        world.poll()
+    page = Site(world.store, replace(make_settings(""), book=world.book), now=world.now)
+    told = re.findall(
+        r'<span class="pw-bars-line"><span>其他</span><span class="pw-bars-n">(\d+)<',
+        page.get("/?hours=12").text,
+    )
+    assert told == ["3"], "the shops; neither the rules nor the carriers are that many"
+
+
 def test_the_chart_is_data_not_script(site: Site) -> None:
     text = site.get("/?hours=4").text
     [source] = re.findall(r'<script type="application/json" id="chart-data">(.*?)</script>', text, re.DOTALL)

@@ -194,6 +194,19 @@ def test_a_carrier_that_is_down_stands_beside_one_that_is_well(site: Site, store
     assert "3 小时前" in text
 
 
+def test_a_carrier_whose_account_is_down_says_so_and_that_it_was_last_heard_of_by_a_push(
+    store: Database, make_settings: Callable[[str], Settings]
+) -> None:
+    down = ProviderState("first", "down", T0 - HOUR, T0 - 3 * HOUR, last_error="HTTP 502", failures=7)
+    store.write_now(lambda conn: providers.save(conn, down))
+    fed(store, "zhongtong", Counts(pushed=1), Line(Feed(last_good_at=T0 - MINUTE)))
+    fed(store, "shunfeng", Counts(answered=1), Line(Feed(last_good_at=T0 - 3 * HOUR)))
+    text = " ".join(Site(store, make_settings(PUSHED)).get("/providers").text.split())
+    assert text.count("</svg>账号中断</span>") == 2, "both carriers, neither of which is at fault"
+    assert "</svg>正常</span>" not in text
+    assert text.count('<span class="pw-sub">推送</span>') == 1
+
+
 def test_parcels_nobody_answers_for_lead_to_their_list(site: Site, store: Database) -> None:
     fed(store, "zhongtong", Counts(refused=3))
     order = Incoming(Order("O1", paid_at=T0, shipped_at=T0), (Waybill("zhongtong", "Z1"),), "", T0)

@@ -121,9 +121,10 @@ def _groups(view: View, tally: Tally, chosen: Mapping[str, str]) -> list[tuple[s
 
 
 def _bars(view: View, facet: str, counts: Sequence[tuple[str, int]], chosen: str | None) -> list[_Bar]:
-    """The largest, and what is chosen."""
+    """The largest, what is chosen, and in one line all that is left."""
     name = _names(view)[facet]
     shown = [*counts[:_GROUP], *(pair for pair in counts[_GROUP:] if pair[0] == chosen)]
+    rest = sum(n for _, n in counts) - sum(n for _, n in shown)
     return [
         _Bar(
             name(value),
@@ -133,7 +134,7 @@ def _bars(view: View, facet: str, counts: Sequence[tuple[str, int]], chosen: str
             foreign=facet == "shop" and bool(value),
         )
         for value, n in shown
-    ]
+    ] + ([_Bar(view.words.say("其他"), rest, "", False, foreign=False)] if rest else [])
 
 
 def _chart(view: View, tally: Tally) -> dict[str, Any]:
