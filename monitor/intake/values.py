@@ -173,9 +173,9 @@ _WAYBILL: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,39}")
 
 
 def waybill_no(cell: Cell) -> tuple[str, bool]:
-    """One waybill number, as `identifier`; full-width letters and digits become plain ones."""
+    """One waybill number, as `identifier`, in capitals; full-width letters and digits become plain ones."""
     name, from_number = identifier(cell)
-    name = name.translate(_FULL_WIDTH)
+    name = name.translate(_FULL_WIDTH).upper()
     if not _WAYBILL.fullmatch(name):
         raise Unfit("bad_waybill", f"{quoted(name)}不是运单号：只能有字母、数字和连字符")
     return name, from_number

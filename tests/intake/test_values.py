@@ -100,7 +100,7 @@ def test_a_text_that_is_no_identifier(cell: str) -> None:
     [
         ("ＹＴ2600000000001", "YT2600000000001"),
         ("JDVA00000000001-1-1-", "JDVA00000000001-1-1-"),
-        ("yt1", "yt1"),
+        ("yt1", "YT1"),
     ],
 )
 def test_waybill_numbers(cell: str, number: str) -> None:
