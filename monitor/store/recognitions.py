@@ -66,10 +66,8 @@ def nothing(
 
     Where there was no account to ask (`asked`), none of those times is used up.
     """
-    if asked:
-        wait = AGAIN[one.asked] if one.asked < len(AGAIN) else None
-    else:
-        wait = AGAIN[-1]
+    waits = (*AGAIN, None) if asked else (AGAIN[-1],)
+    wait = waits[min(one.asked, len(waits) - 1)]
     _keep(conn, one, guesses, one.asked + asked, None if wait is None else now + wait, now)
     alike = "、".join(dict.fromkeys(display(each.carrier) for each in guesses[:4]))
     maybe = f"，可能是{alike}" if alike else ""
