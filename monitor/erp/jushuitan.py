@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 from domain.remote import Conversation, Denied, Reply, Request, Secret, Throttled, Unavailable, Unreadable
 from monitor.erp import windows
-from monitor.erp.base import Cursor, Expired, Grant, Outbound, Page, Standing, order_source, strays
+from monitor.erp.base import Cursor, Expired, Grant, Outbound, Page, Poisoned, Standing, order_source, strays
 from monitor.erp.rows import (
     beijing,
     label,
@@ -32,6 +32,7 @@ from monitor.erp.rows import (
     parcel,
     read_rows,
     rows_of,
+    said_in,
     waybills,
     whole,
 )
@@ -109,8 +110,16 @@ class Jushuitan:
             greatest = _greatest(rows, ts)
             if greatest <= ts:
                 raise Unreadable(f"翻页没有前进：还有下一页，而最大的 ts 仍是 {ts}")
-            going_on = {**span.cursor(), "ts": greatest}
-            return Page(documents, going_on, more=True, poisoned=poisoned, unknown=unknown)
+            endless = span.page + 1 >= windows.MOST_PAGES
+            going_on = {**replace(span, page=0 if endless else span.page + 1).cursor(), "ts": greatest}
+            if (
+                endless
+            ):  # told as what nobody can read; the next turn goes on from here, and proves nothing yet
+                poisoned = (
+                    *poisoned,
+                    Poisoned("", f"一个时段里超过 {windows.MOST_PAGES} 页，还说有下一页", f"ts {greatest}"),
+                )
+            return Page(documents, going_on, more=not endless, poisoned=poisoned, unknown=unknown)
         after, proven, more = windows.finished(span, now, self.overlap)
         return Page(documents, after, more, proven, poisoned, unknown)
 
@@ -196,7 +205,7 @@ def _outcome(reply: Reply) -> Any:
     if reply.status >= 500:
         raise Unavailable(f"HTTP {reply.status}")
     told = mapping_of(reply.json())
-    code, said = told.get("code"), str(told.get("msg") or "")
+    code, said = told.get("code"), said_in(told, "msg")
     if code == 0 and told.get("issuccess") is not False:
         return told.get("data")
     if code == 100 and "token" in said.lower():
@@ -214,7 +223,7 @@ def _document(row: Mapping[str, Any], now: datetime, states: list[str]) -> Outbo
     number = name(row, "io_id")
     if not number:
         raise Unfit("missing_number", "没有出库单号 io_id")
-    status = name(row, "status")
+    status = label(row, "status")
     standing = _STANDING.get(status)
     numbers = waybills(row, "l_id")
     shipped_at = beijing(row, "io_date", now)

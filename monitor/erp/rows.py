@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from carriers.names import CARRIERS, canonical
+from domain.masking import mask_phones, safe_text, visible
 from domain.numbers import looks_like, shape_hint
 from domain.remote import Unreadable
 from domain.time import SHANGHAI
@@ -21,12 +22,13 @@ from monitor.intake import values
 from monitor.intake.values import Unfit
 
 __all__ = [
-    "beijing", "carrier_of", "instant", "label", "local_text", "mapping", "mapping_of", "name", "names", "read_rows", "rows_of", "waybills", "whole",
+    "beijing", "carrier_of", "instant", "label", "local_text", "mapping", "mapping_of", "name", "names", "read_rows", "rows_of", "said_in", "waybills", "whole",
 ]  # fmt: skip
 
 _AHEAD: Final = timedelta(days=2)
 _BODY: Final = 4000
 _LABEL: Final = 64
+_SAID: Final = 300
 _LARGEST: Final = 2**63
 _TELLING_LETTERS: Final = 2
 
@@ -63,7 +65,11 @@ def rows_of(told: Mapping[str, Any], key: str, *, at_least: int = 0) -> Sequence
 
 
 def name(row: Mapping[str, Any], key: str) -> str:
-    """A number that is a name, or nothing where it is missing. Raises `Unfit`."""
+    """A number that is a name, or nothing where it is missing. Raises `Unfit`, also for words with a phone in them."""
+    return _nobodys_phone(_name(row, key), key)
+
+
+def _name(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is None:
         return ""
@@ -76,27 +82,43 @@ def name(row: Mapping[str, Any], key: str) -> str:
     return values.identifier(value)[0]
 
 
+def _nobodys_phone(number: str, key: str) -> str:
+    """The number. Raises `Unfit`, without repeating it, for one that is no bare digits and holds a phone."""
+    if not (number.isascii() and number.isdigit()) and mask_phones(number) != number:
+        raise Unfit("phone_number", f"{key} 里面像有电话号码，不能当作号码")
+    return number
+
+
+def said_in(told: Mapping[str, Any], key: str) -> str:
+    """What a service says of an outcome, as it may be kept and told: short, visible, without phones."""
+    return safe_text(str(told.get(key) or "")[:_BODY], _SAID)
+
+
 def label(row: Mapping[str, Any], key: str) -> str:
-    """What something is called; nothing where it is no text or number. Never a reason to put a row aside."""
+    """What something is called, without phones; nothing where it is no text or number. Never a reason to put a row aside."""
     value = row.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     shown = "".join(each for each in str(value)[:200] if each.isprintable())
-    return values.text(shown)[:_LABEL]
+    return values.text(mask_phones(visible(shown)))[:_LABEL]
 
 
 def names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """The numbers of a field that may hold several (quirk 10 of the files). Raises `Unfit`."""
+    """The numbers of a field that may hold several (quirk 10 of the files). Raises `Unfit`, as `name` does."""
+    return tuple(_nobodys_phone(each, key) for each in _names(row, key))
+
+
+def _names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = row.get(key)
     if isinstance(value, str):
         return tuple(values.identifier(part)[0] for part in values.split_list(value))
-    one = name(row, key)
+    one = _name(row, key)
     return (one,) if one else ()
 
 
 def waybills(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """The waybill numbers of a field. Raises `Unfit`."""
-    return tuple(values.waybill_no(each)[0] for each in names(row, key))
+    return tuple(values.waybill_no(each)[0] for each in _names(row, key))
 
 
 def whole(row: Mapping[str, Any], key: str) -> int | None:
@@ -191,8 +213,11 @@ def _by_beginning(named: str) -> str:
 
 
 def parcel(row: Mapping[str, Any], number: str, known: str | None, named: str) -> Parcel:
-    """One waybill with whose it is."""
-    return Parcel(number, carrier_of(known, number, named), named)
+    """One waybill with whose it is. Raises `Unfit` for a phone's number where nothing names a carrier."""
+    key = carrier_of(known, number, named)
+    if not key and not named and mask_phones(number) != number:
+        raise Unfit("phone_number", f"运单号{values.quoted(number)}像电话号码，又没有写快递公司")
+    return Parcel(number, key, named)
 
 
 def read_rows(
@@ -237,7 +262,7 @@ def _number(row: Mapping[str, Any], key: str) -> str:
         return name(row, key)
     except Unfit:
         value = row.get(key)
-        return _takeable(str(value)[:_LABEL]) if isinstance(value, str | int) else ""
+        return _takeable(mask_phones(visible(str(value)))[:_LABEL]) if isinstance(value, str | int) else ""
 
 
 def _takeable(text: str) -> str:

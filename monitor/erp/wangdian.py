@@ -32,6 +32,7 @@ from monitor.erp.rows import (
     parcel,
     read_rows,
     rows_of,
+    said_in,
     waybills,
     whole,
 )
@@ -146,7 +147,7 @@ def _outcome(reply: Reply) -> Mapping[str, Any]:
     if reply.status >= 500:
         raise Unavailable(f"HTTP {reply.status}")
     told = mapping_of(reply.json())
-    code, said = _whole(told, "code"), str(told.get("message") or "")
+    code, said = _whole(told, "code"), said_in(told, "message")
     if code == 0:
         return told
     if "频率" in said:

@@ -31,6 +31,7 @@ from monitor.erp.rows import (
     parcel,
     read_rows,
     rows_of,
+    said_in,
     waybills,
     whole,
 )
@@ -158,7 +159,7 @@ def _outcome(reply: Reply) -> Any:
         status = whole(told, "status")
     except Unfit:
         status = None
-    said = str(told.get("message") or "")
+    said = said_in(told, "message")
     if status == 0:
         return told.get("data")
     if "频率" in said:

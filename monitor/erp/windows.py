@@ -18,7 +18,7 @@ from typing import Any, Final
 from domain.remote import Unreadable
 from monitor.erp.base import Cursor
 
-__all__ = ["Span", "begin", "finished", "following", "fresh", "owed", "running"]
+__all__ = ["MOST_PAGES", "Span", "begin", "finished", "following", "fresh", "owed", "running"]
 
 MOST_PAGES: Final = 5000
 """Of one span; a service that always has one more page does not keep us for ever."""

@@ -6,11 +6,12 @@ The original rows with one more column, 错误原因. Put right, the file can be
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
@@ -111,6 +112,8 @@ class RejectedFile:
             handle, draft = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
             out = os.fdopen(handle, "w", encoding="utf-8-sig", errors="replace", newline="")
             self._draft = out, Path(draft)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)  # in use: nobody sweeps it away
         return csv.writer(self._draft[0], quoting=csv.QUOTE_ALL, lineterminator="\r\n")
 
 

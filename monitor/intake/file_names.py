@@ -21,21 +21,20 @@ def exported_at(name: str, zone: ZoneInfo, now: datetime) -> datetime | None:
     """The moment of export in a file's name, or None (quirk 18).
 
     抖店 starts with epoch seconds, 淘宝 has `yyyyMMddHHmm`, 聚水潭 `yyyy-MM-dd_HH-mm-ss`; local ones are in
-    `zone`. A moment before 2010 or after `now` is no export.
+    `zone`. A moment before 2010 or after `now` is no export. Of several, as of a span of orders, the latest counts.
     """
     epoch = _NAMED_EPOCH.match(name)
-    found = datetime.fromtimestamp(int(epoch[1]), UTC) if epoch else _named_moment(name, zone)
-    if found is None or found.year < 2010 or found > now + _SKEW:
-        return None
-    return min(found, now)
+    found = [datetime.fromtimestamp(int(epoch[1]), UTC)] if epoch else _named_moments(name, zone)
+    return max((min(at, now) for at in found if at.year >= 2010 and at <= now + _SKEW), default=None)
 
 
-def _named_moment(name: str, zone: ZoneInfo) -> datetime | None:
+def _named_moments(name: str, zone: ZoneInfo) -> list[datetime]:
+    found = []
     for pattern in _NAMED_MOMENTS:
         for match in pattern.finditer(name):
             year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
             try:
-                return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
+                found.append(datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC))
             except ValueError:
                 continue
-    return None
+    return found

@@ -17,6 +17,7 @@ from monitor.intake.books import first_rows
 from monitor.intake.books import words as texts
 from monitor.intake.columns import FIELDS, GENERIC, NAMING, OWN, Source
 from monitor.intake.layouts import Layout, familiar, fingerprint, layout, recognise, remapped
+from monitor.intake.places import destination
 from monitor.intake.sheets import HeadedSheet, headings
 from monitor.intake.tables import (
     HEADER_WITHIN,
@@ -150,7 +151,7 @@ def _unrecognised(file: str, book: Book) -> FileRefused:
         return _too_long(file, first.number)
     words = "认不出表头，至少要有运单号列（如 运单号、快递单号、物流单号）和订单号列"
     at, widest = max(enumerate(map(texts, rows)), key=lambda pair: len(headings(pair[1])))
-    if not _heads(widest, rows[at + 1 : at + 1 + _BELOW]):
+    if any(map(_address, widest)) or not _heads(widest, rows[at + 1 : at + 1 + _BELOW]):
         return FileRefused(file, "unrecognised", f"{words}；{NO_HEADER}")
     words = f"{words}；{_seen(widest)}。请改列名，或用列对应表（--mapping）指定"
     return FileRefused(file, "unrecognised", words, headings(widest))
@@ -165,6 +166,12 @@ def _heads(cells: Sequence[str], below: Sequence[Sequence[Cell]]) -> bool:
         clean(cell) and not _FIGURE.search(cell) and any(_figured(row[at]) for row in below if at < len(row))
         for at, cell in enumerate(cells)
     )
+
+
+def _address(cell: str) -> bool:
+    """Whether a cell says where somebody lives: a province with more behind it, as no heading does."""
+    province, _ = destination(clean(cell))
+    return bool(province) and clean(cell) != province
 
 
 def _figured(cell: Cell) -> bool:

@@ -117,6 +117,7 @@ def bring_in(
         "ending": job.ending,
         "handle": job.handle,
     }
+    broke: FileRefused | None = None
     with opened(job.path, how, **given) as file:
         report = Report(replace(file, rows=iter(())), Tally(), saved=how.saved if file.remembered else {})
         report.seen = db.read_now(lambda conn: meta.seen_import(conn, file.sha256))
@@ -124,18 +125,23 @@ def bring_in(
         told(report)
         with _handing_back(job.rejected, file.header) as back:
             rows = _sampled(file.rows, report.samples)
-            for tally in take(
-                db,
-                rows,
-                known_at=known_at,
-                now=now,
-                dry_run=job.dry_run,
-                hand_back=back.add if back else _keep_none,
-            ):
-                report.tally = tally
-                told(report)
-                if job.ending():
-                    raise Stopped
+            try:
+                for tally in take(
+                    db,
+                    rows,
+                    known_at=known_at,
+                    now=now,
+                    dry_run=job.dry_run,
+                    hand_back=back.add if back else _keep_none,
+                ):
+                    report.tally = tally
+                    told(report)
+                    if job.ending():
+                        raise Stopped
+            except FileRefused as broken:  # the rejected rows so far are handed back all the same
+                broke = _midway(broken, Tally() if job.dry_run else report.tally)
+    if broke is not None:
+        raise broke
     if report.tally.counts["rejected"] and (why := report.tally.nothing):
         report.refused = FileRefused(report.file.name, "nothing", why)
     if not job.dry_run and report.refused is not None:
@@ -143,6 +149,13 @@ def bring_in(
     elif not job.dry_run:
         db.write_now(lambda conn: _note(conn, job, report, now))
     return report
+
+
+def _midway(broken: FileRefused, tally: Tally) -> FileRefused:
+    """What broke off the reading, with how many rows stand by then."""
+    if not (stands := tally.standing):
+        return broken
+    return FileRefused(broken.file, broken.reason, broken.message, broken.columns, stands=stands)
 
 
 def note_refused(db: Database, refused: FileRefused, *, origin: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ files, temporary names, links and folders are left alone.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ from monitor.intake.inbox_files import (
     mark_of,
     ours,
     shown_name,
+    sweep_drafts,
 )
 from monitor.intake.inbox_words import alert_of, verdict_of
 from monitor.intake.outside import How, Stopped
@@ -56,6 +58,8 @@ _EMPTY_FOR: Final = timedelta(minutes=1)
 _AGAIN: Final = timedelta(minutes=10)
 """Until a file that could not be worked on is tried again."""
 _PROGRESS: Final = 20_000
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP})
+"""Why a file cannot be opened that nobody but its owner puts right."""
 
 
 @dataclass
@@ -74,6 +78,7 @@ class Inbox:
     _odd: dict[str, Mark] = field(default_factory=dict)
     """Told, and no files."""
     _told_ours: bool = False
+    _swept: bool = False
 
     async def tick(self) -> None:
         """Import what is ripe, one after the other, beside everything else."""
@@ -89,6 +94,9 @@ class Inbox:
             return
         for each in (folder, folder / DONE, folder / REFUSED):
             made_folder(each)
+        if not self._swept:
+            self._swept = True
+            sweep_drafts(folder / DONE)
         for name, mark in self._ripe(folder, self.clock.now()):
             if self.ending():
                 return
@@ -135,16 +143,18 @@ class Inbox:
             handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return
-        except OSError:
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise  # the machine's trouble, not the file's: it is tried again
             refused = FileRefused(shown, "unreadable", "打不开这个文件；请检查文件的属主和读取权限，再放一次")
-            self._refuse(folder, name, mark, refused, now)
+            self._refuse(folder, name, mark, refused, done, now)
             return
         try:
             if not claimed(folder / name, handle, mark):
                 return  # it grows again, or is another's
             report = self._import(folder / name, handle, shown, mark, done, now)
         except FileRefused as refused:
-            self._refuse(folder, name, mark, refused, now)
+            self._refuse(folder, name, mark, refused, done, now)
         except Stopped:
             return
         else:
@@ -176,20 +186,23 @@ class Inbox:
 
         return bring_in(self.db, job, zone=self.settings.timezone, now=now, told=heard)
 
-    def _refuse(self, folder: Path, name: str, mark: Mark, refused: FileRefused, now: datetime) -> None:
+    def _refuse(
+        self, folder: Path, name: str, mark: Mark, refused: FileRefused, done: Path, now: datetime
+    ) -> None:
         """Say it once: in the log, on the console, in the groups, and beside the file."""
         self._tell(shown_name(name), mark, refused, now)
         note_refused(self.db, refused, origin="inbox", now=now)
-        verdict = f"{refused}\n{now.astimezone(self.settings.timezone):%Y-%m-%d %H:%M:%S}\n"
-        self._settle(folder / name, mark, free_place(folder / REFUSED, name), verdict)
+        target = free_place(folder / REFUSED, name)
+        beside = "到那时为止被拒绝的行在旁边的 .rejected.csv 里\n" if _rejected_to(done, target) else ""
+        verdict = f"{refused}\n{beside}{now.astimezone(self.settings.timezone):%Y-%m-%d %H:%M:%S}\n"
+        self._settle(folder / name, mark, target, verdict)
 
     def _hand_back(self, path: Path, mark: Mark, done: Path, report: Report, now: datetime) -> None:
         """A file of which every row was rejected is refused like one that cannot be read, its rows beside it."""
         assert report.refused is not None
         self._tell(shown_name(path.name), mark, report.refused, now)
         target = free_place(path.parent / REFUSED, path.name)
-        with suppress(OSError):  # the same is in the verdict
-            done.with_name(done.name + REJECTED).rename(target.with_name(target.name + REJECTED))
+        _rejected_to(done, target)
         self._settle(path, mark, target, verdict_of(report, now))
 
     def _tell(self, shown: str, mark: Mark, refused: FileRefused, now: datetime) -> None:
@@ -231,3 +244,11 @@ class Inbox:
         except OSError as error:
             self._stuck[path.name] = mark
             log.error("a file cannot be moved, and is left", file=shown_name(path.name), why=error.strerror)
+
+
+def _rejected_to(done: Path, target: Path) -> bool:
+    """Put the rejected rows beside the refused file; whether there were any."""
+    with suppress(OSError):  # the same is in the verdict
+        done.with_name(done.name + REJECTED).rename(target.with_name(target.name + REJECTED))
+        return True
+    return False

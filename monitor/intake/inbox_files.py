@@ -27,6 +27,7 @@ __all__ = [
     "mark_of",
     "ours",
     "shown_name",
+    "sweep_drafts",
 ]
 
 DONE: Final = "done"
@@ -90,6 +91,14 @@ def claimed(path: Path, handle: int, mark: Mark) -> bool:
         return mark_of(os.fstat(handle)) == mark == mark_of(path.lstat())
     except FileNotFoundError:
         return False
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove drafts of rejected rows whose writer was killed; whoever still writes holds a lock on his."""
+    for draft in folder.glob(f".*{REJECTED}.*"):
+        with suppress(OSError), draft.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()
 
 
 def _passing(name: str) -> bool:

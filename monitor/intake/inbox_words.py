@@ -32,7 +32,7 @@ def verdict_of(report: Report, now: datetime) -> str:
         *([f"提醒：{tally.homeless} 行没有平台，按通用规则监控：{_PLATFORM}"] if tally.homeless else []),
     ]
     if since := report.known_at:
-        which = "文件名里的时间" if file.exported_at else "文件时间"
+        which = "文件名里的时间" if file.exported_at else "导入时间" if since == now else "文件时间"
         lines.append(
             f"按{which} {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M}（北京时间）计：此后已有更新的订单不会被改回。"
         )

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from monitor.intake.values import Cell, text
+from monitor.intake.values import Cell, harmless
 
 __all__ = ["destination", "place"]
 
@@ -50,5 +50,5 @@ def _levels(first: str, city: str) -> tuple[str, str]:
 
 def place(cell: Cell) -> str:
     """A province or city from a column of its own; anything that looks like more than a name is dropped."""
-    name = text(cell)
+    name = harmless(cell)
     return name if len(name) <= 15 and not re.search(r"[\d*#$]", name) else ""

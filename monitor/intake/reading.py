@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 from carriers.names import phone_needed
 from domain.goods import tagged
-from domain.masking import mask_phones
 from domain.orders import UNNAMED, Order, OrderStatus
 from monitor.intake.columns import OWN, PLATFORM_IDS, platform_id
 from monitor.intake.layouts import Layout
@@ -31,9 +30,10 @@ from monitor.intake.values import (
     Precision,
     Unfit,
     blank,
-    identifier,
+    harmless,
     moment,
     money,
+    order_no,
     quoted,
     split_list,
     text,
@@ -189,7 +189,7 @@ class Reading:
             goods_type=self._words("goods_type"),
             tags=tagged(
                 self._words("goods_type"),
-                frozenset(text(tag)[:64] for tag in split_list(_unphoned(fields.get("tags", "")))) - {""},
+                frozenset(text(tag)[:64] for tag in split_list(harmless(fields.get("tags", "")))) - {""},
             ),
         )
 
@@ -211,7 +211,7 @@ class Reading:
             hint = f"，是不是 {near[0]}？" if near else f"；认识的有：{'、'.join(sorted(PLATFORM_IDS))}"
             self.warn("unknown_platform", "platform", f"不认识的平台{quoted(platform)}，按通用规则监控{hint}")
         merchant, shop = self._words("merchant"), self._words("shop")
-        return merchant or mask_phones(terms.merchant), platform, shop or mask_phones(terms.shop)
+        return merchant or harmless(terms.merchant), platform, shop or harmless(terms.shop)
 
     def status(self, *, shipped: bool) -> OrderStatus | None:
         fields = self.row.fields
@@ -253,11 +253,11 @@ class Reading:
 
     def _words(self, name: str) -> str:
         """A cell that is only shown and matched: at most 64 characters, and nobody's phone among them."""
-        return mask_phones(text(self.row.fields.get(name, "")))[:64]
+        return harmless(self.row.fields.get(name, ""))[:64]
 
     def _name(self, field: str, cell: Cell) -> str:
         """An order number; those of platforms and ERPs have no Chinese in them."""
-        name, from_number = self._try(field, identifier, cell) or ("", False)
+        name, from_number = self._try(field, order_no, cell) or ("", False)
         if name and self.layout.source.marks and not _PLATFORM_NUMBER.fullmatch(name):
             self.problems.append(
                 Problem("bad_number", self.layout.heading(field), f"{quoted(name)}不是订单号")
@@ -286,8 +286,3 @@ class Reading:
         if (reason, word) not in self.terms.told:
             self.terms.told.add((reason, word))
             self.warn(reason, field, words)
-
-
-def _unphoned(cell: Cell) -> Cell:
-    """A cell of several words, phones masked while their digits are still together."""
-    return mask_phones(cell if isinstance(cell, str) else text(cell))

@@ -40,9 +40,15 @@ HEADER_WITHIN: Final = 20
 class FileRefused(Exception):
     """A file that is not read at all. The message names it, says why and what to do next, in Chinese."""
 
-    def __init__(self, file: str, reason: str, message: str, columns: Sequence[str] = ()) -> None:
-        """`columns`: the headings that were seen, where a mapping by hand would help."""
-        super().__init__(f"没有导入“{safe_text(file, 80)}”：{message}")
+    def __init__(
+        self, file: str, reason: str, message: str, columns: Sequence[str] = (), *, stands: int = 0
+    ) -> None:
+        """`columns`: the headings that were seen, where a mapping by hand would help. `stands`: the rows that were
+        kept before the reading broke off."""
+        if stands:
+            message = f"前面 {stands} 行已经登记，其余没有导入；可把整个文件再导入一次，不会重复登记。原因：{message}"
+        super().__init__(f"{'只导入了一部分' if stands else '没有导入'}“{safe_text(file, 80)}”：{message}")
+        self.stands = stands
         self.file = file
         self.reason = reason
         self.message = message

@@ -58,9 +58,14 @@ class Tally:
     """All of them."""
 
     @property
+    def standing(self) -> int:
+        """The rows whose orders stand in the store."""
+        return sum(self.counts[each] for each in ("accepted", "updated", "unchanged", "older"))
+
+    @property
     def nothing(self) -> str:
         """Why importing these rows does nothing at all, and what to do; empty where it does something."""
-        if self.ended or any(self.counts[each] for each in ("accepted", "updated", "unchanged", "older")):
+        if self.ended or self.standing:
             return ""
         return NONE_FITS if self.counts["rejected"] else NONE_LEFT
 

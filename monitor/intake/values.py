@@ -18,7 +18,7 @@ from math import isfinite
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from domain.masking import safe_text
+from domain.masking import mask_phones, safe_text, visible
 
 __all__ = [
     "Cell",
@@ -28,9 +28,11 @@ __all__ = [
     "blank",
     "clean",
     "heading_key",
+    "harmless",
     "identifier",
     "moment",
     "money",
+    "order_no",
     "quoted",
     "shown",
     "split_list",
@@ -114,6 +116,11 @@ def text(cell: Cell) -> str:
     return "" if len(cleaned) < 5 and cleaned.lower() in _EMPTY else cleaned
 
 
+def harmless(cell: Cell) -> str:
+    """A cell's words as they may be kept and matched: visible characters only, nobody's phone among them."""
+    return mask_phones(visible(text(cell))).strip()
+
+
 def quoted(cell: Cell) -> str:
     """A few characters of a cell for a message: visible ones, phones hidden."""
     return f"“{safe_text(text(cell), 24)}”"
@@ -155,6 +162,17 @@ def identifier(cell: Cell) -> tuple[str, bool]:
     if len(name) > 64 or not name.isprintable():
         raise Unfit("bad_number", f"{quoted(name)}不是号码：太长，或夹有换行和看不见的字符")
     return name, False
+
+
+def order_no(cell: Cell) -> tuple[str, bool]:
+    """An order number, as `identifier`. Raises `Unfit`, without repeating it, where words hold somebody's phone.
+
+    Bare digits are no words: a platform's order may well be numbered like a phone.
+    """
+    name, from_number = identifier(cell)
+    if not (name.isascii() and name.isdigit()) and mask_phones(name) != name:
+        raise Unfit("phone_number", "里面像有电话号码，不能当作单号；请只填单号")
+    return name, from_number
 
 
 _LABEL: Final = re.compile(r"(?<![0-9A-Za-z])No\s*[:：]\s*", re.IGNORECASE)

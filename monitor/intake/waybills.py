@@ -10,6 +10,7 @@ from typing import Final
 
 from carriers.names import canonical, nearest, shape_hint
 from carriers.recognise import guesses, likeliest
+from domain.masking import mask_phones
 from domain.orders import UNNAMED
 from monitor.intake.values import Cell, Unfit, quoted, split_list, text
 
@@ -43,9 +44,12 @@ def carrier_by_shape(cell: Cell) -> str:
     """Whose number this is, where its letters tell; `UNNAMED` for a number that may be several carriers'.
 
     Bare digits never tell: they are watched all the same, and whose they are is asked later. Raises `Unfit` for
-    what looks like nobody's number.
+    what looks like nobody's number, or like somebody's phone: with a carrier named it may be a waybill all the same.
     """
     number = text(cell)
+    if mask_phones(number) != number:
+        words = f"{quoted(number)}像电话号码，不登记为运单；确实是运单号的，请填“快递公司”"
+        raise Unfit("phone_number", words)
     found = guesses(number)
     if found or _DIGITS.fullmatch(number):
         return likeliest(found) or UNNAMED

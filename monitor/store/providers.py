@@ -10,12 +10,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, case, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.masking import safe_text
 from domain.time import SHANGHAI, from_micros, to_micros
 from monitor.store import schema
 from monitor.store.codec import clean, micros, moment
 from monitor.store.rows import iso
 
 __all__ = [
+    "SAID",
     "ProviderState",
     "Spent",
     "UnknownCode",
@@ -47,6 +49,8 @@ _MOMENTS: Final = ("since", "last_good_at", "last_bad_at", "resume_at", "back_at
 _CODE_LENGTH: Final = 200
 _ODDITIES_KEPT: Final = 200
 _BODY_KEPT: Final = 20_000
+SAID: Final = 500
+"""Characters of a reason that are kept."""
 _CENT: Final = 10_000
 _QUEUE: Final = 60_000_000
 _IN_QUEUE: Final = 100
@@ -123,7 +127,7 @@ def load(conn: Connection, name: str) -> ProviderState:
 def save(conn: Connection, state: ProviderState) -> None:
     """Keep the account's state; its ceiling stays as reserved."""
     values = asdict(state) | {each: micros(getattr(state, each)) for each in _MOMENTS}
-    values["last_error"] = clean(state.last_error)
+    values["last_error"] = safe_text(clean(state.last_error), SAID)
     upsert(conn, _providers, values, {name: value for name, value in values.items() if name != "name"})
 
 
@@ -217,10 +221,8 @@ def unreadable(conn: Connection, limit: int) -> list[Unreadable]:
 
 def oddity(conn: Connection, source: str, reason: str, body: str, at: datetime) -> None:
     """Keep a reply nobody could read, its head at least: the next sample. The newest 200 stay."""
-    body = clean(body)[:_BODY_KEPT]
-    conn.execute(
-        insert(_oddities).values(at=to_micros(at), source=clean(source), reason=clean(reason), body=body)
-    )
+    body, reason = clean(body)[:_BODY_KEPT], safe_text(clean(reason), SAID)
+    conn.execute(insert(_oddities).values(at=to_micros(at), source=clean(source), reason=reason, body=body))
     newest = select(_oddities.c.id).order_by(_oddities.c.id.desc()).limit(_ODDITIES_KEPT)
     conn.execute(delete(_oddities).where(_oddities.c.id.not_in(newest)))
 

@@ -15,10 +15,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.masking import safe_text
 from domain.time import to_micros
 from monitor.store import schema
 from monitor.store.bulk import chunks
 from monitor.store.codec import clean, dump, micros, moment, read_mapping
+from monitor.store.providers import SAID
 from monitor.store.sealing import Unsealable, keys_of, seal, unseal
 
 __all__ = [
@@ -154,7 +156,7 @@ def note_health(conn: Connection, state: PullState) -> None:
     _ensure(conn, state.source)
     values: dict[str, Any] = {name: micros(getattr(state, name)) for name in _MOMENTS}
     values |= {"state": state.state, "failures": state.failures, "told": int(state.told)}
-    values["last_error"] = clean(state.last_error)
+    values["last_error"] = safe_text(clean(state.last_error), SAID)
     conn.execute(update(_pulls).where(_pulls.c.source == state.source).values(values))
 
 

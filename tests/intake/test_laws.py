@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -164,9 +166,17 @@ def test_our_own_format_comes_back_as_it_went(
         csv.writer(out, delimiter="\t" if encoding == "utf-16" else ",").writerows(table)
         content = out.getvalue().encode(encoding)
     got = verdicts(content)
-    assert [(row.order, row.waybills, row.phone_tail) for row in got] == wanted
+    assert [(row.order, row.waybills, row.phone_tail) for row in got] == [
+        (in_one_line(order), *rest) for order, *rest in wanted
+    ]
     assert all(not row.problems for row in got)
     assert {warning.reason for row in got for warning in row.warnings} <= {"unknown_platform"}
+
+
+def in_one_line(order: Order) -> Order:
+    """Names are kept without the line breaks that a cell may have."""
+    names = {each: re.sub(r"\n+", " ", getattr(order, each)) for each in ("merchant", "shop", "warehouse")}
+    return replace(order, **names)
 
 
 @given(st.text(max_size=30))
