@@ -105,6 +105,11 @@ def label(row: Mapping[str, Any], key: str) -> str:
 
 def names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """The numbers of a field that may hold several (quirk 10 of the files). Raises `Unfit`, as `name` does."""
+    value = row.get(key)
+    if isinstance(value, str) and any(each.isalpha() and not each.isascii() for each in value):
+        _nobodys_phone(
+            visible(value), key
+        )  # a name before a phone: apart, the phone would pass for bare digits
     return tuple(_nobodys_phone(each, key) for each in _names(row, key))
 
 
