@@ -25,8 +25,13 @@ _COPIED = ("config", "systemd", "docs", "Makefile", "README.md", "pyproject.toml
 _HOSTS = {
     '#base_url = "https://poll.kuaidi100.com"': 'base_url = "{provider}"',
     '#url = "http://127.0.0.1:3000"': '#url = "{groups}"',
+    "#[providers.ceilings]": "[providers.ceilings]",
+    '#per_waybill_interval = "30m"': 'per_waybill_interval = "1s"',
 }
-"""Lines of the example configuration that name a service, and what they are here."""
+"""Lines of the example configuration that name a service or keep its pace, and what they are here.
+
+The simulated 快递100 knows no number, so everything is asked about twice: after a second, not after half an hour.
+"""
 _GENEROUS = ("--min-interval", "0", "--daily", "100000", "--sends", "100000")
 """Options of the services: all documents share them."""
 _CONFIGURED = (
