@@ -84,7 +84,7 @@ def _name(row: Mapping[str, Any], key: str) -> str:
 
 def _nobodys_phone(number: str, key: str) -> str:
     """The number. Raises `Unfit`, without repeating it, for one that is no bare digits and holds a phone."""
-    if not (number.isascii() and number.isdigit()) and mask_phones(number) != number:
+    if values.wordy(number) and mask_phones(number) != number:
         raise Unfit("phone_number", f"{key} 里面像有电话号码，不能当作号码")
     return number
 

@@ -33,6 +33,7 @@ __all__ = [
     "moment",
     "money",
     "order_no",
+    "wordy",
     "quoted",
     "shown",
     "split_list",
@@ -170,7 +171,7 @@ def order_no(cell: Cell) -> tuple[str, bool]:
     Bare digits are no words: a platform's order may well be numbered like a phone.
     """
     name, from_number = identifier(cell)
-    if not (name.isascii() and name.isdigit()) and mask_phones(name) != name:
+    if wordy(name) and mask_phones(name) != name:
         raise Unfit("phone_number", "里面像有电话号码，不能当作单号；请只填单号")
     return name, from_number
 
@@ -326,3 +327,8 @@ def money(cell: Cell) -> Decimal | None:
     if amount >= _MOST_YUAN:
         raise Unfit("bad_amount", f"{quoted(cell)}太大，金额应少于十亿元，请核对")
     return Decimal(f"{amount:f}")
+
+
+def wordy(name: str) -> bool:
+    """Whether a number is more than one plain word: codes of shops may hold eleven digits that are no phone."""
+    return not name.isascii() or any(map(str.isspace, name))
