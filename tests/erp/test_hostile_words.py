@@ -64,8 +64,9 @@ def test_an_order_of_words_with_a_phone_is_put_aside_and_not_repeated(field: str
 def test_bare_digits_are_an_order_and_letters_with_digits_a_waybill() -> None:
     row = {"o": PHONE, "w": f"A-{PHONE}"}
     assert (name(row, "o"), names(row, "o"), waybills(row, "w")) == (PHONE, (PHONE,), (f"A-{PHONE}",))
+    assert names(row, "w") == (f"A-{PHONE}",), "a shop's own code"
     with pytest.raises(Unfit):
-        names(row, "w")
+        names({"w": f"张三 {PHONE}"}, "w")
 
 
 @pytest.mark.parametrize(("company", "documents"), [("", 0), ("某某快递", 1)])
