@@ -167,7 +167,7 @@ class App:
     async def prepare(self) -> None:
         """What a start owes before anything is done: the policy is noted, what was leaving is settled, what a killed
         process was still being sent is gone."""
-        if gone := await asyncio.to_thread(self._staging.forget_cut_off):
+        if gone := self._staging.forget_cut_off():
             log.info("uploads that were cut off are gone", files=gone)
         await self.astray.begin()
         await self.policy.begin()
