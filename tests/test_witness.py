@@ -234,6 +234,20 @@ def test_a_parcel_of_its_own_is_asked_about_twice(world: World) -> None:
     assert world.loaded(parcel).open[0].finding.rule == "late_pickup"
 
 
+def test_a_doubt_that_somebody_vouched_for_is_over(world: World) -> None:
+    """The warning was told; a look in an outage, soon after, is the first of its kind and no second one."""
+    in_flight(world, 2, range(1))
+    ids = world.column("SELECT id FROM parcels ORDER BY waybill_no")
+    had = dict(world.carrier.known)
+    for hours, known in ((21.2, had), (22.2, {})):
+        world.carrier.known = known
+        world.set(hours)
+        not_before(world, ids[1], 40)
+        world.due_now(ids[0])
+        world.run(lambda: world.repeat(world.poller.tick, seconds=3))
+    assert world.column("SELECT stage FROM findings WHERE rule = 'late_pickup'") == ["warning"]
+
+
 def test_what_came_between_is_no_accusation(world: World) -> None:
     """The doubted look is forgotten when the parcel was heard of, whoever vouches for it afterwards."""
     in_flight(world, 2, range(1))

@@ -229,7 +229,7 @@ def _unproven(look: Look) -> Look:
 def _heard(
     row: Loaded, told: Told, known: Sequence[Stored], change: Merge, now: datetime, *, stale: bool = False
 ) -> Heard:
-    """The same for the doctor; `stale` lacks the newest scans, and may be an old copy of everything. A push of what is known already is one too; one without scans says nothing."""
+    """What the doctor hears of it; `stale` lacks the newest scans, and may be an old copy of everything. A push of what is known already is one too; one without scans says nothing."""
     waybill, journey, pushed = row.case.waybill, row.case.journey, told.asked_at is None
     same, before = isinstance(told.answer, Same), row.case.observed_at
     answer = believed(told.answer, row.watch_from, now) if isinstance(told.answer, Answer) else None

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from monitor.feeds.doctor import Heard, Round
 from monitor.feeds.line import Sign
-from monitor.polling.believing import Doubt, confirmed_nothing, doubt_in, in_a_row, mark
+from monitor.polling.believing import HEARD, Doubt, confirmed_nothing, doubt_in, in_a_row, mark
 from monitor.polling.told import Told
 from monitor.polling.witness import Unsure, Witness
 from monitor.store import feeds, parcels
@@ -20,8 +20,8 @@ from monitor.sweep import Judged, Look, Sweep
 
 __all__ = ["Vouching"]
 
-
 _CALLED: Final = timedelta(minutes=1)
+"""A number with scans is called to be asked about no more often, for each carrier."""
 
 
 class Vouching:
@@ -79,7 +79,10 @@ class Vouching:
             feeds.call_witness(conn, self._account, carrier, now - self._interval, now)
 
     def release(self, conn: Connection, now: datetime, round_: Round | None) -> Judged:
-        """Looks that somebody vouches for by now prove silence after all; call it inside the same write."""
+        """Looks that somebody vouches for by now prove silence after all; call it inside the same write.
+
+        The doubt is over then: it makes no later look the second of its kind.
+        """
         released = self._witness.released(now)
         sure = {
             each.parcel_id: each.seen_at
@@ -88,7 +91,9 @@ class Vouching:
         }
         looks: Sequence[Look] = [
             Look(
-                row, replace(row.case, observed_at=max(sure[row.id], row.case.observed_at or row.watch_from))
+                row,
+                replace(row.case, observed_at=max(sure[row.id], row.case.observed_at or row.watch_from)),
+                HEARD,
             )
             for row in (parcels.load(conn, list(sure)) if sure else ())
             if doubt_in(row.answer_hash) is Doubt.NOTHING and not row.case.journey.events

@@ -1,4 +1,4 @@
-"""Whether "nothing known" may be believed: only beside scans that the same carrier answered with right after (L1).
+"""Whether "nothing known" may be believed: beside scans that the same carrier answered with right before and after (L1).
 
 A provider that has lost its data says that it knows nothing, in the same words as for a parcel nobody has picked up.
 What tells the two apart is its next answer about a number that has scans: has it lost those too, or not? Until
@@ -67,9 +67,8 @@ class Witness:
         hardly any lately had lost them. Numbers of one request count as asked at one moment. What was asked later
         than now was asked by a clock that ran ahead, and says nothing.
         """
-        said = self._said[carrier]
-        after = bisect_left(said, (asked_at, False))
-        if after == len(said) or said[after][0] > min(now, asked_at + max(_AFTER, self.interval / _TWELFTH)):
+        said, after = self._said[carrier], self._first_after(carrier, asked_at, now)
+        if after is None:
             return None
         first, bears = said[after]
         lately = said[bisect_left(said, (first - _WINDOW, False)) : after + 1]
@@ -77,6 +76,13 @@ class Witness:
         if not bears or not lately[max(len(lately) - 2, 0)][1] or lost * _MANY > len(lately):
             return False
         return True if lost * _FEW <= len(lately) else None
+
+    def _first_after(self, carrier: str, asked_at: datetime, now: datetime) -> int | None:
+        """Where the first answer to a question since stands; None while there is none that is near enough."""
+        said = self._said[carrier]
+        after = bisect_left(said, (asked_at, False))
+        near = min(now, asked_at + max(_AFTER, self.interval / _TWELFTH))
+        return after if after < len(said) and said[after][0] <= near else None
 
     def losing(self, carrier: str, now: datetime) -> bool:
         """More than one in twenty of the carrier's numbers with scans could not be told of in the last hour."""
@@ -95,13 +101,14 @@ class Witness:
         self._unsure.pop(parcel_id, None)
 
     def released(self, now: datetime) -> list[Unsure]:
-        """Those that somebody vouches for by now. Those nobody will vouch for any more are forgotten with them."""
+        """Those that somebody vouches for by now. Those that are decided otherwise, or too old, are forgotten."""
         return list(self._released(now))
 
     def _released(self, now: datetime) -> Iterator[Unsure]:
         for each in list(self._unsure.values()):
             vouched = self.vouches(each.carrier, each.asked_at, now)
-            if vouched is not None or now - each.asked_at > max(_WINDOW, self.interval):
+            decided = self._first_after(each.carrier, each.asked_at, now) is not None
+            if decided or now - each.asked_at > max(_WINDOW, self.interval):
                 del self._unsure[each.parcel_id]
             if vouched:
                 yield each

@@ -289,22 +289,31 @@ _HOLD: Final = (
 )
 
 
+_CALLABLE: Final = 2_000
+
+
 def call_witness(conn: Connection, provider: str, carrier: str, rested: datetime, now: datetime) -> bool:
     """One number of the carrier that has scans is due at once: the one that would be asked about soonest anyway.
 
-    It was last asked about before `rested`, so that its ceilings let it be claimed. False where there is none.
+    It was last asked about before `rested`, so that its ceilings let it be claimed. False where there is none among
+    the next `_CALLABLE`: a million parcels of other carriers are not read for it.
     """
+    soon = (
+        select(_due.c.parcel_id, _due.c.next_poll_at, _due.c.asked_at)
+        .where(_due.c.provider == provider, _due.c.next_poll_at > to_micros(now))
+        .order_by(_due.c.next_poll_at)
+        .limit(_CALLABLE)
+        .subquery()
+    )
     query = (
-        select(_due.c.parcel_id)
-        .join(_parcels, _parcels.c.id == _due.c.parcel_id)
+        select(soon.c.parcel_id)
+        .join(_parcels, _parcels.c.id == soon.c.parcel_id)
         .where(
-            _due.c.provider == provider,
-            _due.c.next_poll_at > to_micros(now),
-            _due.c.asked_at <= to_micros(rested),
+            soon.c.asked_at <= to_micros(rested),
             _parcels.c.carrier == carrier,
             _parcels.c.last_event_at.is_not(None),
         )
-        .order_by(_due.c.next_poll_at)
+        .order_by(soon.c.next_poll_at)
         .limit(1)
     )
     found = conn.execute(query).scalar()
